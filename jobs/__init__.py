@@ -1,0 +1,1 @@
+"""Thin programs and the command line."""

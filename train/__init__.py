@@ -1,0 +1,1 @@
+"""Training of each stage with Ray Train, and export of a bundle."""
