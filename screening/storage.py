@@ -1,0 +1,175 @@
+"""The one place that makes fsspec filesystems, and the few file operations that everything else needs.
+
+`s3://` takes its endpoint and credentials from the usual AWS environment variables or profile. Its client is set up so that a slow or
+silent server costs seconds, not for ever: see `_s3_filesystem`.
+"""
+
+import contextlib
+import os
+import re
+import threading
+import uuid
+from pathlib import Path
+
+import fsspec
+from fsspec.implementations.local import LocalFileSystem
+
+CONNECT_TIMEOUT_S = 5
+READ_TIMEOUT_S = 15
+ATTEMPTS = 4  # requests made for one S3 call before it fails
+
+TEMPORARY_PREFIX = ".tmp-"  # names that begin so are half-written files, and never listed
+
+_filesystems: dict[tuple, fsspec.AbstractFileSystem] = {}
+_filesystems_lock = threading.Lock()
+
+
+def filesystem_of(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Return the filesystem that `url` names and the path that it uses for it.
+
+    A URL without a protocol is a local path. The path is taken as it stands, also with spaces, `#`, `?` and `::` in it;
+    only protocols other than file, s3 and memory may be chained (`simplecache::s3://...`).
+    Filesystems are shared between threads, never between processes.
+    """
+    protocol, path = split_url(url)
+    if protocol in ("file", "local"):
+        return LocalFileSystem(), os.path.abspath(path)
+    if protocol in ("s3", "s3a"):
+        return _s3_filesystem(), path.rstrip("/")
+    if protocol == "memory":
+        return fsspec.filesystem("memory"), "/" + path.strip("/")
+    return fsspec.core.url_to_fs(url)
+
+
+def split_url(url: str) -> tuple[str, str]:
+    """Return protocol and path of a URL; ("file", path) where it has no protocol."""
+    match = re.match(r"([A-Za-z][A-Za-z0-9+.-]*)(://|::)", url)
+    if match is None:
+        return "file", url
+    if match[2] == "::" and "://" not in url:
+        return "file", url  # a file whose name has "::" in it
+    return match[1].lower(), url[match.end() :]
+
+
+def is_local(fs: fsspec.AbstractFileSystem) -> bool:
+    """Return whether the paths of `fs` are paths of this machine."""
+    return isinstance(fs, LocalFileSystem)
+
+
+def is_s3(fs: fsspec.AbstractFileSystem) -> bool:
+    """Return whether `fs` speaks S3; never imports s3fs."""
+    return "s3" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
+
+
+def url_of(fs: fsspec.AbstractFileSystem, path: str) -> str:
+    """Return the full URL of `path`, such that `filesystem_of` gives both back."""
+    if is_s3(fs):
+        return f"s3://{path}"
+    return fs.unstrip_protocol(path)
+
+
+def join(url: str, *names: str) -> str:
+    """Return the URL of `names` below the folder `url`."""
+    return "/".join([url.rstrip("/") or "/", *names])
+
+
+def _s3_filesystem() -> fsspec.AbstractFileSystem:
+    """Return this process's S3 filesystem for the present AWS settings.
+
+    Three defaults of s3fs are changed. Its 5 tries multiply botocore's: here botocore alone retries. It sends `Expect: 100-continue`
+    with each put and waits without a timer for the answer: the handler that adds it is taken off the session. And it remembers
+    listings, which other processes change.
+    """
+    settings = sorted((name, value) for name, value in os.environ.items() if name.startswith("AWS_"))
+    key = (os.getpid(), CONNECT_TIMEOUT_S, READ_TIMEOUT_S, ATTEMPTS, *settings)
+    with _filesystems_lock:
+        if key not in _filesystems:
+            _filesystems[key] = _new_s3_filesystem()
+        return _filesystems[key]
+
+
+def _new_s3_filesystem() -> fsspec.AbstractFileSystem:
+    import aiobotocore.session
+    import botocore.handlers
+    import s3fs
+
+    session = aiobotocore.session.get_session()
+    session.unregister("before-call.s3", botocore.handlers.add_expect_header)
+    fs = s3fs.S3FileSystem(
+        session=session,
+        use_listings_cache=False,
+        skip_instance_cache=True,
+        max_concurrency=1,  # above 1, cat_file asks for the size first: two requests an object
+        config_kwargs={
+            "connect_timeout": CONNECT_TIMEOUT_S,
+            "read_timeout": READ_TIMEOUT_S,
+            "retries": {"total_max_attempts": ATTEMPTS, "mode": "standard"},
+            "max_pool_connections": 32,
+        },
+    )
+    fs.retries = 1
+    return fs
+
+
+def read_bytes(url: str) -> bytes:
+    """Return the content of one file. Raises FileNotFoundError or another OSError."""
+    fs, path = filesystem_of(url)
+    return fs.cat_file(path)
+
+
+def put_atomic(url: str, data: bytes) -> None:
+    """Write `data` under `url`: other readers see all of it or nothing, also when this process dies halfway."""
+    fs, path = filesystem_of(url)
+    if is_local(fs):
+        _put_local(Path(path), data)
+    elif is_s3(fs):
+        fs.pipe_file(path, data, chunksize=5 * 2**30)  # one put_object, never a multipart upload
+    else:
+        fs.makedirs(fs._parent(path), exist_ok=True)
+        fs.pipe_file(path, data)
+
+
+def _put_local(path: Path, data: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+    try:
+        with temporary.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # else a power cut can take the new name back
+    finally:
+        os.close(folder)
+
+
+def list_files(url: str, suffix: str = "") -> list[str]:
+    """Return the full URLs of the files below a folder that end in `suffix`, sorted; a missing folder is an empty list."""
+    fs, path = filesystem_of(url)
+    found: list[str] = []
+    with contextlib.suppress(FileNotFoundError):
+        found = fs.find(path)
+    names = sorted(name for name in found if name.endswith(suffix) and not name.rsplit("/", 1)[-1].startswith(TEMPORARY_PREFIX))
+    return [url_of(fs, name) for name in names]
+
+
+def exists(url: str) -> bool:
+    """Return whether there is a file under `url`."""
+    fs, path = filesystem_of(url)
+    return fs.isfile(path)
+
+
+def remove_temporaries(url: str) -> int:
+    """Remove the half-written files that killed processes left below a local folder; return how many. Other stores leave none."""
+    fs, path = filesystem_of(url)
+    if not is_local(fs):
+        return 0
+    left = list(Path(path).rglob(f"{TEMPORARY_PREFIX}*"))
+    for file in left:
+        file.unlink(missing_ok=True)
+    return len(left)

@@ -1,0 +1,94 @@
+"""Filesystems, atomic puts and listings, on local disk, in memory and on a real S3 server."""
+
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from screening import storage
+from tests.s3 import S3Server
+
+
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [
+        ("/data/a b", ("file", "/data/a b")),
+        ("file:///data/x", ("file", "/data/x")),
+        ("data/odd::name.dcm", ("file", "data/odd::name.dcm")),
+        ("s3://bucket/a::b#c?d", ("s3", "bucket/a::b#c?d")),
+        ("simplecache::s3://bucket/x", ("simplecache", "s3://bucket/x")),
+    ],
+)
+def test_protocol_and_path_of_a_url(url: str, parts: tuple[str, str]):
+    assert storage.split_url(url) == parts
+
+
+@pytest.fixture(params=["local", "memory", "s3"])
+def folder(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty folder of each kind."""
+    if request.param == "s3":
+        return request.getfixturevalue("s3_bucket") + "/folder"
+    return str(tmp_path / "folder") if request.param == "local" else f"memory://{tmp_path}"
+
+
+def test_what_was_put_is_listed_and_read(folder: str):
+    assert storage.list_files(folder) == []
+    names = ["a.parquet", "sub folder/b#c?.parquet", "sub folder/ü.zip"]
+    for name in names:
+        storage.put_atomic(storage.join(folder, name), name.encode())
+        storage.put_atomic(storage.join(folder, name), name.encode() * 2)
+    urls = storage.list_files(folder, ".parquet")
+    assert [storage.read_bytes(url).decode() for url in urls] == [name * 2 for name in names[:2]]
+    assert len(storage.list_files(folder)) == 3
+    for url in urls:
+        fs, path = storage.filesystem_of(url)
+        assert storage.url_of(fs, path) == url
+
+
+def test_a_put_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    storage.put_atomic(str(tmp_path / "part"), b"old")
+
+    def power_cut(descriptor: int) -> None:
+        raise OSError("power cut")
+
+    monkeypatch.setattr(os, "fsync", power_cut)
+    with pytest.raises(OSError, match="power cut"):
+        storage.put_atomic(str(tmp_path / "part"), b"new")
+    assert [path.name for path in tmp_path.iterdir()] == ["part"]
+    assert (tmp_path / "part").read_bytes() == b"old"
+
+
+def test_half_written_files_are_not_listed(tmp_path: Path):
+    (tmp_path / ".tmp-123").write_bytes(b"half")
+    assert storage.list_files(str(tmp_path)) == []
+
+
+def test_a_put_to_a_silent_server_fails_and_does_not_hang(s3_environment: S3Server, s3_bucket: str, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(storage, "READ_TIMEOUT_S", 1)
+    monkeypatch.setattr(storage, "ATTEMPTS", 2)
+    storage.put_atomic(f"{s3_bucket}/part", b"x" * 100_000)
+    start = time.monotonic()
+    s3_environment.freeze()
+    try:
+        with pytest.raises(OSError, match="timeout"):
+            storage.put_atomic(f"{s3_bucket}/part", b"y" * 2_000_000)
+    finally:
+        s3_environment.thaw()
+    assert time.monotonic() - start < 15
+    storage.put_atomic(f"{s3_bucket}/part", b"z")
+    assert storage.read_bytes(f"{s3_bucket}/part") == b"z"
+
+
+def test_the_store_keeps_what_it_acknowledged_when_killed(s3_environment: S3Server, s3_bucket: str):
+    storage.put_atomic(f"{s3_bucket}/part", b"kept")
+    s3_environment.kill()
+    s3_environment.start()
+    assert storage.read_bytes(f"{s3_bucket}/part") == b"kept"
+
+
+def test_another_endpoint_gives_another_filesystem(s3_environment: S3Server, monkeypatch: pytest.MonkeyPatch):
+    first, _ = storage.filesystem_of("s3://bucket/a")
+    assert storage.filesystem_of("s3://other")[0] is first
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
+    assert storage.filesystem_of("s3://bucket/a")[0] is not first
