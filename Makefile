@@ -1,0 +1,34 @@
+# Two commands on a fresh machine: `make demo` and `make test`. Needs Python 3.11 or later, make, and a package index.
+PYTHON ?= python3
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.PHONY: demo test proofs check lock clean
+
+demo: $(INSTALLED)  ## the main job on synthetic studies: archive, bundle, run, answers
+	$(BIN)/screening demo out/demo
+
+test: $(INSTALLED) check  ## the quick tests, under 10 minutes on 2 cores
+	$(BIN)/python -m pytest -m "not slow"
+
+proofs: $(INSTALLED)  ## the slow proofs, under 30 minutes on 2 cores
+	$(BIN)/python -m pytest -m slow --timeout 1500
+
+check: $(INSTALLED)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+$(INSTALLED): requirements.lock pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+lock:  ## pin what the ranges in pyproject.toml resolve to today
+	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
+	.venv-lock/bin/python -m pip install --quiet --editable ".[dev]" "torch==2.14.1" "torchvision==0.29.2" "ray==2.60.0"
+	.venv-lock/bin/python -m pip freeze --exclude-editable > requirements.lock
+	rm -rf .venv-lock
+
+clean:
+	rm -rf out .venv

@@ -1,0 +1,58 @@
+"""The console script `screening`: every command, each in its own module."""
+
+import typer
+
+from jobs import (
+    dicomize_images,
+    fit_stage,
+    index_archive,
+    make_phantoms,
+    manage_bundle,
+    pseudonymize_table,
+    query_results,
+    redrive_failures,
+    run_benchmark,
+    run_demo,
+    screen_archive,
+    show_status,
+)
+from jobs.console import run
+
+COMMANDS = {
+    "demo": run_demo.command,
+    "phantoms": make_phantoms.command,
+    "dicomize": dicomize_images.command,
+    "index": index_archive.command,
+    "run": screen_archive.command,
+    "status": show_status.command,
+    "redrive": redrive_failures.command,
+    "sql": query_results.command,
+    "fit": fit_stage.command,
+    "pseudonymize": pseudonymize_table.command,
+    "benchmark": run_benchmark.command,
+}
+
+
+def make_app() -> typer.Typer:
+    """Return the command line as one typer application."""
+    app = typer.Typer(
+        name="screening",
+        help="Screen the chest radiographs of a whole population: lungs, pneumonia, COVID-19.",
+        no_args_is_help=True,
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+    )
+    for name, command in COMMANDS.items():
+        app.command(name)(command)
+    app.add_typer(manage_bundle.app, name="bundle")
+    return app
+
+
+def main() -> None:
+    """Run the console script."""
+    run(make_app())
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,32 @@
+"""A run in words: the table that `run`, `redrive` and `status` print."""
+
+from rich.table import Table
+
+from schemas.reasons import Outcome, Reason
+from schemas.run import RunManifest
+
+
+def run_table(run: RunManifest) -> Table:
+    """Return a run's counts by outcome and reason, and its speed."""
+    table = Table(title=f"{run.kind} {run.run_id}: {run.status}", title_justify="left", show_header=False, box=None, padding=(0, 2, 0, 0))
+    table.add_column(justify="left")
+    table.add_column(justify="right")
+    counts = run.counts
+    table.add_row("objects in the archive", str(counts.objects))
+    table.add_row("answered by earlier runs", str(counts.already_scored))
+    if counts.left_for_later:
+        table.add_row("left for later", str(counts.left_for_later))
+    table.add_row("planned", str(counts.planned))
+    for outcome in Outcome:
+        table.add_row(f"  {outcome}", str(counts.outcomes.get(outcome, 0)))
+        for reason, n in sorted(counts.reasons.items(), key=lambda item: -item[1]):
+            if Reason(reason).outcome is outcome:
+                table.add_row(f"    {reason}", str(n))
+    table.add_row("pneumonia positive", str(counts.pneumonia_positive))
+    table.add_row("COVID-19 positive", str(counts.covid_positive))
+    table.add_row("seconds", f"{run.times.wall_seconds:.1f}")
+    table.add_row("images a second", f"{run.times.images_per_second:.1f}")
+    table.add_row("bundle", f"{run.bundle_name} {run.bundle_digest[:12]}")
+    if run.error:
+        table.add_row("error", run.error)
+    return table

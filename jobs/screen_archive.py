@@ -1,0 +1,79 @@
+"""`screening run`: score an archive and write the results."""
+
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobs.console import err, out, print_json, run_command
+
+
+def command(
+    archive: Annotated[str, typer.Argument(help="folder, bucket prefix or file with the radiographs: a path or any fsspec URL")],
+    results: Annotated[str, typer.Option(help="where the results go: a path or URL outside the archive")],
+    bundle: Annotated[str, typer.Option(help="folder or URL of the bundle with the weights of the three stages")],
+    date: Annotated[
+        datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the night that the rows belong to  [default: today, UTC]")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(help="score only the newest N objects that have no row yet")] = None,
+    actors: Annotated[int, typer.Option(help="cascade actors, each with all three networks")] = 1,
+    gpus_per_actor: Annotated[float, typer.Option(help="GPUs for each actor; 0 runs on the CPU, 0.5 puts two actors on one GPU")] = 0.0,
+    batch_size: Annotated[int | None, typer.Option(help="images a forward pass  [default: what suits the device]")] = None,
+    audit_fraction: Annotated[
+        float, typer.Option(help="share of the stage-2 negatives that stage 3 judges too, to measure what stage 2 loses")
+    ] = 0.01,
+    heatmaps: Annotated[str, typer.Option(help="keep heatmaps of: positive (and audited) rows, all scored rows, or none")] = "positive",
+    dtype: Annotated[str, typer.Option(help="auto, bfloat16 or float32")] = "auto",
+    shard_rows: Annotated[int, typer.Option(help="rows a shard, the unit of work and of commit")] = 256,
+    decoders: Annotated[int | None, typer.Option(help="decode tasks at once  [default: one a core, or as many as a cluster has]")] = None,
+    pseudonym_key: Annotated[
+        Path | None, typer.Option(help="file with the key of the pseudonyms  [default: SCREENING_PSEUDONYM_KEY_FILE]")
+    ] = None,
+    pseudonymize_uids: Annotated[bool, typer.Option("--pseudonymize-uids", help="replace UIDs by pseudonyms, too")] = False,
+    json: Annotated[bool, typer.Option("--json", help="print the run manifests as JSON")] = False,
+) -> None:
+    """Score every object of an archive that has no row yet, and write Parquet rows and heatmaps.
+
+    A run that died is resumed first. Exit code 0 when every object has its row, 1 when the run failed, 2 for wrong usage.
+
+    Example:
+
+        screening run s3://insurance/cxr --results s3://insurance/screening --bundle bundles/mine --date 2020-03-01
+    """
+    from screening.ingest import IngestConfig
+
+    from jobs.display import RunDisplay
+    from jobs.keys import key_of
+    from jobs.run_table import run_table
+    from screening.run_config import RunConfig
+    from screening.screen import Night, screen
+
+    config = RunConfig(
+        screen_date=(date or datetime.now(UTC)).date(),
+        ingest=IngestConfig(pseudonymize_uids=pseudonymize_uids),
+        limit=limit,
+        actors=actors,
+        gpus_per_actor=gpus_per_actor,
+        batch_size=batch_size,
+        audit_fraction=audit_fraction,
+        heatmaps=heatmaps,
+        dtype=dtype,
+        shard_rows=shard_rows,
+        decoders=decoders,
+    )
+    night = Night(archive, results, bundle, config, key_of(pseudonym_key))
+    runs = []
+    with RunDisplay(err) as display:
+        for run in screen(night, display.show):
+            runs.append(run)
+            if not json:
+                out.print(run_table(run))
+                if not run.counts.planned:
+                    out.print(f"nothing to score: bundle {run.bundle_name} has answered all {run.counts.objects} objects before")
+    if json:
+        print_json([run.model_dump(mode="json") for run in runs])
+
+
+if __name__ == "__main__":
+    run_command(command)

@@ -1,0 +1,204 @@
+"""The Ray Data pipeline: planned shards → CPU decode tasks → a pool of cascade actors → writer tasks → one summary a shard.
+
+A block is a shard all the way: the tasks before and after the actors have other resources than they have, for Ray fuses equal ones into
+one process. Back-pressure between the operators is Ray Data's; what a run holds at once is bounded by `BLOCKS_IN_FLIGHT`.
+"""
+
+import contextlib
+import functools
+import os
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import ray
+import ray.data
+
+from screening.archive import ObjectReader
+from screening.decode_task import decode_rows
+from screening.layout import ResultsLayout
+from screening.plan import PlannedShard, PlanReader
+from screening.privacy import Pseudonymizer
+from screening.results import commit_shard
+from screening.run_config import RunConfig
+from screening.sandbox import DecodeSandbox
+from screening.scoring import score_rows
+
+if TYPE_CHECKING:
+    from screening.cascade import Cascade
+
+SHARD_BYTES = 256 * 512 * 512  # a full shard's pixels
+BLOCKS_IN_FLIGHT = 2  # blocks waiting for or in one actor
+NO_PROGRESS_SECONDS = 1800  # then the run fails rather than hangs, e.g. when no machine has the GPU it asks for
+
+SUMMARY_SCHEMA = pa.schema(
+    [
+        ("shard_id", pa.string()),
+        ("object_ids", pa.list_(pa.string())),
+        ("outcomes", pa.list_(pa.string())),
+        ("reasons", pa.list_(pa.string())),
+        ("pneumonia_positive", pa.int64()),
+        ("covid_positive", pa.int64()),
+        ("decode_seconds", pa.float64()),
+        ("cascade_seconds", pa.float64()),
+        ("write_seconds", pa.float64()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every worker of a run needs to know. Travels to them by pickle; holds no open file."""
+
+    plan_url: str
+    layout: ResultsLayout
+    bundle_url: str
+    bundle_digest: str
+    config: RunConfig
+    pseudonym_key: bytes
+    quarantined: Mapping[str, str] = field(default_factory=dict)  # object_id → why it is not to be touched again
+    commit: bool = True  # False only probes which rows survive
+
+
+def execute(work: Work, shards: list[PlannedShard], *, rows_apart: bool = False) -> Iterator[dict[str, Any]]:
+    """Run shards through the pipeline and yield a summary (SUMMARY_SCHEMA) of each that came through, as they come.
+
+    A shard whose worker died or raised yields nothing: compare with what was asked for. With `rows_apart` each row is a task of its own,
+    which finds the row that kills its worker.
+    """
+    with _settings(work.config):
+        items = [_item(shard, row) for shard in shards for row in (range(shard.rows) if rows_apart else [None])]
+        if not items:
+            return
+        dataset = ray.data.from_items(items, override_num_blocks=len(items))
+        dataset = dataset.map_batches(
+            functools.partial(_decode, work=work),
+            batch_size=1,
+            batch_format="pyarrow",
+            num_cpus=1,
+            compute=ray.data.TaskPoolStrategy(size=work.config.decoders or _decoders()),
+            max_retries=1,
+        )
+        dataset = dataset.map_batches(
+            _CascadeActor,
+            fn_constructor_kwargs={"work": work},
+            batch_size=None,
+            batch_format="pyarrow",
+            compute=ray.data.ActorPoolStrategy(
+                size=work.config.actors, max_tasks_in_flight_per_actor=1 if rows_apart else BLOCKS_IN_FLIGHT
+            ),
+            **_actor_resources(work.config),
+            max_restarts=-1,
+            max_task_retries=1,
+        )
+        dataset = dataset.map_batches(
+            functools.partial(_write, work=work), batch_size=None, batch_format="pyarrow", num_cpus=0.25, zero_copy_batch=True
+        )
+        for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+            yield from batch.to_pylist()
+
+
+def _item(shard: PlannedShard, row: int | None) -> dict[str, Any]:
+    return {"shard_id": shard.shard_id, "row_group": shard.row_group, "rows": shard.rows, "row": -1 if row is None else row}
+
+
+def _decoders() -> int | None:
+    """Return one decode task a core on a single machine; leave a cluster to Ray."""
+    return None if len(ray.nodes()) > 1 else os.cpu_count()
+
+
+def _actor_resources(config: RunConfig) -> dict[str, float]:
+    if config.gpus_per_actor:
+        return {"num_gpus": config.gpus_per_actor, "num_cpus": 0.5}
+    return {"num_cpus": 0.5}
+
+
+def _decode(items: pa.Table, work: Work) -> pa.Table:
+    """Decode one shard, or one row of it."""
+    [item] = items.to_pylist()
+    planned = _plan_reader(work.plan_url).read(PlannedShard(item["shard_id"], item["row_group"], item["rows"]))
+    if item["row"] >= 0:
+        planned = planned.slice(item["row"], 1)
+    config = work.config
+    with (
+        ObjectReader(config.ingest.limits.max_bytes) as reader,
+        DecodeSandbox(
+            config.ingest,
+            Pseudonymizer(work.pseudonym_key, config.ingest.pseudonymize_uids),
+            seconds=config.decode_seconds,
+            memory_bytes=config.decode_memory_bytes,
+        ) as sandbox,
+    ):
+        return decode_rows(planned, reader, sandbox.ingest, quarantined=work.quarantined, read_threads=config.read_threads)
+
+
+@functools.lru_cache(maxsize=2)
+def _plan_reader(url: str) -> PlanReader:
+    return PlanReader(url)
+
+
+class _CascadeActor:
+    """Holds the three networks of one device and answers one shard a call."""
+
+    def __init__(self, work: Work):
+        self._config = work.config
+        self._cascade = load_cascade(work.bundle_url, work.config)
+
+    def __call__(self, decoded: pa.Table) -> pa.Table:
+        return score_rows(decoded, self._cascade, self._config)
+
+
+def load_cascade(bundle_url: str, config: RunConfig) -> "Cascade":
+    """Return the cascade as an actor of a run holds it: on its GPU, or on every core of the machine divided by the actors."""
+    from screening.cascade import Cascade
+
+    threads = max(1, (os.cpu_count() or 1) // config.actors)
+    return Cascade.from_bundle(
+        bundle_url,
+        device="cuda" if config.gpus_per_actor else "cpu",
+        dtype=config.dtype,
+        batch_size=config.batch_size,
+        threads=threads,
+    )
+
+
+def _write(scored: pa.Table, work: Work) -> pa.Table:
+    """Commit one shard and return its summary."""
+    started = time.perf_counter()
+    if work.commit:
+        commit_shard(scored, work.layout, work.bundle_digest, work.config.screen_date)
+    return pa.Table.from_pylist([_summary(scored, time.perf_counter() - started)], schema=SUMMARY_SCHEMA)
+
+
+def _summary(scored: pa.Table, write_seconds: float) -> dict[str, Any]:
+    return {
+        "shard_id": scored.column("shard_id")[0].as_py(),
+        "object_ids": scored.column("object_id").to_pylist(),
+        "outcomes": scored.column("outcome").to_pylist(),
+        "reasons": scored.column("reason").to_pylist(),
+        "pneumonia_positive": pc.sum(scored.column("pneumonia_positive"), min_count=0).as_py(),
+        "covid_positive": pc.sum(scored.column("covid_positive"), min_count=0).as_py(),
+        "decode_seconds": pc.sum(scored.column("decode_ms")).as_py() / 1000,
+        "cascade_seconds": pc.sum(scored.column("cascade_ms")).as_py() / 1000,
+        "write_seconds": write_seconds,
+    }
+
+
+@contextlib.contextmanager
+def _settings(config: RunConfig) -> Iterator[None]:
+    """Set what the pipeline needs of Ray Data, and put it back."""
+    context = ray.data.DataContext.get_current()
+    with contextlib.ExitStack() as restore:
+        for name, value in {
+            "max_errored_blocks": -1,  # a shard that fails is missing from the summaries, and is looked at on its own
+            "enable_progress_bars": False,
+            "print_on_execution_start": False,
+            "target_max_block_size": 4 * config.shard_rows * 512 * 512,  # a shard is never cut
+            "execution_no_progress_timeout_s": NO_PROGRESS_SECONDS,
+        }.items():
+            restore.callback(setattr, context, name, getattr(context, name))
+            setattr(context, name, value)
+        yield

@@ -1,0 +1,82 @@
+"""The plan of a run: the index, less what earlier runs answered with the same bundle, newest first, cut into shards."""
+
+import hashlib
+import io
+from dataclasses import dataclass
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from schemas.index import PLAN_SCHEMA
+from screening.storage import filesystem_of, put_atomic
+
+
+@dataclass(frozen=True)
+class PlannedShard:
+    """One shard of a plan: its name, its row group in plan.parquet, and how many rows it has."""
+
+    shard_id: str
+    row_group: int
+    rows: int
+
+
+def cut_into_shards(pending: pa.Table, *, rows: int, shard_rows: int, salt: str) -> pa.Table:
+    """Return the newest `rows` rows of `pending` (INDEX_SCHEMA) as PLAN_SCHEMA, newest first, in shards of at most `shard_rows` rows.
+
+    A shard's name is hashed from its objects (URL, size, etag: together the object_id) and `salt`, which stands for the bundle and
+    the configuration: the same work has the same name, whichever run does it.
+    """
+    ordered = pending.take(pc.sort_indices(pending, [("object_modified", "descending"), ("object_url", "ascending")])[:rows])
+    object_ids = ordered.column("object_id").to_pylist()
+    shard_ids: list[str] = []
+    for start in range(0, len(object_ids), shard_rows):
+        members = object_ids[start : start + shard_rows]
+        shard_ids += [_shard_id(members, salt)] * len(members)
+    positions = [i % shard_rows for i in range(len(object_ids))]
+    columns = {"shard_id": pa.array(shard_ids, pa.string()), "shard_row": pa.array(positions, pa.int32())}
+    columns |= {name: ordered.column(name) for name in PLAN_SCHEMA.names if name not in columns}
+    return pa.table(columns, schema=PLAN_SCHEMA)
+
+
+def write_plan(plan: pa.Table, url: str) -> None:
+    """Write a plan with one row group a shard, so that a worker reads its own shard and nothing else."""
+    buffer = io.BytesIO()
+    with pq.ParquetWriter(buffer, PLAN_SCHEMA, compression="zstd") as writer:
+        for start, length in _runs(plan.column("shard_id").to_pylist()):
+            writer.write_table(plan.slice(start, length).combine_chunks(), row_group_size=length)
+    put_atomic(url, buffer.getvalue())
+
+
+class PlanReader:
+    """Reads single shards of a plan. Keeps the file's footer, so make one a process."""
+
+    def __init__(self, url: str):
+        filesystem, path = filesystem_of(url)
+        self._file = pq.ParquetFile(filesystem.open(path, "rb"))
+
+    def shards(self) -> list[PlannedShard]:
+        """Return every shard of the plan in order."""
+        metadata = self._file.metadata
+        found = []
+        for group in range(metadata.num_row_groups):
+            statistics = metadata.row_group(group).column(0).statistics
+            found.append(PlannedShard(statistics.min, group, metadata.row_group(group).num_rows))
+        return found
+
+    def read(self, shard: PlannedShard) -> pa.Table:
+        """Return one shard's rows (PLAN_SCHEMA)."""
+        return self._file.read_row_group(shard.row_group).cast(PLAN_SCHEMA)
+
+
+def _shard_id(object_ids: list[str], salt: str) -> str:
+    digest = hashlib.sha256(salt.encode())
+    for object_id in object_ids:
+        digest.update(object_id.encode())
+    return digest.hexdigest()[:16]
+
+
+def _runs(values: list[str]) -> list[tuple[int, int]]:
+    """Return (start, length) of each run of equal values."""
+    starts = [i for i in range(len(values)) if i == 0 or values[i] != values[i - 1]]
+    return [(start, end - start) for start, end in zip(starts, [*starts[1:], len(values)], strict=True)]

@@ -1,0 +1,70 @@
+"""How far a run has come, for whoever wants to show it."""
+
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from schemas.reasons import Outcome
+from schemas.run import RunTimes
+from screening.errors import ResultsError
+
+
+@dataclass
+class Progress:
+    """Counts of one execution. `answered` of `planned` rows are committed, `resumed` of them by an execution before this one."""
+
+    run_id: str
+    planned: int
+    resumed: int = 0
+    outcomes: Counter[str] = field(default_factory=Counter)
+    reasons: Counter[str] = field(default_factory=Counter)
+    pneumonia_positive: int = 0
+    covid_positive: int = 0
+    note: str = ""
+    times: RunTimes = field(default_factory=RunTimes)
+    started: float = field(default_factory=time.monotonic)
+
+    @property
+    def answered(self) -> int:
+        """Rows committed so far, by this execution and the ones before."""
+        return self.resumed + self.outcomes.total()
+
+    @property
+    def images_per_second(self) -> float:
+        """Rows a second since this execution began."""
+        return self.outcomes.total() / max(time.monotonic() - self.started, 1e-6)
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Expected seconds to the end at the speed so far; None before the first shard."""
+        return (self.planned - self.answered) / self.images_per_second if self.outcomes else None
+
+    def add(self, summary: dict[str, Any]) -> None:
+        """Count one shard's summary (pipeline.SUMMARY_SCHEMA)."""
+        self.outcomes.update(summary["outcomes"])
+        self.reasons.update(reason for reason in summary["reasons"] if reason)
+        self.pneumonia_positive += summary["pneumonia_positive"]
+        self.covid_positive += summary["covid_positive"]
+        self.times.decode_seconds += summary["decode_seconds"]
+        self.times.cascade_seconds += summary["cascade_seconds"]
+        self.times.write_seconds += summary["write_seconds"]
+        self.times.images += len(summary["outcomes"])
+
+    def stop_if_the_store_is_down(self, max_failed_fraction: float) -> None:
+        """Raise ResultsError when failed rows outnumber what single bad images can explain."""
+        failed, total = self.outcomes[Outcome.FAILED], self.outcomes.total()
+        if failed >= 50 and failed > max_failed_fraction * total:
+            reasons = ", ".join(f"{reason} {count}" for reason, count in self.reasons.most_common(3))
+            raise ResultsError(
+                f"stopped: {failed} of {total} rows failed ({reasons}), which points at the store or the machines, not at the images; "
+                "mend that, run the same command again to resume, then `screening redrive` the failed rows"
+            )
+
+
+ShowProgress = Callable[[Progress], None]
+
+
+def show_nothing(progress: Progress) -> None:
+    """The display of a run that nobody watches."""
