@@ -11,7 +11,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-import fsspec
 import torch
 from pydantic import ValidationError
 from safetensors import SafetensorError
@@ -22,6 +21,7 @@ from torch import nn
 from schemas.bundle import FORMAT_VERSION, STAGES, BundleManifest, Calibration, Network, OperatingPoint, Preprocessing
 from screening.errors import BundleError
 from screening.models import ARCHITECTURE_OF_STAGE, build
+from screening.storage import filesystem_of, join, put_atomic
 
 MANIFEST_FILE = "bundle.json"
 PICKLE_SUFFIXES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib")
@@ -94,18 +94,15 @@ def save_bundle(
         raise BundleError(f"{folder_url}: training_data, metrics or arguments hold a value that JSON cannot, such as NaN: replace it")
     for stage in STAGES:
         _load_module(folder_url, stage, manifest, files[stage])
-    filesystem, folder = _filesystem_of(folder_url)
-    filesystem.makedirs(folder, exist_ok=True)
     for stage in STAGES:
-        filesystem.pipe_file(posixpath.join(folder, manifest.networks[stage].file), files[stage])
-    filesystem.pipe_file(posixpath.join(folder, MANIFEST_FILE), text.encode())
+        put_atomic(join(folder_url, manifest.networks[stage].file), files[stage])
+    put_atomic(join(folder_url, MANIFEST_FILE), text.encode())
     return manifest
 
 
 def load_manifest(url: str) -> BundleManifest:
     """Return the manifest of the bundle in a folder. Looks at no weights. Raises BundleError, which names the file and the remedy."""
-    filesystem, folder = _filesystem_of(url)
-    text = _read(filesystem, folder, url, MANIFEST_FILE)
+    text = _read(url, MANIFEST_FILE)
     where = f"{url}/{MANIFEST_FILE}"
     try:
         manifest = BundleManifest.model_validate(json.loads(text, parse_constant=_refuse_constant))
@@ -126,13 +123,13 @@ def load_manifest(url: str) -> BundleManifest:
 def load(url: str) -> Bundle:
     """Check and load the bundle in a folder, each file read once. Raises BundleError, which names the file and the remedy."""
     manifest = load_manifest(url)
-    filesystem, folder = _filesystem_of(url)
+    filesystem, folder = filesystem_of(url)
     for path in filesystem.ls(folder, detail=False):
         if path.lower().endswith(PICKLE_SUFFIXES):
             raise BundleError(
                 f"{url}/{posixpath.basename(path)} may be a pickle, which can run code when opened: remove it from the bundle"
             )
-    files = {stage: _read(filesystem, folder, url, manifest.networks[stage].file) for stage in STAGES}
+    files = {stage: _read(url, manifest.networks[stage].file) for stage in STAGES}
     for stage in STAGES:
         network = manifest.networks[stage]
         found = hashlib.sha256(files[stage]).hexdigest()
@@ -156,11 +153,6 @@ def verify(url: str, digest: str | None = None) -> BundleManifest:
     return manifest
 
 
-def _filesystem_of(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
-    filesystem, folder = fsspec.core.url_to_fs(url)
-    return filesystem, folder.rstrip("/")
-
-
 def _refuse_constant(constant: str) -> None:
     raise ValueError(f"it holds {constant}")
 
@@ -171,7 +163,8 @@ def _faults(error: ValueError) -> str:
     return "; ".join(f"{'.'.join(map(str, fault['loc'])) or 'file'}: {fault['msg']}" for fault in error.errors()[:3])
 
 
-def _read(filesystem: fsspec.AbstractFileSystem, folder: str, url: str, file: str) -> bytes:
+def _read(url: str, file: str) -> bytes:
+    filesystem, folder = filesystem_of(url)
     try:
         return filesystem.cat_file(posixpath.join(folder, file))
     except (FileNotFoundError, IsADirectoryError, NotADirectoryError):

@@ -1,0 +1,195 @@
+"""The cascade: lungs, then pneumonia, then COVID-19, on one device in one process. Plain torch; batch, training and serving share it."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from schemas.bundle import STAGES, BundleManifest
+from screening import heatmap
+from screening.bundle import Bundle, load
+from screening.cascade_result import CascadeResult, Judgement, judge
+from screening.compute import CPU_BATCH, GPU_BATCH, device_of, dtype_of, keep_freed_memory
+from screening.errors import BundleError, UsageError
+from screening.guided import GuidedBackpropagation, as_pixels, guided_grad_cam
+from screening.models.folded import fold
+from screening.network_input import lung_mask_of, network_input
+
+SIZE = 512  # pixels a side of every image
+GUIDED_BATCH = 4  # a backward pass keeps every map of the network
+
+
+class Cascade:
+    """A bundle's three networks, ready to judge images.
+
+    What an image gets does not depend on the other images of the call or their order: networks are in evaluation mode, and what follows
+    them is computed in float64. On a GPU the kernels may depend on the batch size, so there every batch is filled to the same one.
+    """
+
+    def __init__(self, bundle: Bundle, device: torch.device, dtype: torch.dtype, batch_size: int):
+        """Fold the networks for `dtype`; see `from_bundle`."""
+        if batch_size < 1:
+            raise UsageError(f"batch_size must be at least 1, not {batch_size}")
+        self.manifest: BundleManifest = bundle.manifest
+        self.digest = bundle.manifest.digest()
+        self.device, self.dtype, self.batch_size = device, dtype, batch_size
+        self._networks = {stage: fold(bundle.networks[stage], dtype).to(device) for stage in STAGES}
+        heads = {stage: bundle.networks[stage].head for stage in ("pneumonia", "covid")}
+        self._heads = {stage: (head.weight.detach().to(device), head.bias.detach().to(device)) for stage, head in heads.items()}
+        self._backpropagation = GuidedBackpropagation(bundle.networks["covid"]).to(device)
+
+    @classmethod
+    def from_bundle(
+        cls, url: str, device: str = "auto", dtype: str = "auto", batch_size: int | None = None, threads: int | None = None
+    ) -> "Cascade":
+        """Check and load the bundle at `url`.
+
+        Args:
+            url: folder of the bundle, any fsspec URL.
+            device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1".
+            dtype: "auto" (bf16 where the device computes in it), "float32", "bfloat16".
+            batch_size: images a forward pass; None is 4 on a CPU, 64 on a GPU.
+            threads: CPU threads of this whole process; None leaves torch's choice.
+
+        Raises:
+            BundleError: the bundle is damaged, incomplete or not for this code.
+            UsageError: the device is not there, or an argument makes no sense.
+        """
+        place = device_of(device)
+        precision = dtype_of(dtype, place)
+        if threads is not None:
+            if threads < 1:
+                raise UsageError(f"threads must be at least 1, not {threads}")
+            torch.set_num_threads(threads)
+        if place.type == "cpu":
+            keep_freed_memory()
+        if batch_size is None:
+            batch_size = CPU_BATCH if place.type == "cpu" else GPU_BATCH
+        return cls(load(url), place, precision, batch_size)
+
+    def __call__(self, pixels: np.ndarray | torch.Tensor, audit: np.ndarray | None = None, guided: bool = True) -> CascadeResult:
+        """Judge images.
+
+        Args:
+            pixels: (B, 1, 512, 512) uint8 as `screening.preprocess` makes them; may be read-only.
+            audit: (B,) bool: images that go on to stage 3 even where stage 2 calls them negative. None is none of them.
+            guided: make the Guided Grad-CAM of stage-3 positives.
+
+        Raises:
+            UsageError: shapes or types are not these.
+            BundleError: a network gives logits that are not finite.
+        """
+        audit = _checked(pixels, audit)
+        limits = self.manifest.preprocessing
+        with torch.inference_mode():
+            held = self._hold(pixels)
+            masks, area = self._find_lungs(held)
+            found = (area >= limits.min_lung_area_fraction) & (area <= limits.max_lung_area_fraction)
+            pneumonia, h2 = self._judge("pneumonia", held, masks, np.flatnonzero(found))
+            audited = found & audit & ~pneumonia.positive
+            reached = pneumonia.positive | audited
+            covid, h3 = self._judge("covid", held, masks, np.flatnonzero(reached), h2)
+            covid_positive = covid.positive & ~audited
+            illustrated = np.flatnonzero(covid_positive & guided)
+            pictures = self._illustrate(held, masks, h2, h3, illustrated)
+        return CascadeResult(
+            lungs_found=found,
+            lung_area_fraction=area,
+            lung_mask=masks.cpu().numpy(),
+            pneumonia_logit=pneumonia.logit,
+            pneumonia_score=pneumonia.score,
+            pneumonia_probability=pneumonia.probability,
+            pneumonia_positive=pneumonia.positive,
+            pneumonia_heatmap=h2.cpu().numpy(),
+            reached_covid=reached,
+            audit_sample=audited,
+            covid_logit=covid.logit,
+            covid_score=covid.score,
+            covid_probability=covid.probability,
+            covid_positive=covid_positive,
+            covid_heatmap=h3.cpu().numpy(),
+            guided=dict(zip(illustrated.tolist(), pictures, strict=True)),
+        )
+
+    def _hold(self, pixels: np.ndarray | torch.Tensor) -> torch.Tensor:
+        """Return the pixels on the device, (B, 1, 512, 512) uint8; to a GPU through pinned memory, batch by batch, without waiting."""
+        if isinstance(pixels, np.ndarray):
+            pixels = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
+        if self.device.type != "cuda" or pixels.device.type == "cuda":
+            return pixels.to(self.device)
+        held = torch.empty(pixels.shape, dtype=torch.uint8, device=self.device)
+        for start in range(0, len(pixels), self.batch_size):
+            part = pixels[start : start + self.batch_size]
+            held[start : start + len(part)].copy_(part.pin_memory(), non_blocking=True)
+        return held
+
+    def _batches(self, images: np.ndarray, batch_size: int) -> Iterator[tuple[torch.Tensor, int]]:
+        """Yield (indices on the device, how many of them count); on a GPU the last batch is filled by repeating its last image."""
+        for start in range(0, len(images), batch_size):
+            batch = images[start : start + batch_size]
+            count = len(batch)
+            if self.device.type == "cuda":
+                batch = np.pad(batch, (0, batch_size - count), mode="edge")
+            yield torch.from_numpy(batch).to(self.device), count
+
+    def _find_lungs(self, held: torch.Tensor) -> tuple[torch.Tensor, np.ndarray]:
+        """Stage 1. Return masks (B, m, m) bool and their share of the image, (B,) float32."""
+        side = self.manifest.networks["lungs"].input_size
+        masks = torch.zeros((len(held), side, side), dtype=torch.bool, device=self.device)
+        for batch, count in self._batches(np.arange(len(held)), self.batch_size):
+            x = network_input(held[batch], self.manifest.preprocessing, side)
+            masks[batch[:count]] = lung_mask_of(self._networks["lungs"](x), self.manifest.preprocessing)[:count]
+        return masks, masks.double().mean(dim=(1, 2)).float().cpu().numpy()
+
+    def _judge(
+        self, stage: str, held: torch.Tensor, masks: torch.Tensor, images: np.ndarray, h2: torch.Tensor | None = None
+    ) -> tuple[Judgement, torch.Tensor]:
+        """Stage 2, or stage 3 where H² is given, on those images. Return the judgement and heatmaps (B, h, w) float32, NaN elsewhere."""
+        logits = torch.full((len(held),), torch.nan, device=self.device)
+        side = self._map_side(stage)
+        maps = torch.full((len(held), side, side), torch.nan, device=self.device)
+        weight, bias = self._heads[stage]
+        for batch, count in self._batches(images, self.batch_size):
+            x = self._input(stage, held, masks, h2, batch)
+            features = self._networks[stage].features_of(x)[:count]
+            activation = heatmap.class_activation_map(features, weight)
+            logits[batch[:count]] = heatmap.logit_of(activation, bias).float()
+            maps[batch[:count]] = self._heatmap(stage, features, activation)
+        found = logits.cpu().numpy()
+        if not np.isfinite(found[images]).all():
+            raise BundleError(f"stage {stage!r} of bundle {self.digest[:12]} gives logits that are not finite in {self.dtype}: use float32")
+        return judge(found, self.manifest.operating_points[stage].threshold, self.manifest.calibration.get(stage)), maps
+
+    def _input(self, stage: str, held: torch.Tensor, masks: torch.Tensor, h2: torch.Tensor | None, batch: torch.Tensor) -> torch.Tensor:
+        size = self.manifest.networks[stage].input_size
+        return network_input(held[batch], self.manifest.preprocessing, size, masks[batch], None if h2 is None else h2[batch])
+
+    def _map_side(self, stage: str) -> int:
+        if stage == "pneumonia" and self.manifest.heatmap == "paper_reshape":
+            return heatmap.PAPER_SIDE
+        return self.manifest.networks[stage].input_size // self._networks[stage].reduction
+
+    def _heatmap(self, stage: str, features: torch.Tensor, activation: torch.Tensor) -> torch.Tensor:
+        if stage == "covid":
+            return heatmap.scale_to_peak(heatmap.grad_cam_of(activation))
+        return heatmap.scale_to_range(heatmap.paper_reshape(features) if self.manifest.heatmap == "paper_reshape" else activation)
+
+    def _illustrate(
+        self, held: torch.Tensor, masks: torch.Tensor, h2: torch.Tensor, h3: torch.Tensor, images: np.ndarray
+    ) -> list[np.ndarray]:
+        """Return the Guided Grad-CAM of those images, each (512, 512) uint8; Grad-CAM's scale does not show in it."""
+        pictures: list[np.ndarray] = []
+        for batch, count in self._batches(images, min(self.batch_size, GUIDED_BATCH)):
+            x = self._input("covid", held, masks, h2, batch)
+            pictures.extend(as_pixels(guided_grad_cam(self._backpropagation, x, h3[batch]))[:count].cpu().numpy())
+        return pictures
+
+
+def _checked(pixels: np.ndarray | torch.Tensor, audit: np.ndarray | None) -> np.ndarray:
+    """Return `audit` as (B,) bool, or raise UsageError where the arguments of a call do not fit."""
+    if pixels.ndim != 4 or tuple(pixels.shape[1:]) != (1, SIZE, SIZE) or pixels.dtype not in (np.uint8, torch.uint8):
+        raise UsageError(f"pixels must be (B, 1, {SIZE}, {SIZE}) uint8, not {tuple(pixels.shape)} {pixels.dtype}")
+    audit = np.zeros(len(pixels), bool) if audit is None else np.asarray(audit)
+    if audit.shape != (len(pixels),) or audit.dtype != bool:
+        raise UsageError(f"audit must be ({len(pixels)},) bool, not {audit.shape} {audit.dtype}")
+    return audit
