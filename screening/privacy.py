@@ -1,0 +1,78 @@
+"""Keyed pseudonyms, so that no patient identifier leaves ingest and rows of one person can still be joined.
+
+HMAC-SHA-256 with a secret of the agency: without the key nobody can compute or test a pseudonym, with it the same PatientID always gives the
+same one. The issuer of the identifier (0010,0021) is not part of it, because registries keep one number a person and no issuer; where one
+archive holds several numbering schemes, give the schemes different keys or make the numbers distinct first.
+"""
+
+import hashlib
+import hmac
+import os
+import secrets
+import stat
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from screening.errors import UsageError
+
+KEY_FILE_VARIABLE = "SCREENING_PSEUDONYM_KEY_FILE"
+MIN_KEY_BYTES = 16
+PSEUDONYM_DIGITS = 32
+
+
+@dataclass(frozen=True)
+class Pseudonymizer:
+    """Turns identifiers into pseudonyms. `uids` asks for the study, series and instance UIDs to be replaced too."""
+
+    key: bytes = field(repr=False)
+    uids: bool = False
+
+    def __post_init__(self) -> None:
+        if len(self.key) < MIN_KEY_BYTES:
+            raise UsageError(f"a pseudonym key has at least {MIN_KEY_BYTES} bytes")
+
+    def pseudonym(self, value: str, kind: str) -> str:
+        """Return 32 hex digits for `value`, different for each `kind` ("PatientID", "StudyInstanceUID", ...).
+
+        Spaces and null bytes around the value mean nothing (PS3.5 6.2) and do not count.
+        """
+        message = kind.encode() + b"\0" + value.strip(" \0\t\r\n").encode()
+        return hmac.new(self.key, message, hashlib.sha256).hexdigest()[:PSEUDONYM_DIGITS]
+
+
+def load_key(path: str | os.PathLike[str] | None = None) -> bytes:
+    """Return the key in `path`, or in the file that SCREENING_PSEUDONYM_KEY_FILE names.
+
+    Raises UsageError where there is none, it is too short, or others may read or the group may change it.
+    """
+    name = path or os.environ.get(KEY_FILE_VARIABLE)
+    if not name:
+        raise UsageError(
+            f"no pseudonym key: name its file in the argument or in {KEY_FILE_VARIABLE}, at least {MIN_KEY_BYTES} random bytes"
+        )
+    file = Path(name)
+    try:
+        mode = file.stat().st_mode
+        key = file.read_bytes().strip()
+    except OSError as error:
+        raise UsageError(f"pseudonym key {file} cannot be read: {error.strerror}") from None
+    if mode & (stat.S_IRWXO | stat.S_IWGRP):
+        raise UsageError(f"pseudonym key {file} is open to others: run `chmod 600 {file}`")
+    if len(key) < MIN_KEY_BYTES:
+        raise UsageError(f"pseudonym key {file} has {len(key)} bytes, fewer than {MIN_KEY_BYTES}")
+    return key
+
+
+def create_key(path: str | os.PathLike[str]) -> bytes:
+    """Write a new random key that only its owner can read, and return it. Raises UsageError where the file exists already."""
+    key = secrets.token_hex(32).encode()
+    try:
+        Path(path).parent.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        raise UsageError(f"{path} exists: a new key would make every pseudonym of the old one useless") from None
+    except OSError as error:
+        raise UsageError(f"{path} cannot be written: {error.strerror}") from None
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(key + b"\n")
+    return key
