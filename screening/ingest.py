@@ -51,7 +51,8 @@ class IngestConfig:
 class Ingested:
     """What ingest found. Exactly one of `pixels` and `refusal` is there.
 
-    `columns` has keys among those of `schemas.instance.IDENTITY_COLUMNS`; `pixels` is (512, 512) uint8, 0 on the padding, air dark, bone bright.
+    `columns` has keys among those of `schemas.instance.IDENTITY_COLUMNS`; `pixels` is (512, 512) uint8: air dark, bone
+    bright, padding 0.
     """
 
     columns: dict[str, object] = field(default_factory=dict)

@@ -13,8 +13,8 @@ from screening.preprocess import resize
 SWAP_BELOW = -0.35  # the negative of a chest
 REFUSE_BELOW = -0.30  # looks inverted, but its negative resembles a chest too little to say so
 
-# Ridge-regularised matched filter (S + mean(diag(S)) I)^-1 m of 956 public chest radiographs, each as 16 x 16 means of unit norm around zero;
-# S their second moments, m their mean. In thousandths. An average: it shows no person.
+# Ridge-regularised matched filter (S + mean(diag(S)) I)^-1 m of 956 public chest radiographs, each as 16 x 16 means of unit norm around
+# zero; S their second moments, m their mean. In thousandths. An average: it shows no person.
 TEMPLATE = (
     (-207, -163, -144, -107, -66, -6, -16, 18, 21, -24, -8, -69, -97, -119, -136, -179),
     (-59, -8, -12, -29, -30, -35, -12, 39, 45, -5, -13, -29, -15, -15, -6, 25),

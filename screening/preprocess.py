@@ -72,21 +72,26 @@ def _shrink(values: np.ndarray, extent: tuple[float, float, float, float], heigh
     """Return the (height, width) float32 means of `values` over `extent`: whole blocks first, as most of the work, then exact areas."""
     factor = max(1, int(min((extent[2] - extent[0]) / height, (extent[3] - extent[1]) / width)))
     if factor > 1:
-        values = _block_means(_block_means(values, factor).T, factor).T
+        values = _block_means(_block_means(values, factor, axis=0), factor, axis=1)
         extent = tuple(edge / factor for edge in extent)
     return resize(np.asarray(values, np.float32), extent, height, width)
 
 
-def _block_means(values: np.ndarray, factor: int) -> np.ndarray:
-    """Return the means of `factor` rows each as float32; the last one is of what rows are left."""
-    whole = values.shape[0] // factor
+def _block_means(values: np.ndarray, factor: int, axis: int) -> np.ndarray:
+    """Return the means of `factor` rows (axis 0) or columns (axis 1) each as float32; the last one is of what is left."""
+    length = values.shape[axis]
+    whole = length // factor * factor
     wide = np.float32 if values.dtype.kind == "f" else np.int64 if values.dtype.itemsize > 2 or factor > 1024 else np.int32
-    total = values[: whole * factor : factor].astype(wide)
+
+    def every(first: int, stop: int, step: int) -> np.ndarray:
+        return values[first:stop:step] if axis == 0 else values[:, first:stop:step]
+
+    total = every(0, whole, factor).astype(wide)
     for offset in range(1, factor):
-        total += values[offset : whole * factor : factor]
+        total += every(offset, whole, factor)
     means = total.astype(np.float32) * np.float32(1 / factor)
-    if whole * factor < values.shape[0]:
-        means = np.concatenate([means, values[whole * factor :].mean(axis=0, dtype=np.float32, keepdims=True)])
+    if whole < length:
+        means = np.concatenate([means, every(whole, length, 1).mean(axis=axis, dtype=np.float32, keepdims=True)], axis=axis)
     return means
 
 
@@ -96,18 +101,20 @@ def resize(values: np.ndarray, extent: tuple[float, float, float, float], height
     if height > bottom - top or width > right - left:
         box = (max(0.0, left), max(0.0, top), min(float(values.shape[1]), right), min(float(values.shape[0]), bottom))
         return np.asarray(Image.fromarray(np.ascontiguousarray(values)).resize((width, height), Image.Resampling.BILINEAR, box=box))
-    columns_done = _area_means(_area_means(values, top, bottom, height).T, left, right, width).T
-    return np.ascontiguousarray(columns_done, np.float32)
+    rows_done = _area_means(values, top, bottom, height)
+    return np.ascontiguousarray(_area_means(np.ascontiguousarray(rows_done.T), left, right, width).T)
 
 
 def _area_means(values: np.ndarray, start: float, stop: float, count: int) -> np.ndarray:
     """Return `count` means of the rows of `values` between `start` and `stop`, whose edges cut rows in proportion."""
-    edges = np.clip(np.linspace(start, stop, count + 1), 0, values.shape[0])
-    whole = np.minimum(edges.astype(np.int64), values.shape[0] - 1)
-    sums = np.zeros((values.shape[0] + 1, values.shape[1]))
-    np.cumsum(values, axis=0, out=sums[1:])
-    upto = sums[whole] + (edges - whole)[:, None] * values[whole]
-    return np.diff(upto, axis=0) / np.diff(edges)[:, None]
+    edges = np.clip(np.linspace(start, stop, count + 1), 0, len(values))
+    first = np.minimum(edges[:-1].astype(np.int64), len(values) - 1)
+    sums = np.zeros((count, values.shape[1]), np.float32)
+    for tap in range(int(np.ceil((edges[1:] - first).max()))):
+        row = first + tap
+        share = np.clip(np.minimum(edges[1:], row + 1) - np.maximum(edges[:-1], row), 0, None) / np.diff(edges)
+        sums += values[np.minimum(row, len(values) - 1)] * share.astype(np.float32)[:, None]
+    return sums
 
 
 def padding_range(header: Header) -> tuple[float, float] | None:

@@ -1,8 +1,8 @@
 """Keyed pseudonyms, so that no patient identifier leaves ingest and rows of one person can still be joined.
 
-HMAC-SHA-256 with a secret of the agency: without the key nobody can compute or test a pseudonym, with it the same PatientID always gives the
-same one. The issuer of the identifier (0010,0021) is not part of it, because registries keep one number a person and no issuer; where one
-archive holds several numbering schemes, give the schemes different keys or make the numbers distinct first.
+HMAC-SHA-256 with a secret of the agency: without the key nobody can compute or test a pseudonym, with it the same PatientID always
+gives the same one. The issuer of the identifier (0010,0021) is not part of it, because registries keep one number a person and no
+issuer; where one archive holds several numbering schemes, give the schemes different keys or make the numbers distinct first.
 """
 
 import hashlib
