@@ -148,7 +148,7 @@ def build_dataset(
     _add_study(dataset, study)
     signed = not isinstance(pixels, bytes) and pixels.dtype.kind == "i"
     _add_layout(dataset, shape or np.shape(pixels), coding, signed)
-    _add_grey_scale(dataset, coding, study.Modality)
+    _add_grey_scale(dataset, coding, study.Modality, "<" if syntax.uid.is_little_endian else ">")
     if isinstance(pixels, bytes):
         frame, raw_bytes = pixels, dataset.Rows * dataset.Columns * dataset.BitsAllocated // 8
     else:
@@ -259,11 +259,11 @@ def _add_layout(dataset: Dataset, shape: Sequence[int], coding: Coding, signed: 
             dataset.add_new(keyword, "SS" if signed else "US", value)
 
 
-def _add_grey_scale(dataset: Dataset, coding: Coding, modality: str) -> None:
+def _add_grey_scale(dataset: Dataset, coding: Coding, modality: str, byte_order: str) -> None:
     """Modality LUT (PS3.3 C.11.1) and VOI LUT (PS3.3 C.11.2)."""
     signed = bool(dataset.PixelRepresentation)
     if coding.modality_lut:
-        item = _lut_item(coding.modality_lut, signed)
+        item = _lut_item(coding.modality_lut, signed, byte_order)
         item.ModalityLUTType = "US"  # unspecified
         dataset.ModalityLUTSequence = [item]
     elif coding.RescaleSlope is not None or modality == "DX":
@@ -275,7 +275,7 @@ def _add_grey_scale(dataset: Dataset, coding: Coding, modality: str) -> None:
         dataset.PresentationLUTShape = "INVERSE" if inverse else "IDENTITY"
         dataset.PixelIntensityRelationshipSign = 1 if inverse else -1
     if coding.voi_lut:
-        dataset.VOILUTSequence = [_lut_item(coding.voi_lut, signed and not coding.modality_lut)]
+        dataset.VOILUTSequence = [_lut_item(coding.voi_lut, signed and not coding.modality_lut, byte_order)]
     windows = coding.windows
     if not windows and not coding.voi_lut and modality == "DX":  # type 1C: DX For Presentation must have one of them
         windows = ((2.0 ** (coding.bits_stored - 1), 2.0**coding.bits_stored),)
@@ -290,7 +290,7 @@ def _decimal(value: float) -> str:
     return f"{value:.10g}"
 
 
-def _lut_item(lut: Lut, signed: bool) -> Dataset:
+def _lut_item(lut: Lut, signed: bool, byte_order: str) -> Dataset:
     """Return one item of a LUT sequence; `signed` where the values that go in can be negative."""
     item = Dataset()
     entries = len(lut.data)
@@ -298,7 +298,10 @@ def _lut_item(lut: Lut, signed: bool) -> Dataset:
     item.add_new("LUTDescriptor", vr, [entries if entries < 65536 else 0, lut.first_value, lut.bits])
     if lut.explanation:
         item.LUTExplanation = lut.explanation
-    item.add_new("LUTData", "US", [int(value) for value in lut.data])
+    if entries < 32768:
+        item.add_new("LUTData", "US", [int(value) for value in lut.data])
+    else:  # more than an explicit US can hold
+        item.add_new("LUTData", "OW", np.asarray(lut.data, f"{byte_order}u2").tobytes())
     return item
 
 

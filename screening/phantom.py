@@ -9,8 +9,22 @@ from dataclasses import dataclass
 import numpy as np
 
 from screening.errors import UsageError
-from screening.phantom_anatomy import LEFT, RIGHT, Anatomy, Grid, bones, body, breasts, draw_anatomy, enlarge, heart, lung_depth, make_grid
-from screening.phantom_anatomy import rise, smooth_noise
+from screening.phantom_anatomy import (
+    LEFT,
+    RIGHT,
+    Anatomy,
+    Grid,
+    body,
+    bones,
+    breasts,
+    draw_anatomy,
+    enlarge,
+    heart,
+    lung_depth,
+    make_grid,
+    rise,
+    smooth_noise,
+)
 from screening.phantom_findings import consolidation, ground_glass, vessels
 from screening.phantom_marks import burn_in, collimate, draw_arrow, draw_wire, text_mask
 
@@ -120,9 +134,7 @@ def _opacity(rng: np.random.Generator, anatomy: Anatomy, grid: Grid, finding: st
     return np.zeros_like(grid.x)
 
 
-def _attenuation(
-    anatomy: Anatomy, grid: Grid, view: str, opacity: np.ndarray, rng: np.random.Generator
-) -> tuple[np.ndarray, np.ndarray]:
+def _attenuation(anatomy: Anatomy, grid: Grid, view: str, opacity: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     """Return how much each ray is weakened, about 0 in free air and 1.3 in the abdomen, and the depth inside the lungs."""
     depth = np.maximum(lung_depth(anatomy, grid, RIGHT), lung_depth(anatomy, grid, LEFT))
     air = np.sqrt(np.clip(depth * 6.0, 0, 1)) * (1 - 0.82 * heart(anatomy, grid))
@@ -160,7 +172,13 @@ def _mark(image: np.ndarray, mask: np.ndarray, rng: np.random.Generator, site: S
     for text in letters:
         row, column = corners.get(text, (0.02, rng.uniform(0.1, 0.6)))
         jitter = rng.uniform(-0.02, 0.03, 2)
-        burn_in(image, text_mask(text, height if text in corners else height * 0.7), int((row + jitter[0]) * rows), int((column + jitter[1]) * columns), 1.0)
+        burn_in(
+            image,
+            text_mask(text, height if text in corners else height * 0.7),
+            int((row + jitter[0]) * rows),
+            int((column + jitter[1]) * columns),
+            1.0,
+        )
     if arrow:
         tip = (rng.uniform(0.3, 0.7) * rows, rng.uniform(0.2, 0.8) * columns)
         draw_arrow(image, tip, rng.uniform(0, 2 * np.pi), rng.uniform(0.05, 0.09) * rows, 1.0)
