@@ -58,7 +58,7 @@ def _read_csv(data: bytes) -> pa.Table:
 def _check_columns(found: list[str], name: str) -> None:
     if "patient_pseudonym" not in found and any(column.lower().replace("_", "") == "patientid" for column in found):
         raise ReferenceTableError(
-            f"{name} has raw patient identifiers and no patient_pseudonym. Run `screening pseudonymize` on it with the key of the screening run"
+            f"{name} has raw patient identifiers and no patient_pseudonym. Run `screening pseudonymize` on it, with the key of the runs"
         )
     missing = [field for field in REFERENCE_SCHEMA if field.name not in found]
     if missing:

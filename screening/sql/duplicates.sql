@@ -1,0 +1,66 @@
+-- grain: one row per object and bundle that shows an image which another row of the bundle shows already
+--
+-- The same image was sent twice when two rows share their SOPInstanceUID, or when two scored rows share their pixel_hash.
+-- Of such rows one counts: the scored one before rejected before failed ones, then the earliest StudyDate, then the most complete
+-- header, then the first object_url. Rows that are linked through a third one (a and b share a UID, b and c share pixels) belong together.
+--
+-- columns:
+--   bundle_digest  digest of the bundle that answered
+--   object_id      key of the row that does not count
+--   duplicate_of   key of the row that counts instead
+
+create view duplicates as
+with shared_uid as (
+    select bundle_digest, SOPInstanceUID
+    from instance_rows
+    where SOPInstanceUID is not null
+    group by all
+    having count(*) > 1
+),
+shared_pixels as (
+    select bundle_digest, pixel_hash
+    from instance_rows
+    where pixel_hash is not null and outcome = 'scored'
+    group by all
+    having count(*) > 1
+),
+candidates as (
+    select
+        bundle_digest,
+        object_id,
+        coalesce(SOPInstanceUID, object_id) as uid_group,
+        if(outcome = 'scored', coalesce(pixel_hash, object_id), object_id) as pixel_group,
+        row_number() over (
+            partition by bundle_digest
+            order by
+                case outcome when 'scored' then 1 when 'rejected' then 2 else 3 end,
+                StudyDate nulls last,
+                (patient_pseudonym is not null)::int + (StudyInstanceUID is not null)::int + (SeriesInstanceUID is not null)::int
+                + (SOPInstanceUID is not null)::int + (AcquisitionDate is not null)::int + (ViewPosition is not null)::int
+                + (PatientSex is not null)::int + (age_years is not null)::int + (InstitutionName is not null)::int desc,
+                object_url,
+                object_id
+        ) as place
+    from instance_rows
+    where
+        (bundle_digest, SOPInstanceUID) in (select bundle_digest, SOPInstanceUID from shared_uid)
+        or (outcome = 'scored' and (bundle_digest, pixel_hash) in (select bundle_digest, pixel_hash from shared_pixels))
+),
+-- the first place of a group spreads from UID to pixels and back
+by_uid as (
+    select *, min(place) over (partition by bundle_digest, uid_group) as first_by_uid
+    from candidates
+),
+by_pixels as (
+    select *, min(first_by_uid) over (partition by bundle_digest, pixel_group) as first_by_pixels
+    from by_uid
+),
+grouped as (
+    select *, min(first_by_pixels) over (partition by bundle_digest, uid_group) as first_place
+    from by_pixels
+)
+select grouped.bundle_digest, grouped.object_id, first_of.object_id as duplicate_of
+from grouped
+inner join grouped as first_of
+    on grouped.bundle_digest = first_of.bundle_digest and grouped.first_place = first_of.place
+where grouped.place <> grouped.first_place;

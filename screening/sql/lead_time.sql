@@ -1,0 +1,38 @@
+-- grain: one row per bundle and person with a positive RT-PCR test that is linked with a scored radiograph
+--
+-- Lead time: days from our first positive radiograph to the RT-PCR confirmation of the same person, positive when ours came first.
+-- A person whose radiographs were all negative has none, however early they were taken.
+--
+-- columns:
+--   bundle_digest          digest of the bundle that answered
+--   patient_pseudonym      the person
+--   detected               a radiograph was positive by the cascade
+--   symptom_onset_date     first day of symptoms
+--   first_radiograph_date  of the radiographs linked with a positive test, the first with a date
+--   first_positive_date    the first positive one of them with a date; null where none was positive
+--   confirmation_date      result_date of the first positive test
+--   lead_days              confirmation_date less first_positive_date, in days; null where not detected or a date is missing
+--   dates_missing          the confirmation date is missing, or that of the first (detected: first positive) radiograph
+
+create view lead_time as
+with persons as (
+    select
+        bundle_digest,
+        patient_pseudonym,
+        bool_or(covid_positive) as detected,
+        min(symptom_onset_date) as symptom_onset_date,
+        min(radiograph_date) as first_radiograph_date,
+        min(radiograph_date) filter (covid_positive) as first_positive_date,
+        min(result_date) as confirmation_date
+    from links
+    anti join duplicates
+        on links.bundle_digest = duplicates.bundle_digest and links.object_id = duplicates.object_id
+    where result = 'positive' and outcome = 'scored'
+    group by bundle_digest, patient_pseudonym
+)
+select
+    *,
+    confirmation_date - first_positive_date as lead_days,
+    confirmation_date is null or if(detected, first_positive_date, first_radiograph_date) is null as dates_missing
+from persons
+order by bundle_digest, lead_days desc nulls last, patient_pseudonym;

@@ -1,0 +1,50 @@
+-- grain: one row per pair of an instance row and a test of the same person that the link rule lets count
+-- needs: the table reference
+--
+-- columns:
+--   bundle_digest       digest of the bundle that answered
+--   object_id           key of the instance row
+--   patient_pseudonym   the person
+--   outcome             of the instance row: scored, rejected or failed
+--   pneumonia_positive  answer of stage 2
+--   covid_positive      answer of the cascade
+--   radiograph_date     StudyDate, or AcquisitionDate where there is none
+--   test_date           specimen_date, or result_date where there is none
+--   result_date         day on which the result was reported
+--   symptom_onset_date  first day of symptoms
+--   result              of the RT-PCR test: positive, negative or indeterminate
+--   reading             of the radiograph by a radiologist: normal, pneumonia or covid
+--   undated             linked although a date is unknown
+
+create view links as
+with radiographs as (
+    select
+        bundle_digest, object_id, patient_pseudonym, outcome, pneumonia_positive, covid_positive,
+        coalesce(StudyDate, AcquisitionDate) as radiograph_date
+    from instance_rows
+),
+tests as (
+    select patient_pseudonym, coalesce(specimen_date, result_date) as test_date, result_date, symptom_onset_date, result, reading
+    from reference
+)
+select
+    radiographs.bundle_digest,
+    radiographs.object_id,
+    radiographs.patient_pseudonym,
+    radiographs.outcome,
+    radiographs.pneumonia_positive,
+    radiographs.covid_positive,
+    radiographs.radiograph_date,
+    tests.test_date,
+    tests.result_date,
+    tests.symptom_onset_date,
+    tests.result,
+    tests.reading,
+    (radiographs.radiograph_date is null or tests.test_date is null) as undated
+from radiographs
+inner join tests
+    on radiographs.patient_pseudonym = tests.patient_pseudonym
+where
+    tests.test_date between radiographs.radiograph_date - getvariable('window_before_days')
+    and radiographs.radiograph_date + getvariable('window_after_days')
+    or (getvariable('link_undated') and (radiographs.radiograph_date is null or tests.test_date is null));

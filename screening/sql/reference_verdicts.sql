@@ -1,0 +1,25 @@
+-- grain: one row per instance row that is linked with a test: what the reference standard says of it
+--
+-- columns:
+--   bundle_digest  digest of the bundle that answered
+--   object_id      key of the instance row
+--   rt_pcr         positive, negative or indeterminate by the link rule
+--   reading        positive (pneumonia or covid) or negative (normal) by the radiologist; null where none was made
+--   undated        every linked test was linked although a date is unknown
+
+create view reference_verdicts as
+select
+    bundle_digest,
+    object_id,
+    case
+        when bool_or(result = 'positive') then 'positive'
+        when bool_or(result = 'negative') then 'negative'
+        else 'indeterminate'
+    end as rt_pcr,
+    case
+        when bool_or(reading in ('pneumonia', 'covid')) then 'positive'
+        when bool_or(reading = 'normal') then 'negative'
+    end as reading,
+    bool_and(undated) as undated
+from links
+group by bundle_digest, object_id;
