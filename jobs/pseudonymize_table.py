@@ -13,7 +13,7 @@ def command(
     output: Annotated[str, typer.Option(help="write the reference table there as Parquet")],
     key: Annotated[
         Path | None,
-        typer.Option(help="file with the key of the pseudonyms, the same as for the run  [default: SCREENING_PSEUDONYM_KEY_FILE]"),
+        typer.Option(help="file with the key of the pseudonyms, as in the run  [default: SCREENING_PSEUDONYM_KEY_FILE]"),
     ] = None,
     id_column: Annotated[str, typer.Option(help="the column that holds the PatientID of the DICOM files")] = "PatientID",
     json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
@@ -32,13 +32,13 @@ def command(
     from screening import storage
     from screening.errors import UsageError
     from screening.privacy import Pseudonymizer
-    from screening.reference import pseudonymize, read_table
+    from screening.registry import pseudonymize, read_registry
 
     try:
         data = storage.read_bytes(table)
     except FileNotFoundError:
         raise UsageError(f"{table} does not exist") from None
-    texts = read_table(data, table)
+    texts = read_registry(data, table)
     reference = pseudonymize(texts, Pseudonymizer(key_of(key)), table, id_column)
     buffer = pa.BufferOutputStream()
     pq.write_table(reference, buffer, compression="zstd")

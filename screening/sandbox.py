@@ -97,15 +97,8 @@ class DecodeSandbox:
         self._kill()
         environment = {**os.environ, **_ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
         command = [sys.executable, "-P", "-m", "screening.sandbox", str(self._file)]
-        self._child = subprocess.Popen(
-            command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            env=environment,
-            pass_fds=(self._file,),
-            bufsize=0,
-        )
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self._child = subprocess.Popen(command, env=environment, pass_fds=(self._file,), bufsize=0, **pipes)
         # the kernel ends the child together with the thread that started it: right only for the thread that lives as long as the process
         tied = os.getpid() if threading.current_thread() is threading.main_thread() else 0
         settings = pickle.dumps((self.config, self.pseudonymizer, self.seconds, self.memory_bytes, tied))
