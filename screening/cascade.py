@@ -8,7 +8,7 @@ import torch
 from schemas.bundle import STAGES, BundleManifest
 from screening import heatmap
 from screening.bundle import Bundle, load
-from screening.cascade_result import CascadeResult, Judgement, judge
+from screening.cascade_result import CascadeResult, Judgement, judgement_of
 from screening.compute import CPU_BATCH, GPU_BATCH, device_of, dtype_of, keep_freed_memory
 from screening.errors import BundleError, UsageError
 from screening.guided import GuidedBackpropagation, as_pixels, guided_grad_cam
@@ -82,16 +82,16 @@ class Cascade:
         audit = _checked(pixels, audit)
         limits = self.manifest.preprocessing
         with torch.inference_mode():
-            held = self._hold(pixels)
-            masks, area = self._find_lungs(held)
+            held = self.hold(pixels)
+            masks, area = self.find_lungs(held)
             found = (area >= limits.min_lung_area_fraction) & (area <= limits.max_lung_area_fraction)
-            pneumonia, h2 = self._judge("pneumonia", held, masks, np.flatnonzero(found))
+            pneumonia, h2 = self.judge("pneumonia", held, masks, np.flatnonzero(found))
             audited = found & audit & ~pneumonia.positive
             reached = pneumonia.positive | audited
-            covid, h3 = self._judge("covid", held, masks, np.flatnonzero(reached), h2)
+            covid, h3 = self.judge("covid", held, masks, np.flatnonzero(reached), h2)
             covid_positive = covid.positive & ~audited
             illustrated = np.flatnonzero(covid_positive & guided)
-            pictures = self._illustrate(held, masks, h2, h3, illustrated)
+            pictures = self.illustrate(held, masks, h2, h3, illustrated)
         return CascadeResult(
             lungs_found=found,
             lung_area_fraction=area,
@@ -111,7 +111,7 @@ class Cascade:
             guided=dict(zip(illustrated.tolist(), pictures, strict=True)),
         )
 
-    def _hold(self, pixels: np.ndarray | torch.Tensor) -> torch.Tensor:
+    def hold(self, pixels: np.ndarray | torch.Tensor) -> torch.Tensor:
         """Return the pixels on the device, (B, 1, 512, 512) uint8; to a GPU through pinned memory, batch by batch, without waiting."""
         if isinstance(pixels, np.ndarray):
             pixels = torch.from_numpy(pixels if pixels.flags.writeable else pixels.copy())
@@ -132,7 +132,7 @@ class Cascade:
                 batch = np.pad(batch, (0, batch_size - count), mode="edge")
             yield torch.from_numpy(batch).to(self.device), count
 
-    def _find_lungs(self, held: torch.Tensor) -> tuple[torch.Tensor, np.ndarray]:
+    def find_lungs(self, held: torch.Tensor) -> tuple[torch.Tensor, np.ndarray]:
         """Stage 1. Return masks (B, m, m) bool and their share of the image, (B,) float32."""
         side = self.manifest.networks["lungs"].input_size
         masks = torch.zeros((len(held), side, side), dtype=torch.bool, device=self.device)
@@ -141,7 +141,7 @@ class Cascade:
             masks[batch[:count]] = lung_mask_of(self._networks["lungs"](x), self.manifest.preprocessing)[:count]
         return masks, masks.double().mean(dim=(1, 2)).float().cpu().numpy()
 
-    def _judge(
+    def judge(
         self, stage: str, held: torch.Tensor, masks: torch.Tensor, images: np.ndarray, h2: torch.Tensor | None = None
     ) -> tuple[Judgement, torch.Tensor]:
         """Stage 2, or stage 3 where H² is given, on those images. Return the judgement and heatmaps (B, h, w) float32, NaN elsewhere."""
@@ -158,7 +158,7 @@ class Cascade:
         found = logits.cpu().numpy()
         if not np.isfinite(found[images]).all():
             raise BundleError(f"stage {stage!r} of bundle {self.digest[:12]} gives logits that are not finite in {self.dtype}: use float32")
-        return judge(found, self.manifest.operating_points[stage].threshold, self.manifest.calibration.get(stage)), maps
+        return judgement_of(found, self.manifest.operating_points[stage].threshold, self.manifest.calibration.get(stage)), maps
 
     def _input(self, stage: str, held: torch.Tensor, masks: torch.Tensor, h2: torch.Tensor | None, batch: torch.Tensor) -> torch.Tensor:
         size = self.manifest.networks[stage].input_size
@@ -174,7 +174,7 @@ class Cascade:
             return heatmap.scale_to_peak(heatmap.grad_cam_of(activation))
         return heatmap.scale_to_range(heatmap.paper_reshape(features) if self.manifest.heatmap == "paper_reshape" else activation)
 
-    def _illustrate(
+    def illustrate(
         self, held: torch.Tensor, masks: torch.Tensor, h2: torch.Tensor, h3: torch.Tensor, images: np.ndarray
     ) -> list[np.ndarray]:
         """Return the Guided Grad-CAM of those images, each (512, 512) uint8; Grad-CAM's scale does not show in it."""

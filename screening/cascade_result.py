@@ -46,7 +46,7 @@ class CascadeResult:
         return len(self.lungs_found)
 
 
-def judge(logit: np.ndarray, threshold: float, calibration: Calibration | None) -> Judgement:
+def judgement_of(logit: np.ndarray, threshold: float, calibration: Calibration | None) -> Judgement:
     """Return scores, probabilities and calls for logits (B,) float32, NaN where a stage did not run.
 
     Computed in float64 and rounded once; calls are made on the rounded values, which are what is stored.

@@ -8,6 +8,7 @@ import contextlib
 import functools
 import os
 import time
+import warnings
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -201,4 +202,7 @@ def _settings(config: RunConfig) -> Iterator[None]:
         }.items():
             restore.callback(setattr, context, name, getattr(context, name))
             setattr(context, name, value)
-        yield
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")  # the named parameters of 2.60 lack retries; ray is pinned
+            warnings.filterwarnings("ignore", "The maximum number of concurrent tasks")  # a short night has fewer shards than cores
+            yield

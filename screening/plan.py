@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import itertools
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -43,8 +44,11 @@ def write_plan(plan: pa.Table, url: str) -> None:
     """Write a plan with one row group a shard, so that a worker reads its own shard and nothing else."""
     buffer = io.BytesIO()
     with pq.ParquetWriter(buffer, PLAN_SCHEMA, compression="zstd") as writer:
-        for start, length in _runs(plan.column("shard_id").to_pylist()):
-            writer.write_table(plan.slice(start, length).combine_chunks(), row_group_size=length)
+        start = 0
+        for _, shard in itertools.groupby(plan.column("shard_id").to_pylist()):
+            length = len(list(shard))
+            writer.write_table(plan.slice(start, length), row_group_size=length)
+            start += length
     put_atomic(url, buffer.getvalue())
 
 
@@ -74,9 +78,3 @@ def _shard_id(object_ids: list[str], salt: str) -> str:
     for object_id in object_ids:
         digest.update(object_id.encode())
     return digest.hexdigest()[:16]
-
-
-def _runs(values: list[str]) -> list[tuple[int, int]]:
-    """Return (start, length) of each run of equal values."""
-    starts = [i for i in range(len(values)) if i == 0 or values[i] != values[i - 1]]
-    return [(start, end - start) for start, end in zip(starts, [*starts[1:], len(values)], strict=True)]

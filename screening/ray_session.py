@@ -4,6 +4,7 @@ import contextlib
 import logging
 import math
 import os
+import sys
 from collections.abc import Iterator
 
 import ray
@@ -18,6 +19,7 @@ _ENVIRONMENT = {
     "RAY_TRAIN_ENABLE_V2": "1",
     "OMP_WAIT_POLICY": "passive",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_BACKEND_LOG_LEVEL": "fatal",  # else each actor pool prints an error that is none (ray issue 53727)
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 
@@ -34,14 +36,28 @@ def ray_session(*, actors: int = 1) -> Iterator[None]:
         return
     for name, value in _ENVIRONMENT.items():
         os.environ.setdefault(name, value)
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
-    if os.environ.get("RAY_ADDRESS"):
-        ray.init(**quiet)
-    else:
+    options = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
+    if not os.environ.get("RAY_ADDRESS"):
         slots = (os.cpu_count() or 1) + math.ceil(actors / 2) + 1  # Ray's CPUs are slots, not threads
-        ray.init(num_cpus=slots, include_dashboard=False, object_store_memory=LOCAL_OBJECT_STORE_BYTES, **quiet)
+        options |= {"num_cpus": slots, "include_dashboard": False, "object_store_memory": LOCAL_OBJECT_STORE_BYTES}
+    with _silent_stderr():  # what matters is raised
+        ray.init(**options)
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         yield
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _silent_stderr() -> Iterator[None]:
+    """Drop what native code writes to stderr meanwhile: Ray's core announces its own log level there."""
+    sys.stderr.flush()
+    kept = os.dup(2)
+    with open(os.devnull, "wb") as nowhere:
+        os.dup2(nowhere.fileno(), 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)

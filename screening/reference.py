@@ -1,6 +1,7 @@
 """The reference table: the agency's RT-PCR results, from Parquet or CSV, checked before anything is compared with them."""
 
 import io
+import re
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -29,7 +30,7 @@ def load_reference(url: str) -> pa.Table:
     try:
         table = _read_csv(data) if url.lower().endswith(".csv") else pq.read_table(io.BytesIO(data))
     except pa.ArrowInvalid as error:
-        raise ReferenceTableError(f"{url} is neither CSV (name ending in .csv) nor Parquet: {str(error).splitlines()[0]}") from error
+        raise ReferenceTableError(f"{url} is neither CSV (name ending in .csv) nor Parquet{_row_in(error)}") from error
     return check_reference(table, url)
 
 
@@ -46,6 +47,12 @@ def check_reference(table: pa.Table, name: str = "the reference table") -> pa.Ta
             row = columns[column].is_null().to_pylist().index(True) + 1
             raise ReferenceTableError(f"{name}: {column} is empty in row {row}. Fill it in or leave out the row")
     return pa.table(columns, REFERENCE_SCHEMA)
+
+
+def _row_in(error: Exception) -> str:
+    """Return which row a message of pyarrow speaks of; the message itself repeats the row's values."""
+    match = re.search(r"Row #(\d+)", str(error))
+    return f": row {int(match[1]) - 1} has not as many cells as the header" if match else ""
 
 
 def _read_csv(data: bytes) -> pa.Table:

@@ -105,8 +105,9 @@ def answered_objects(layout: ResultsLayout, bundle_digest: str, index_url: str) 
     if not parts:
         return 0, 0, objects
     answered, doubled = connection.execute(
-        "select count(distinct object_id), count(*) - count(distinct object_id) "
-        "from read_parquet($parts, hive_partitioning = false) semi join read_parquet($index) using (object_id)",
+        "select count(distinct answer.object_id), count(*) - count(distinct answer.object_id) "
+        "from read_parquet($parts, hive_partitioning = false) as answer "
+        "semi join read_parquet($index) as found on answer.object_id = found.object_id",
         {"parts": parts, "index": index_url},
     ).fetchone()
     return answered, doubled, objects

@@ -115,9 +115,12 @@ def _not_answered(layout: ResultsLayout, bundle_digest: str, index_url: str) -> 
     if not parts:
         query, parameters = "select * from read_parquet($index)", {"index": index_url}
     else:
-        query = "select * from read_parquet($index) anti join read_parquet($parts, hive_partitioning = false) using (object_id)"
+        query = (
+            "select found.* from read_parquet($index) as found "
+            "anti join read_parquet($parts, hive_partitioning = false) as answer on found.object_id = answer.object_id"
+        )
         parameters = {"index": index_url, "parts": parts}
-    return connection.execute(query, parameters).to_arrow_table().cast(INDEX_SCHEMA)
+    return connection.sql(query, params=parameters).to_arrow_table().cast(INDEX_SCHEMA)
 
 
 def _carry_out(run: RunManifest, night: Night, show: ShowProgress) -> RunManifest:
@@ -206,7 +209,7 @@ def recount(work: Work, shards: list[PlannedShard], counts: RunCounts) -> RunCou
     if not parts:
         return counts
     rows = open_duckdb(work.layout.root).execute(
-        "select outcome, reason, count(*) as n, count_if(pneumonia_positive) as pneumonia, count_if(covid_positive) as covid "
+        "select outcome, reason, count(*) as n, count(*) filter (pneumonia_positive) as pneumonia, count(*) filter (covid_positive) as covid "
         "from read_parquet($parts, hive_partitioning = false) group by outcome, reason",
         {"parts": parts},
     )

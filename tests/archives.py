@@ -1,0 +1,31 @@
+"""Small archives of phantoms, and pixels as ingest gives them, for tests of what happens around the cascade."""
+
+from pathlib import Path
+
+import numpy as np
+
+from screening.dicom_writer import StudyAttributes, uid_of, write_dicom
+from screening.ingest import IngestConfig, ingest
+from screening.phantom import make_phantom
+from screening.phantom_archive import ArchiveOptions, make_archive
+
+FINDINGS = ("normal", "pneumonia", "covid")
+
+
+def phantom_archive(folder: Path, studies: int, seed: int = 0, *, size: int = 256, unwanted_fraction: float = 0.05) -> str:
+    """Write a synthetic archive with plain files, zip and tar files and unwanted objects; return the folder to screen."""
+    return make_archive(str(folder), studies, seed, ArchiveOptions(size=size, unwanted_fraction=unwanted_fraction)).archive_url
+
+
+def phantom_dicom(seed: int, finding: str = "normal", size: int = 256) -> bytes:
+    """Return one phantom as a DICOM file."""
+    phantom = make_phantom(seed, finding, size=(size, size))
+    uids = [uid_of("test", seed, finding, word) for word in ("study", "series", "instance")]
+    study = StudyAttributes(*uids, PatientID=f"TEST-{seed}", StudyDate="20200301", ViewPosition="PA", PatientAge="050Y")
+    return write_dicom((phantom.image * 4095).astype(np.uint16), study)
+
+
+def phantom_pixels(n: int) -> np.ndarray:
+    """Return (n, 1, 512, 512) uint8 phantoms as the cascade sees them."""
+    files = [phantom_dicom(1000 + i, FINDINGS[i % 3]) for i in range(n)]
+    return np.stack([ingest(data, IngestConfig(), None).pixels[None] for data in files])
