@@ -15,7 +15,7 @@ _PER_40 = {
     "explicit_big_endian": 1, "htj2k_lossless": 2, "htj2k_lossless_rpcl": 1, "htj2k": 1,
 }  # fmt: skip
 _COMMON_BITS = (10, 12, 12, 12, 14, 16, 8)
-_GREY_SCALES = ("window", "window", "window", "window", "none", "linear_exact", "sigmoid", "voi_lut", "modality_lut", "signed", "rescaled")
+GREY_SCALES = ("window", "window", "window", "window", "none", "linear_exact", "sigmoid", "voi_lut", "modality_lut", "signed", "rescaled")
 
 
 @dataclass(frozen=True)
@@ -26,7 +26,7 @@ class Storage:
     transfer_syntax: str
     bits_stored: int
     inverse: bool  # MONOCHROME1
-    grey_scale: str  # one of _GREY_SCALES
+    grey_scale: str  # one of GREY_SCALES
 
 
 def storage_of(study: Study) -> Storage:
@@ -39,7 +39,7 @@ def storage_of(study: Study) -> Storage:
     ]
     syntax = TRANSFER_SYNTAXES[order[study.number % len(order)]]
     possible = [bits for bits in _COMMON_BITS if bits in syntax.bits]
-    grey_scale = str(rng.choice(_GREY_SCALES))
+    grey_scale = str(rng.choice(GREY_SCALES))
     modality = "DX" if rng.random() < 0.55 else "CR"
     if modality == "DX" and grey_scale in ("signed", "rescaled", "modality_lut"):
         grey_scale = "window"  # not allowed in DX
@@ -106,7 +106,9 @@ def attributes_of(study: Study, phantom: Phantom, modality: str) -> StudyAttribu
         PatientName=f"Phantom^{study.person.patient_id}",
         PatientSex=phantom.sex,
         PatientAge=age_string(phantom.age_years),
-        PatientBirthDate=f"{study.study_date.year - int(phantom.age_years) - 1}{1 + study.seed % 12:02d}15" if study.seed % 3 else "",
+        PatientBirthDate=f"{study.study_date.year - int(phantom.age_years) - 1}{4 + study.person.seed % 9:02d}15"
+        if study.person.seed % 3
+        else "",
         StudyDate=day,
         StudyTime=f"{minutes // 60:02d}{minutes % 60:02d}00",
         AcquisitionDate=day,

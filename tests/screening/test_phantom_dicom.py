@@ -10,7 +10,7 @@ from pydicom.pixels import apply_modality_lut, apply_voi_lut
 
 from screening.dicom_writer import TRANSFER_SYNTAXES
 from screening.phantom import make_phantom
-from screening.phantom_dicom import _GREY_SCALES, Storage, storage_of, store_pixels, to_dicom
+from screening.phantom_dicom import GREY_SCALES, Storage, attributes_of, storage_of, store_pixels, to_dicom
 from screening.phantom_people import plan_studies
 from tests.dicom_files import dciodvfy_errors, decode
 
@@ -20,7 +20,7 @@ STUDIES = plan_studies(400, 3)
 def test_every_transfer_syntax_and_grey_scale_is_met():
     chosen = [storage_of(study) for study in STUDIES]
     assert {storage.transfer_syntax for storage in chosen[:16]} == set(TRANSFER_SYNTAXES)
-    assert {storage.grey_scale for storage in chosen} == set(_GREY_SCALES)
+    assert {storage.grey_scale for storage in chosen} == set(GREY_SCALES)
     assert {storage.bits_stored for storage in chosen} == {8, 10, 12, 14, 16}
     assert {(storage.modality, storage.inverse) for storage in chosen} == {
         (name, value) for name in ("CR", "DX") for value in (True, False)
@@ -29,7 +29,7 @@ def test_every_transfer_syntax_and_grey_scale_is_met():
 
 
 @pytest.mark.parametrize("inverse", [False, True])
-@pytest.mark.parametrize("grey_scale", sorted(set(_GREY_SCALES)))
+@pytest.mark.parametrize("grey_scale", sorted(set(GREY_SCALES)))
 @pytest.mark.parametrize("bits", [8, 12, 16])
 def test_the_header_shows_the_picture_again(grey_scale, bits, inverse):
     if grey_scale == "signed" and bits == 8:
@@ -59,3 +59,12 @@ def test_studies_are_valid_and_decodable(number, tmp_path):
     assert header.file_meta.TransferSyntaxUID == TRANSFER_SYNTAXES[storage.transfer_syntax].uid
     assert decode(data).shape == (128, 110)
     assert dciodvfy_errors(data, tmp_path) == []
+
+
+def test_birth_date_agrees_with_age():
+    phantom = make_phantom(0, "normal", size=(64, 64), age_years=60.0)
+    headers = [attributes_of(study, phantom, "CR") for study in STUDIES]
+    known = [header for header in headers if header.PatientBirthDate]
+    assert 0 < len(known) < len(headers)
+    for header in known:
+        assert (int(header.StudyDate) - int(header.PatientBirthDate)) // 10000 == 60
