@@ -16,7 +16,7 @@ from screening.models.folded import fold
 from screening.network_input import lung_mask_of, network_input
 
 SIZE = 512  # pixels a side of every image
-GUIDED_BATCH = 4  # a backward pass keeps every map of the network
+GUIDED_BATCH = {"cpu": 1, "cuda": 8}  # a backward pass keeps every map of the network: 1 GB for one image of 512 x 512 pixels
 
 
 class Cascade:
@@ -179,7 +179,7 @@ class Cascade:
     ) -> list[np.ndarray]:
         """Return the Guided Grad-CAM of those images, each (512, 512) uint8; Grad-CAM's scale does not show in it."""
         pictures: list[np.ndarray] = []
-        for batch, count in self._batches(images, min(self.batch_size, GUIDED_BATCH)):
+        for batch, count in self._batches(images, min(self.batch_size, GUIDED_BATCH.get(self.device.type, 1))):
             x = self._input("covid", held, masks, h2, batch)
             pictures.extend(as_pixels(guided_grad_cam(self._backpropagation, x, h3[batch]))[:count].cpu().numpy())
         return pictures
