@@ -106,7 +106,7 @@ def attributes_of(study: Study, phantom: Phantom, modality: str) -> StudyAttribu
         PatientName=f"Phantom^{study.person.patient_id}",
         PatientSex=phantom.sex,
         PatientAge=age_string(phantom.age_years),
-        PatientBirthDate=f"{study.study_date.year - int(phantom.age_years) - 1}{4 + study.person.seed % 9:02d}15"
+        PatientBirthDate=_birth_date(study, phantom.age_years),
         if study.person.seed % 3
         else "",
         StudyDate=day,
@@ -123,6 +123,12 @@ def attributes_of(study: Study, phantom: Phantom, modality: str) -> StudyAttribu
         Modality=modality,
         ViewPosition=phantom.view,
     )
+
+
+def _birth_date(study: Study, age_years: float) -> str:
+    """Return a birthday later in the year than any study, so that the age holds; empty for one person in three."""
+    seed = study.person.seed
+    return f"{study.study_date.year - int(age_years) - 1}{4 + seed % 9:02d}15" if seed % 3 else ""
 
 
 def to_dicom(study: Study, phantom: Phantom, storage: Storage | None = None) -> tuple[bytes, StudyAttributes]:
