@@ -4,18 +4,20 @@ Files come from strangers. This reader therefore never recurses without bound, n
 warns of nothing (a warning would quote header values, names among them), and raises only `ImageRefused` with a text of our own.
 """
 
+import re
 import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from pydicom.charset import decode_bytes, python_encoding
+from pydicom.charset import python_encoding
 from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from schemas.reasons import Reason
 from screening.errors import ImageRefused
 
+_ESCAPE = re.compile(rb"\x1b[$(-/]*[@-~]")  # ISO/IEC 2022 designations, PS3.3 C.12.1.1.2
 UNDEFINED_LENGTH = 0xFFFFFFFF
 # value representations with 32-bit lengths, PS3.5 table 7.1-1
 LONG_FORM_VR = frozenset(["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"])
@@ -217,7 +219,9 @@ def read_dicom(data: bytes | memoryview, limits: Limits) -> DicomFile:
     header = Header(buffer, {}, implicit, little, [], budget)
     fault = None
     try:
-        _Walker(buffer, little, budget).elements(start, len(buffer), implicit, header.elements, until=PIXEL_DATA)
+        stop = _Walker(buffer, little, budget).elements(start, len(buffer), implicit, header.elements, until=PIXEL_DATA)
+        if PIXEL_DATA not in header.elements and any(buffer[stop:]):
+            raise ImageRefused(Reason.TRUNCATED, "the file ends within a data element's head")
     except ImageRefused as refusal:
         fault = refusal
     header.charsets = header.texts("SpecificCharacterSet")
@@ -261,7 +265,7 @@ class _Walker:
                 return element.start
             at = self.after(element, end, implicit, depth)
             found.setdefault(tag, element)
-        return end
+        return at
 
     def after(self, element: Element, end: int, implicit: bool, depth: int) -> int:
         """Return where the element ends. Raises TRUNCATED, and CORRUPT for too deep a nesting."""
@@ -372,7 +376,10 @@ def _decode(raw: bytes, charsets: list[str]) -> str:
     encodings = [python_encoding[term] for term in charsets if term in python_encoding] or ["utf-8"]
     if b"\x1b" not in raw:
         return raw.decode(encodings[0], errors="replace")
-    try:
-        return decode_bytes(raw, encodings, {"\\", "^", "="})
-    except (UnicodeError, LookupError):
-        return raw.decode(encodings[0], errors="replace")
+    for encoding in reversed(encodings):
+        for text in (raw, _ESCAPE.sub(b"", raw)):  # the codecs of single character sets know no escape sequences
+            try:
+                return text.decode(encoding)
+            except (UnicodeError, LookupError):
+                continue
+    return _ESCAPE.sub(b"", raw).decode(encodings[0], errors="replace")

@@ -5,6 +5,7 @@ It never raises for a fault of the image: what cannot be scored comes back with 
 
 import hashlib
 import io
+import struct
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -108,17 +109,16 @@ def _content(
 
 def _image_file(data: bytes, config: IngestConfig, columns: dict[str, object]) -> StoredPixels:
     """Decode a PNG or JPEG file as grey values, without a look-up table of any kind."""
+    columns["Rows"], columns["Columns"] = _image_file_size(data)
+    gate.check_size(columns["Rows"], columns["Columns"], config.limits, config.min_side)
     try:
         with Image.open(io.BytesIO(data), formats=["PNG", "JPEG"]) as image:
-            columns["Rows"], columns["Columns"] = image.height, image.width
-            gate.check_size(image.height, image.width, config.limits, config.min_side)
             config.limits.check_expansion(
                 image.width * image.height * (2 if image.mode.startswith("I") else len(image.getbands())), len(data)
             )
             if getattr(image, "n_frames", 1) > 1:
                 raise ImageRefused(Reason.SEVERAL_FRAMES, "an animated image")
             if image.format == "JPEG":
-                codestream.read_jpeg(data)
                 image.draft("L", preprocess.fitted_size(image.height, image.width)[::-1])
             deep = image.mode.startswith("I")
             values = np.asarray(image if deep or image.mode == "L" else image.convert("L"))
@@ -129,6 +129,17 @@ def _image_file(data: bytes, config: IngestConfig, columns: dict[str, object]) -
     reduction = max(1, round(int(columns["Columns"]) / values.shape[1]))
     extent = (0.0, 0.0, int(columns["Rows"]) / reduction, int(columns["Columns"]) / reduction)
     return StoredPixels(values, extent, 16 if deep else 8, False, not deep)
+
+
+def _image_file_size(data: bytes) -> tuple[int, int]:
+    """Return (height, width) before any library allocates for them. Raises TRUNCATED, CORRUPT."""
+    if data[:8] != PNG_START:
+        stream = codestream.read_jpeg(data)
+        return stream.height, stream.width
+    if len(data) < 24:
+        raise ImageRefused(Reason.TRUNCATED, "the image file ends within its header")
+    width, height = struct.unpack_from(">II", data, 16)  # IHDR is the first chunk
+    return height, width
 
 
 def _header_columns(file: DicomFile, config: IngestConfig, pseudonymizer: Pseudonymizer | None) -> dict[str, object]:

@@ -13,6 +13,7 @@ from screening.dicom import Header
 from screening.pixels import StoredPixels
 
 SIZE = 512  # pixels a side of everything downstream
+_ROWS_AT_ONCE = 64  # so that what is summed stays in the processor's cache
 WINDOW_PERCENTILES = (0.5, 99.5)  # shown as black and white where the header says nothing and there are more than 8 bits
 
 
@@ -56,51 +57,28 @@ def fit(stored: StoredPixels, rows: int, columns: int, padding: tuple[float, flo
         is_padding = (stored.values >= padding[0]) & (stored.values <= padding[1])
         if is_padding.any():
             return _fit_valid(stored, ~is_padding, height, width)
-    values = _shrink(stored.values, stored.extent, height, width)
+    values = resize(stored.values, stored.extent, height, width)
     return Fitted(values, np.ones(values.shape, bool))
 
 
 def _fit_valid(stored: StoredPixels, valid: np.ndarray, height: int, width: int) -> Fitted:
     """Resize by the mean over valid pixels only; a pixel less than half of which is valid becomes padding."""
-    weight = _shrink(valid.astype(np.uint8), stored.extent, height, width)
-    total = _shrink(np.where(valid, stored.values, stored.values.dtype.type(0)), stored.extent, height, width)
+    weight = resize(valid.view(np.uint8), stored.extent, height, width)
+    total = resize(np.where(valid, stored.values, stored.values.dtype.type(0)), stored.extent, height, width)
     enough = weight >= 0.5
     return Fitted(np.divide(total, weight, out=np.zeros_like(total), where=enough), enough)
 
 
-def _shrink(values: np.ndarray, extent: tuple[float, float, float, float], height: int, width: int) -> np.ndarray:
-    """Return the (height, width) float32 means of `values` over `extent`: whole blocks first, as most of the work, then exact areas."""
-    factor = max(1, int(min((extent[2] - extent[0]) / height, (extent[3] - extent[1]) / width)))
-    if factor > 1:
-        values = _block_means(_block_means(values, factor, axis=0), factor, axis=1)
-        extent = tuple(edge / factor for edge in extent)
-    return resize(np.asarray(values, np.float32), extent, height, width)
-
-
-def _block_means(values: np.ndarray, factor: int, axis: int) -> np.ndarray:
-    """Return the means of `factor` rows (axis 0) or columns (axis 1) each as float32; the last one is of what is left."""
-    length = values.shape[axis]
-    whole = length // factor * factor
-    wide = np.float32 if values.dtype.kind == "f" else np.int64 if values.dtype.itemsize > 2 or factor > 1024 else np.int32
-
-    def every(first: int, stop: int, step: int) -> np.ndarray:
-        return values[first:stop:step] if axis == 0 else values[:, first:stop:step]
-
-    total = every(0, whole, factor).astype(wide)
-    for offset in range(1, factor):
-        total += every(offset, whole, factor)
-    means = total.astype(np.float32) * np.float32(1 / factor)
-    if whole < length:
-        means = np.concatenate([means, every(whole, length, 1).mean(axis=axis, dtype=np.float32, keepdims=True)], axis=axis)
-    return means
-
-
 def resize(values: np.ndarray, extent: tuple[float, float, float, float], height: int, width: int) -> np.ndarray:
-    """Return (height, width) float32: the mean of `values` over each new pixel's exact area, or bilinear where the image grows."""
+    """Return (height, width) float32: the mean of `values` over each new pixel's exact area, or bilinear where the image grows.
+
+    `values` are (h, w) numbers of any type, of which the part `extent` (top, left, bottom, right) is the image.
+    """
     top, left, bottom, right = extent
     if height > bottom - top or width > right - left:
         box = (max(0.0, left), max(0.0, top), min(float(values.shape[1]), right), min(float(values.shape[0]), bottom))
-        return np.asarray(Image.fromarray(np.ascontiguousarray(values)).resize((width, height), Image.Resampling.BILINEAR, box=box))
+        image = Image.fromarray(np.ascontiguousarray(values, np.float32))
+        return np.asarray(image.resize((width, height), Image.Resampling.BILINEAR, box=box))
     rows_done = _area_means(values, top, bottom, height)
     return np.ascontiguousarray(_area_means(np.ascontiguousarray(rows_done.T), left, right, width).T)
 
@@ -109,12 +87,16 @@ def _area_means(values: np.ndarray, start: float, stop: float, count: int) -> np
     """Return `count` means of the rows of `values` between `start` and `stop`, whose edges cut rows in proportion."""
     edges = np.clip(np.linspace(start, stop, count + 1), 0, len(values))
     first = np.minimum(edges[:-1].astype(np.int64), len(values) - 1)
-    sums = np.zeros((count, values.shape[1]), np.float32)
-    for tap in range(int(np.ceil((edges[1:] - first).max()))):
-        row = first + tap
+    taps = []
+    for row in (first + tap for tap in range(int(np.ceil((edges[1:] - first).max())))):
         share = np.clip(np.minimum(edges[1:], row + 1) - np.maximum(edges[:-1], row), 0, None) / np.diff(edges)
-        sums += values[np.minimum(row, len(values) - 1)] * share.astype(np.float32)[:, None]
-    return sums
+        taps.append((np.minimum(row, len(values) - 1), share.astype(np.float32)[:, None]))
+    means = np.zeros((count, values.shape[1]), np.float32)
+    for at in range(0, count, _ROWS_AT_ONCE):
+        part = slice(at, at + _ROWS_AT_ONCE)
+        for row, share in taps:
+            means[part] += np.multiply(values[row[part]], share[part], dtype=np.float32)
+    return means
 
 
 def padding_range(header: Header) -> tuple[float, float] | None:
