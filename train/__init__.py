@@ -1,1 +1,1 @@
-"""Training of each stage with Ray Train, and export of a bundle."""
+"""Training of the three stages with Ray Train, from a manifest of labelled radiographs to a bundle."""

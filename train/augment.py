@@ -1,0 +1,36 @@
+"""Augmentation on the device: small turns, shifts and zooms, exposure. Never a left-right flip.
+
+A flip is no free lunch in a chest: the heart lies left, the right diaphragm higher, and a network that has seen mirrored chests
+cannot tell a shadow behind the heart from one beside it. A mirrored radiograph does not occur either, unlike a turned one: the side
+marker tells. This holds for the synthetic studies too, which have a heart on the left.
+"""
+
+import torch
+from torchvision import tv_tensors
+from torchvision.transforms import v2
+from torchvision.transforms.v2 import functional
+
+DEGREES = 7.0  # of turn, either way
+SHIFT = 0.05  # of the image's side, either way
+ZOOM = (0.9, 1.1)
+GAMMA = 1.25  # exposure: at most this exponent, at least its inverse
+GAIN = (0.9, 1.1)
+
+_geometry = v2.RandomAffine(DEGREES, (SHIFT, SHIFT), ZOOM, interpolation=v2.InterpolationMode.BILINEAR, fill=0)
+
+
+def augment(images: torch.Tensor, masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return each image turned, moved, zoomed and exposed at random, and its mask turned, moved and zoomed in step with it.
+
+    `images` (B, 1, S, S) float in [0, 1], `masks` (B, 1, S, S): what is to be found, or what the image will be weighted with. Only the
+    image is exposed, for an exposure changes the lungs and not where they are; what moves into the picture is black there, 0 here.
+    Draws from torch's default generator on the CPU, so that a seed gives the same pictures on every device.
+    """
+    pairs = [_geometry(tv_tensors.Image(image), tv_tensors.Mask(mask)) for image, mask in zip(images, masks, strict=True)]
+    moved = torch.stack([_expose(image.as_subclass(torch.Tensor)) for image, _ in pairs])
+    return moved, torch.stack([mask.as_subclass(torch.Tensor) for _, mask in pairs])
+
+
+def _expose(image: torch.Tensor) -> torch.Tensor:
+    gain, gamma = torch.rand(2).tolist()
+    return functional.adjust_gamma(image, GAMMA ** (2 * gamma - 1), GAIN[0] + gain * (GAIN[1] - GAIN[0]))

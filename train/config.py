@@ -1,0 +1,106 @@
+"""What a training can be told: one small frozen dataclass a stage, one for the whole, and two presets."""
+
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+from schemas.bundle import STAGES, Preprocessing
+from screening.errors import UsageError
+
+PRESETS = ("small", "full")
+
+
+@dataclass(frozen=True)
+class StageConfig:
+    """One stage's network and how it is trained."""
+
+    architecture: str  # "unet" or "densenet"
+    input_size: int  # pixels a side at which the network is trained and runs
+    epochs: int  # passes over the largest group, at most
+    batch_size: int  # images a step, over all workers
+    learning_rate: float  # peak of the one-cycle schedule
+    arguments: dict[str, Any] = field(default_factory=dict)  # of the architecture's constructor
+    weight_decay: float = 1e-2
+    patience: int = 5  # epochs without a better tuning loss before training stops
+
+    def __post_init__(self) -> None:
+        _check(self.input_size >= 32 and self.input_size % 32 == 0, f"input size {self.input_size} is not a multiple of 32")
+        _check(self.epochs >= 1, "epochs must be at least 1")
+        _check(self.batch_size >= 1, "batch size must be at least 1")
+        _check(self.learning_rate > 0, "learning rate must be above 0")
+        _check(self.patience >= 1, "patience must be at least 1")
+
+
+@dataclass(frozen=True)
+class FitConfig:
+    """All three stages. The resolved configuration is saved in the bundle beside the weights it made."""
+
+    name: str  # of the bundle
+    lungs: StageConfig
+    pneumonia: StageConfig
+    covid: StageConfig
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    pneumonia_rule: str = "sensitivity>=0.90"  # how the operating points are chosen, see train.operating_points
+    covid_rule: str = "sensitivity>=0.90"
+    seed: int = 0
+    workers: int = 1  # Ray Train workers, one process each
+    use_gpu: bool = False  # one GPU a worker, NCCL; otherwise CPUs and gloo
+    decoders: int = 2  # decoding tasks at a time
+    max_failures: int = 2  # worker groups that may die before the job fails; each starts again at the last checkpoint
+    materialize_bytes: int = 256 * 2**20  # a stage's inputs up to this size stay in the object store; larger ones are streamed
+    storage_url: str | None = None  # where caches and checkpoints go, so that a killed job goes on; None is a temporary folder
+    license: str = ""
+
+    def __post_init__(self) -> None:
+        _check(self.workers >= 1, "--workers must be at least 1")
+        _check(self.decoders >= 1, "decoders must be at least 1")
+        for stage in STAGES:
+            size = self.stage(stage).batch_size
+            _check(size % self.workers == 0, f"batch size {size} of stage {stage} does not divide by {self.workers} workers")
+
+    def stage(self, name: str) -> StageConfig:
+        """Return the configuration of one of the three stages."""
+        return getattr(self, name)
+
+    def rule(self, name: str) -> str:
+        """Return the rule that chooses the operating point of stage "pneumonia" or "covid"."""
+        return getattr(self, f"{name}_rule")
+
+    def with_epochs(self, epochs: int) -> "FitConfig":
+        """Return a copy that trains every stage for at most `epochs` epochs."""
+        return replace(self, **{stage: replace(self.stage(stage), epochs=epochs) for stage in STAGES})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return every field as plain JSON values."""
+        return asdict(self) | {"preprocessing": self.preprocessing.model_dump(mode="json")}
+
+
+def preset(name: str, **overrides: Any) -> FitConfig:
+    """Return preset "small" (synthetic studies, minutes on two cores) or "full" (the paper's networks). Raises UsageError.
+
+    `overrides` are fields of FitConfig.
+    """
+    if name == "small":
+        densenet = {"growth_rate": 8, "block_config": [2, 4, 4, 2], "num_init_features": 16}
+        config = FitConfig(
+            name="synthetic-small",
+            lungs=StageConfig("unet", 128, epochs=6, batch_size=16, learning_rate=3e-3, arguments={"base_channels": 8, "depth": 4}),
+            pneumonia=StageConfig("densenet", 128, epochs=12, batch_size=24, learning_rate=3e-3, arguments=densenet),
+            covid=StageConfig("densenet", 128, epochs=12, batch_size=24, learning_rate=3e-3, arguments=densenet),
+            pneumonia_rule="youden",
+            covid_rule="youden",
+        )
+    elif name == "full":
+        config = FitConfig(
+            name="full",
+            lungs=StageConfig("unet", 256, epochs=40, batch_size=16, learning_rate=1e-3, patience=8),
+            pneumonia=StageConfig("densenet", 512, epochs=30, batch_size=24, learning_rate=3e-4, patience=6),
+            covid=StageConfig("densenet", 512, epochs=30, batch_size=24, learning_rate=3e-4, patience=6),
+        )
+    else:
+        raise UsageError(f"no preset {name!r}; there are {', '.join(PRESETS)}")
+    return replace(config, **overrides)
+
+
+def _check(holds: bool, message: str) -> None:
+    if not holds:
+        raise UsageError(message)

@@ -1,0 +1,74 @@
+"""The stages that are done, as a bundle: what later stages are trained behind, and what thresholds are chosen with."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from schemas.bundle import STAGES, OperatingPoint
+from screening.bundle import Bundle, NetworkSpec, save_bundle
+from screening.models import build
+from train.config import FitConfig, StageConfig
+
+State = Mapping[str, torch.Tensor]
+
+# stands in for a stage that is not trained yet: a bundle has three, and the cascade runs them; this one costs nothing
+_PLACEHOLDER = NetworkSpec("densenet", 32, {"growth_rate": 1, "block_config": [1], "num_init_features": 2})
+
+
+@dataclass(frozen=True)
+class Frozen:
+    """A trained stage: its network, and the weights on the CPU."""
+
+    spec: NetworkSpec
+    state: State
+
+    def module(self) -> nn.Module:
+        """Return the network with its weights, in evaluation mode."""
+        module = build(self.spec)
+        module.load_state_dict(self.state)
+        return module.eval()
+
+    def digest(self) -> str:
+        """Return 64 hex digits that any other weight or network would change."""
+        digest = hashlib.sha256(repr((self.spec.architecture, self.spec.input_size, sorted(self.spec.arguments.items()))).encode())
+        for name, tensor in self.state.items():
+            digest.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()
+
+
+def spec_of(stage: StageConfig) -> NetworkSpec:
+    """Return the network that a configuration asks for."""
+    return NetworkSpec(stage.architecture, stage.input_size, dict(stage.arguments))
+
+
+def taken_over(earlier: Bundle | None) -> dict[str, Frozen]:
+    """Return the stages of an earlier bundle; none without one."""
+    if earlier is None:
+        return {}
+    networks = earlier.manifest.networks
+    return {
+        stage: Frozen(
+            NetworkSpec(networks[stage].architecture, networks[stage].input_size, dict(networks[stage].arguments)), module.state_dict()
+        )
+        for stage, module in earlier.networks.items()
+    }
+
+
+def save_provisional(folder_url: str, frozen: Mapping[str, Frozen], config: FitConfig) -> str:
+    """Write the finished stages as a bundle that calls nothing positive, placeholders for the others, and return its URL."""
+    torch.manual_seed(0)
+    done = {stage: frozen[stage].spec if stage in frozen else _PLACEHOLDER for stage in STAGES}
+    modules = {stage: frozen[stage].module() if stage in frozen else build(done[stage]) for stage in STAGES}
+    never = OperatingPoint(threshold=1, rule="none yet", data="none")
+    save_bundle(
+        folder_url,
+        name="provisional",
+        modules=modules,
+        networks=done,
+        operating_points={"pneumonia": never, "covid": never},
+        preprocessing=config.preprocessing,
+    )
+    return folder_url

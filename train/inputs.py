@@ -1,0 +1,129 @@
+"""What a stage's network learns from: the images as the frozen earlier stages leave them, computed once and not once an epoch."""
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+import ray.data
+import torch
+import torch.nn.functional as F
+from ray.data.expressions import col
+
+from schemas.bundle import Preprocessing
+from screening.cascade import Cascade
+from screening.network_input import network_input
+from screening.storage import filesystem_of
+from train.config import FitConfig
+from train.images import ROWS_PER_TASK, ImageCache
+from train.stages import STAGES, TUNING
+
+SPLITS = ("train", "val")
+_NEUTRAL = {"mean": 0.0, "std": 1.0}  # leaves pixels in [0, 1]
+
+
+@dataclass(frozen=True)
+class StageInputs:
+    """The inputs of one stage, as Ray Data sets.
+
+    `datasets`: one a group of the stage, from the training split, and TUNING, every group of the tuning split. Columns: `image`
+    (S, S) float16 in [0, 1]; `weight` (S, S) float16 in [0, 1], the lung mask times H² as far as the stage uses them (absent for
+    stage 1); `target`, (S, S) or () uint8 in {0, 1}; `group`. `rows`: the length of each. `lungs_not_found`: images that the gate
+    after stage 1 would reject, left out.
+    """
+
+    datasets: dict[str, ray.data.Dataset]
+    rows: dict[str, int]
+    lungs_not_found: int
+
+
+def stage_inputs(stage: str, images: ImageCache, earlier_url: str | None, config: FitConfig, folder_url: str) -> StageInputs:
+    """Run the frozen earlier stages, in the bundle at `earlier_url`, over the training and tuning splits.
+
+    Small inputs stay in the object store; larger ones are written to `folder_url` and streamed from there.
+    """
+    size = config.stage(stage).input_size
+    prepared = images.dataset(SPLITS).map_batches(
+        make_layers,
+        fn_kwargs={
+            "stage": stage,
+            "input_size": size,
+            "preprocessing": config.preprocessing,
+            "earlier": None if earlier_url is None else (earlier_url, config.use_gpu),
+        },
+        **on_cascade_workers(config.workers, config.use_gpu),
+    )
+    expected_bytes = 4 * size * size * sum(images.rows.values())
+    kept = _kept(prepared, folder_url, in_memory=expected_bytes <= config.materialize_bytes)
+    counts = Counter((row["split"], row["group"]) for row in kept.select_columns(["split", "group"]).iter_rows())
+    datasets = {group: kept.filter(expr=(col("split") == "train") & (col("group") == group)) for group in STAGES[stage].groups}
+    datasets[TUNING] = kept.filter(expr=(col("split") == "val") & (col("group") != ""))
+    if expected_bytes <= config.materialize_bytes:
+        datasets = {name: dataset.materialize() for name, dataset in datasets.items()}
+    rows = {group: counts["train", group] for group in STAGES[stage].groups}
+    rows[TUNING] = sum(n for (split, group), n in counts.items() if split == "val" and group)
+    return StageInputs(datasets, rows, sum(n for (_, group), n in counts.items() if not group))
+
+
+def _kept(prepared: ray.data.Dataset, folder_url: str, *, in_memory: bool) -> ray.data.Dataset:
+    if in_memory:
+        return prepared.materialize()
+    filesystem, folder = filesystem_of(folder_url)
+    prepared.write_parquet(folder, filesystem=filesystem, mode="overwrite")
+    return ray.data.read_parquet(folder, filesystem=filesystem, file_extensions=["parquet"])
+
+
+def make_layers(
+    rows: dict[str, np.ndarray], *, stage: str, input_size: int, preprocessing: Preprocessing, earlier: tuple[str, bool] | None
+) -> dict[str, np.ndarray]:
+    """Turn decoded rows into rows of `StageInputs`. Those that the stage has no use for fall out; without lungs a row's group is "".
+
+    `earlier` is the bundle of the frozen stages and whether it runs on a GPU; None for stage 1.
+    """
+    task = STAGES[stage]
+    groups = [task.group_of(label, masked) for label, masked in zip(rows["label"], rows["has_mask"], strict=True)]
+    used = np.array([i for i, group in enumerate(groups) if group is not None], int)
+    neutral = preprocessing.model_copy(update=_NEUTRAL)
+    pixels = torch.from_numpy(rows["pixels"][used]).unsqueeze(1)
+    layers = {
+        "group": np.array([groups[i] for i in used], dtype=object),
+        "split": rows["split"][used],
+        "image": _half(network_input(pixels, neutral, input_size)),
+    }
+    if earlier is None:
+        return layers | {"target": _mask_targets(rows["lung_mask"][used], input_size)}
+    layers["target"] = np.isin(rows["label"][used].astype(str), list(task.positive)).astype(np.uint8)
+    found = cascade_at(*earlier)(pixels, guided=False)
+    heatmap = torch.from_numpy(found.pneumonia_heatmap).nan_to_num(0) if stage == "covid" else None
+    # what a white image becomes is what the earlier stages multiply every image with
+    weight = network_input(torch.full_like(pixels, 255), neutral, input_size, torch.from_numpy(found.lung_mask), heatmap)
+    return layers | {"weight": _half(weight), "group": np.where(found.lungs_found, layers["group"], "")}
+
+
+def on_cascade_workers(workers: int, use_gpu: bool) -> dict[str, Any]:
+    """Return the arguments of a `map_batches` that calls `cascade_at`: as many tasks at a time as there are training workers."""
+    resources = {"num_cpus": 0.5, "num_gpus": 1} if use_gpu else {"num_cpus": 0.5}
+    return {"batch_size": ROWS_PER_TASK, "batch_format": "numpy", "compute": ray.data.TaskPoolStrategy(size=workers), **resources}
+
+
+@lru_cache(maxsize=1)
+def cascade_at(url: str, use_gpu: bool) -> Cascade:
+    """Return the cascade of a bundle, loaded once in each process: tasks share theirs, and a new process costs seconds of imports."""
+    return Cascade.from_bundle(url, device="cuda" if use_gpu else "cpu", threads=len(os.sched_getaffinity(0)))
+
+
+def _mask_targets(masks: np.ndarray, size: int) -> np.ndarray:
+    share = F.interpolate(torch.from_numpy(masks).unsqueeze(1).float(), (size, size), mode="area")
+    return (share[:, 0] >= 0.5).to(torch.uint8).numpy()
+
+
+def _half(layer: torch.Tensor) -> np.ndarray:
+    return layer[:, 0].contiguous().half().numpy()
+
+
+def compose(image: torch.Tensor, weight: torch.Tensor | None, preprocessing: Preprocessing) -> torch.Tensor:
+    """Return the network's input from its layers, as `screening.network_input` does: (image - mean) / std, then times `weight`."""
+    x = (image - preprocessing.mean) / preprocessing.std
+    return x if weight is None else x * weight

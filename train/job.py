@@ -1,0 +1,26 @@
+"""What a training worker is told. Imports nothing heavy: Ray Train's controller opens it too, and trains nothing."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from train.config import FitConfig
+
+CHECKPOINT_FILE = "state.pt"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One stage's training."""
+
+    stage: str
+    config: FitConfig
+    steps: int  # batches an epoch
+    initial: Any = None  # object reference of a state dict to begin with; None begins with fresh weights
+    board: Any = None  # actor that collects the epoch lines, see train.progress
+
+
+def train_worker(loop_config: dict[str, Job]) -> list[dict[str, Any]]:
+    """Do the job in this process and return its curve."""
+    from train.loop import train
+
+    return train(loop_config["job"])

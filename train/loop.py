@@ -1,0 +1,194 @@
+"""What every Ray Train worker runs: one stage, from its shard of the inputs to checkpoints."""
+
+import os
+import tempfile
+import time
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import ray
+import ray.train
+import ray.train.torch
+import torch
+import torch.distributed as dist
+from torch import nn
+
+from screening.bundle import NetworkSpec
+from screening.compute import computes_bf16
+from screening.models import build
+from train.augment import augment
+from train.batches import GroupStream, Row, balanced_batch
+from train.config import StageConfig
+from train.inputs import compose
+from train.job import CHECKPOINT_FILE, Job
+from train.schedule import EarlyStopping, learning_rate
+from train.stages import STAGES, TUNING, Stage
+
+LAYERS = ("image", "weight", "target")
+
+
+def train(job: Job) -> list[dict[str, Any]]:
+    """Train one stage and return its curve, one dict an epoch. Runs in each worker of a TorchTrainer, every one with the same job.
+
+    Goes on from the last checkpoint where there is one. Reports a checkpoint an epoch; all workers stop at the same epoch, for they
+    judge by figures gathered from all.
+    """
+    worker = Worker(job)
+    worker.restore()
+    while not worker.done:
+        worker.run_epoch()
+        worker.report()
+    return worker.history
+
+
+class Worker:
+    """One process of the training of one stage: its network, optimizer, place in the schedule and curve so far."""
+
+    def __init__(self, job: Job):
+        context = ray.train.get_context()
+        self.rank, self.world = context.get_world_rank(), context.get_world_size()
+        self.job = job
+        self.stage: Stage = STAGES[job.stage]
+        self.config: StageConfig = job.config.stage(job.stage)
+        self.device = ray.train.torch.get_device()
+        _settle(context.get_local_world_size())
+        torch.manual_seed(job.config.seed)
+        self.module = build(NetworkSpec(self.config.architecture, self.config.input_size, self.config.arguments))
+        if job.initial is not None:
+            self.module.load_state_dict(ray.get(job.initial))
+        self.parallel: nn.Module = ray.train.torch.prepare_model(self.module)  # moves the module to the device, adds DDP
+        self.optimizer = torch.optim.AdamW(self.module.parameters(), self.config.learning_rate, weight_decay=self.config.weight_decay)
+        self.shards = {group: ray.train.get_dataset_shard(group) for group in (*self.stage.groups, TUNING)}
+        self.stopping = EarlyStopping(self.config.patience)
+        self.history: list[dict[str, Any]] = []
+
+    @property
+    def epoch(self) -> int:
+        """Number of epochs behind us."""
+        return len(self.history)
+
+    @property
+    def done(self) -> bool:
+        """Whether training ends here: every epoch is run, or the tuning loss has stopped falling."""
+        return self.epoch >= self.config.epochs or self.stopping.exhausted
+
+    def run_epoch(self) -> None:
+        """Train for one epoch, measure on the tuning split, add a line to the curve."""
+        started = time.perf_counter()
+        train_loss = self._train()
+        seconds = time.perf_counter() - started
+        _share_buffers(self.module, self.world)
+        line = {"stage": self.stage.name, "epoch": self.epoch + 1, "epochs": self.config.epochs, "train_loss": train_loss} | self._tune()
+        line["images_per_second"] = self.job.steps * self.config.batch_size / seconds
+        self.stopping.see(line["tuning_loss"])
+        self.history.append(line)
+
+    def _train(self) -> float:
+        """Return the mean loss of this epoch's batches. Seeded by the epoch, so that a resumed job sees what an unbroken one would have."""
+        seed, epoch = self.job.config.seed, self.epoch
+        torch.manual_seed(seed * 1_000_003 + epoch * 1_009 + self.rank)
+        streams = {name: GroupStream(self.shards[name], [seed, epoch, self.rank, i]) for i, name in enumerate(self.stage.groups)}
+        self.parallel.train()
+        total = torch.zeros((), device=self.device)
+        for step in range(self.job.steps):
+            for group in self.optimizer.param_groups:
+                group["lr"] = learning_rate(epoch * self.job.steps + step, self.config.epochs * self.job.steps, self.config.learning_rate)
+            x, target = self._on_device(balanced_batch(streams, self.config.batch_size // self.world), augmented=True)
+            with _autocast(self.device):
+                logit = self.parallel(x)
+            loss = self.stage.loss(logit.float(), target).mean()
+            self.optimizer.zero_grad(set_to_none=True)
+            loss.backward()
+            self.optimizer.step()
+            total += loss.detach()
+        return float(np.mean(_gather(float(total) / self.job.steps, self.world)))
+
+    @torch.no_grad()
+    def _tune(self) -> dict[str, Any]:
+        """Return loss and figure on the tuning split. Each worker judges every world-th image; groups weigh the same, as in training."""
+        self.module.eval()
+        losses: list[tuple[str, float]] = []
+        targets, logits = [], []
+        for rows in self.shards[TUNING].iter_batches(batch_size=self.config.batch_size, batch_format="numpy"):
+            rows = {name: values[self.rank :: self.world] for name, values in rows.items()}
+            if not len(rows["image"]):
+                continue
+            x, target = self._on_device(rows, augmented=False)
+            with _autocast(self.device):
+                logit = self.module(x)
+            losses += zip(rows["group"], self.stage.loss(logit.float(), target).tolist(), strict=True)
+            targets.append(target.cpu().numpy())
+            logits.append(logit.float().cpu().numpy())
+        gathered = _gather((losses, targets, logits), self.world)
+        by_group = {group: [loss for part in gathered for name, loss in part[0] if name == group] for group in self.stage.groups}
+        figure = self.stage.performance(*(np.concatenate([array for part in gathered for array in part[i]]) for i in (1, 2)))
+        present = [np.mean(values) for values in by_group.values() if values]
+        return {"tuning_loss": float(np.mean(present)), f"tuning_{self.stage.figure}": figure}
+
+    def _on_device(self, rows: Row, *, augmented: bool) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return network inputs (B, 1, S, S) float32, channels last, and targets, (B, 1) or (B, 1, S, S) float32, on the device."""
+        layers = {name: torch.from_numpy(rows[name]).to(self.device).unsqueeze(1) for name in LAYERS if name in rows}
+        image, weight, target = layers["image"].float(), layers.get("weight"), layers["target"]
+        if augmented and self.stage.name == "lungs":
+            image, target = augment(image, target)
+        elif augmented:
+            image, weight = augment(image, weight)
+        x = compose(image, weight, self.job.config.preprocessing)
+        return x.contiguous(memory_format=torch.channels_last), target.float()
+
+    def restore(self) -> None:
+        """Go on where the last checkpoint of this run was written; without one, begin."""
+        checkpoint = ray.train.get_checkpoint()
+        if checkpoint is None:
+            return
+        with checkpoint.as_directory() as folder:
+            state = torch.load(Path(folder) / CHECKPOINT_FILE, map_location=self.device, weights_only=True)
+        self.module.load_state_dict(state["module"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.history = state["history"]
+        for line in self.history:
+            self.stopping.see(line["tuning_loss"])
+
+    def report(self) -> None:
+        """Hand the last line of the curve and a checkpoint to Ray Train. A barrier: every worker calls it once an epoch."""
+        line = self.history[-1]
+        if self.rank != 0:
+            ray.train.report(line)
+            return
+        if self.job.board is not None:
+            self.job.board.add.remote(line)
+        with tempfile.TemporaryDirectory() as folder:
+            state = {"module": self.module.state_dict(), "optimizer": self.optimizer.state_dict(), "history": self.history}
+            torch.save(state, Path(folder) / CHECKPOINT_FILE)
+            ray.train.report(line, checkpoint=ray.train.Checkpoint.from_directory(folder))
+
+
+def _settle(workers_here: int) -> None:
+    """Use this worker's share of the cores (Ray sets one thread) and the same arithmetic in every run."""
+    torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // workers_here))
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.backends.cudnn.benchmark = False
+
+
+def _autocast(device: torch.device) -> AbstractContextManager:
+    """bf16 where the device computes in it, float32 elsewhere. Losses are taken in float32 either way."""
+    return torch.autocast(device.type, torch.bfloat16, enabled=computes_bf16(device))
+
+
+def _gather(value: Any, world: int) -> list[Any]:
+    """Return every worker's value, in rank order, to every worker."""
+    if world == 1:
+        return [value]
+    values: list[Any] = [None] * world
+    dist.all_gather_object(values, value)
+    return values
+
+
+def _share_buffers(module: nn.Module, world: int) -> None:
+    """Give every worker rank 0's running statistics: each saw other batches, and all must judge the tuning split alike."""
+    if world > 1:
+        for buffer in module.buffers():
+            dist.broadcast(buffer, 0)

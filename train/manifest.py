@@ -1,0 +1,117 @@
+"""The manifest of a data set: a CSV with one labelled radiograph a row, checked before anything is trained on it."""
+
+import hashlib
+import io
+import os
+import posixpath
+from collections import Counter
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from screening.errors import TrainingError
+from screening.storage import filesystem_of, split_url
+
+GROUPS = ("normal", "pneumonia", "covid")  # the labels; batches of stages 2 and 3 are drawn evenly from them
+SPLITS = ("train", "val", "test")  # val is the tuning split
+REQUIRED = ("image", "label", "split")
+OPTIONAL = ("image_id", "lung_mask", "patient_id", "source", "view")
+_FAULTS_SHOWN = 3
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """A checked manifest.
+
+    `table` has the columns image_id, image_url, lung_mask_url (null where there is none), label, split, patient_id, source, view,
+    all strings, in the order of the file. `digest` is the SHA-256 of the file.
+    """
+
+    url: str
+    digest: str
+    table: pl.DataFrame
+
+    def training_data(self) -> dict[str, Any]:
+        """Return what a bundle says of the data it was trained on: counts by split and label, sources, patients, the file's digest."""
+        counts = {split: {} for split in SPLITS}
+        for split, label, n in self.table.group_by("split", "label").len().sort("split", "label").iter_rows():
+            counts[split][label] = n
+        masks = self.table.filter(pl.col("lung_mask_url").is_not_null()).group_by("split").len().sort("split")
+        return {
+            "manifest_sha256": self.digest,
+            "images": counts,
+            "lung_masks": dict(masks.iter_rows()),
+            "patients": self.table["patient_id"].n_unique(),
+            "sources": dict(sorted(Counter(self.table["source"].fill_null("unknown")).items())),
+        }
+
+
+def read_manifest(url: str) -> Manifest:
+    """Read and check a manifest, a CSV under any fsspec URL.
+
+    Columns: image, label (normal, pneumonia or covid) and split (train, val or test) are required; image_id, lung_mask, patient_id,
+    source and view are used where present, others are ignored. Paths are relative to the CSV; URLs are taken as they are.
+    Without a patient_id each image counts as a patient of its own. Raises TrainingError, which names the column and the lines,
+    for a missing column, an unknown label or split, an image twice, and a patient in two splits.
+    """
+    content = _read(url)
+    try:
+        table = pl.read_csv(io.BytesIO(content), infer_schema=False)
+    except pl.exceptions.PolarsError as error:
+        raise TrainingError(f"{url} is not a CSV file with a header: {error}") from error
+    missing = [name for name in REQUIRED if name not in table.columns]
+    if missing:
+        raise TrainingError(f"{url} lacks the column {', '.join(missing)}; it needs {', '.join(REQUIRED)}")
+    table = table.with_columns(pl.lit(None, pl.String).alias(name) for name in OPTIONAL if name not in table.columns)
+    if table.is_empty():
+        raise TrainingError(f"{url} has no rows")
+    _check_values(url, table)
+    return Manifest(url, hashlib.sha256(content).hexdigest(), _resolved(url, table))
+
+
+def _read(url: str) -> bytes:
+    try:
+        filesystem, path = filesystem_of(url)
+        return filesystem.cat_file(path)
+    except OSError as error:
+        raise TrainingError(f"{url} cannot be read: {error}") from error
+
+
+def _resolved(url: str, table: pl.DataFrame) -> pl.DataFrame:
+    """Return the columns of `Manifest.table`: paths become URLs, absent names are filled in."""
+    # workers may run in another folder than the driver, so that a local path must be absolute
+    folder = os.path.dirname(os.path.abspath(split_url(url)[1])) if split_url(url)[0] == "file" else posixpath.dirname(url)
+
+    def absolute(path: str) -> str:
+        return path if "://" in path or path.startswith("/") else posixpath.join(folder, path)
+
+    image_id = pl.coalesce("image_id", "image").alias("image_id")
+    return table.select(
+        image_id,
+        pl.col("image").map_elements(absolute, return_dtype=pl.String).alias("image_url"),
+        pl.col("lung_mask").map_elements(absolute, return_dtype=pl.String).alias("lung_mask_url"),
+        "label",
+        "split",
+        pl.coalesce("patient_id", pl.lit("image ") + image_id).alias("patient_id"),
+        "source",
+        "view",
+    )
+
+
+def _check_values(url: str, table: pl.DataFrame) -> None:
+    """Raise TrainingError for values that would train on the wrong thing. Names lines, never a patient."""
+    numbered = table.with_row_index("line", offset=2)  # line 1 is the header
+    _refuse(url, numbered.filter(pl.col("image").is_null()), "no image")
+    for column, known in (("label", GROUPS), ("split", SPLITS)):
+        _refuse(url, numbered.filter(pl.col(column).is_in(known).not_().fill_null(True)), f"{column} is not one of {', '.join(known)}")
+    _refuse(url, numbered.filter(pl.col("image").is_duplicated()), "the same image more than once")
+    crossing = numbered.filter(pl.col("patient_id").is_not_null() & (pl.col("split").n_unique().over("patient_id") > 1))
+    _refuse(url, crossing, "a patient in more than one split, so that the test would be on people seen in training")
+
+
+def _refuse(url: str, faulty: pl.DataFrame, fault: str) -> None:
+    if not faulty.is_empty():
+        lines = ", ".join(str(line) for line in faulty["line"].head(_FAULTS_SHOWN))
+        more = ", …" if faulty.height > _FAULTS_SHOWN else ""
+        raise TrainingError(f"{url}, {faulty.height} rows (lines {lines}{more}): {fault}")
