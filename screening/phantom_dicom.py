@@ -107,8 +107,6 @@ def attributes_of(study: Study, phantom: Phantom, modality: str) -> StudyAttribu
         PatientSex=phantom.sex,
         PatientAge=age_string(phantom.age_years),
         PatientBirthDate=_birth_date(study, phantom.age_years),
-        if study.person.seed % 3
-        else "",
         StudyDate=day,
         StudyTime=f"{minutes // 60:02d}{minutes % 60:02d}00",
         AcquisitionDate=day,
