@@ -3,9 +3,15 @@
 Each view is a file in `screening/sql/`, whose header states its grain. Needs neither torch nor Ray.
 """
 
+import os
 import re
+import shutil
+import tempfile
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import resources
+from pathlib import Path
 
 import duckdb
 import pyarrow as pa
@@ -18,11 +24,13 @@ from screening.database import open_duckdb
 from screening.errors import UsageError
 from screening.layout import DIGEST_LENGTH
 from screening.reference import check_reference, load_reference
-from screening.storage import join, list_files
+from screening.storage import join, list_files, read_bytes
 
 # in the order in which they build upon each other
 VIEWS = ("instance_rows", "duplicates", "instances", "heatmaps", "link_rule", "links", "reference_verdicts", "verdicts", "flow")
 REFERENCE_VIEWS = ("accuracy", "lead_time", "lead_time_summary")
+
+COPY_THREADS = 16
 
 _SCHEMAS = {"instance_rows": INSTANCE_SCHEMA, "instances": INSTANCE_SCHEMA, "heatmaps": HEATMAP_SCHEMA, "reference": REFERENCE_SCHEMA}
 
@@ -59,18 +67,17 @@ def connect(
     bundle: digest, or its first digits; only its rows are seen. Where nothing was written yet the views have no rows.
     Raises UsageError for an unknown bundle, ReferenceTableError for a reference table that cannot be used.
     """
-    connection = open_duckdb(results_url)
+    connection = open_duckdb()
     _set_variables(connection, rule or LinkRule(), has_reference=reference is not None)
     connection.register("reference", _reference_table(reference))
-    connection.execute(_sql("wilson"))
+    for macros in ("wilson", "needs_reference"):
+        connection.execute(_sql(macros))
     parts = _parts(results_url, bundle)
     if parts:
-        connection.execute("set variable instance_files = $parts", {"parts": [part.removeprefix("file://") for part in parts]})
+        connection.execute("set variable instance_files = $parts", {"parts": _local_paths(parts, connection)})
     else:
         connection.register("instance_rows", INSTANCE_SCHEMA.empty_table())
-    for view in VIEWS if parts else VIEWS[1:]:
-        connection.execute(_sql(view))
-    for view in REFERENCE_VIEWS if reference is not None else ("without_reference",):
+    for view in (*(VIEWS if parts else VIEWS[1:]), *REFERENCE_VIEWS):
         connection.execute(_sql(view))
     return connection
 
@@ -116,6 +123,25 @@ def _parts(results_url: str, bundle: str | None) -> list[str]:
         known = sorted({match[1] for part in parts if (match := re.search(r"/bundle=([0-9a-f]+)/", part))})
         raise UsageError(f"{results_url} has no rows of bundle {bundle}: there are {', '.join(known) or 'none'}")
     return of_bundle
+
+
+def _local_paths(parts: list[str], connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return local paths of the parts; those of other stores are copied to temporary disk, for as long as the connection lives.
+
+    DuckDB through fsspec asks a store some twelve times for each part and scan; here each part is one request, once.
+    """
+    if all(part.startswith("file://") for part in parts):
+        return [part.removeprefix("file://") for part in parts]
+    folder = tempfile.mkdtemp(prefix="screening-sql-")
+    weakref.finalize(connection, shutil.rmtree, folder, ignore_errors=True)
+    paths = [os.path.join(folder, f"{number}.parquet") for number in range(len(parts))]
+    with ThreadPoolExecutor(COPY_THREADS) as pool:
+        list(pool.map(_copy, parts, paths))
+    return paths
+
+
+def _copy(url: str, path: str) -> None:
+    Path(path).write_bytes(read_bytes(url))
 
 
 def _sql(name: str) -> str:

@@ -1,7 +1,7 @@
 """The reference table: the agency's RT-PCR results, from Parquet or CSV, checked before anything is compared with them."""
 
+import csv
 import io
-import re
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -30,7 +30,7 @@ def load_reference(url: str) -> pa.Table:
     try:
         table = _read_csv(data) if url.lower().endswith(".csv") else pq.read_table(io.BytesIO(data))
     except pa.ArrowInvalid as error:
-        raise ReferenceTableError(f"{url} is neither CSV (name ending in .csv) nor Parquet{_row_in(error)}") from error
+        raise ReferenceTableError(f"{url} is neither CSV (name ending in .csv) nor Parquet{_uneven_row(data)}") from error
     return check_reference(table, url)
 
 
@@ -49,17 +49,19 @@ def check_reference(table: pa.Table, name: str = "the reference table") -> pa.Ta
     return pa.table(columns, REFERENCE_SCHEMA)
 
 
-def _row_in(error: Exception) -> str:
-    """Return which row a message of pyarrow speaks of; the message itself repeats the row's values."""
-    match = re.search(r"Row #(\d+)", str(error))
-    return f": row {int(match[1]) - 1} has not as many cells as the header" if match else ""
-
-
 def _read_csv(data: bytes) -> pa.Table:
-    names = data.split(b"\n", 1)[0].decode("utf-8-sig", "replace").strip().split(",")
-    text = dict.fromkeys((name.strip('"') for name in names), pa.string())
+    names = next(csv.reader([data.split(b"\n", 1)[0].decode("utf-8-sig", "replace")]), [])
+    text = dict.fromkeys((name.strip() for name in names), pa.string())
     options = pa_csv.ConvertOptions(column_types=text, strings_can_be_null=True, null_values=_NULLS)
     return pa_csv.read_csv(io.BytesIO(data), convert_options=options)
+
+
+def _uneven_row(data: bytes) -> str:
+    """Return which row has another number of cells than the header, empty where none has."""
+    lines = csv.reader(io.StringIO(data.decode("utf-8", "replace")))
+    columns = len(next(lines, []))
+    uneven = (f": row {row} has {len(cells)} cells for {columns} columns" for row, cells in enumerate(lines, 1) if len(cells) != columns)
+    return next(uneven, "")
 
 
 def _check_columns(found: list[str], name: str) -> None:

@@ -109,6 +109,11 @@ counted as (
         count(*) filter (cell in ('tp', 'fp', 'fn', 'tn') and undated) as undated
     from placed
     group by bundle_digest, unit, question
+),
+guarded as (
+    select * from counted
+    union all by name
+    select null as bundle_digest where not needs_reference('accuracy')
 )
 select
     *,
@@ -132,5 +137,5 @@ select
     tn / nullif(tn + fn, 0) as npv,
     wilson_low(tn, tn + fn) as npv_low,
     wilson_high(tn, tn + fn) as npv_high
-from counted
+from guarded
 order by bundle_digest, question, case unit when 'instance' then 1 when 'study' then 2 else 3 end;

@@ -29,10 +29,15 @@ with persons as (
         on links.bundle_digest = duplicates.bundle_digest and links.object_id = duplicates.object_id
     where result = 'positive' and outcome = 'scored'
     group by bundle_digest, patient_pseudonym
+),
+guarded as (
+    select * from persons
+    union all by name
+    select null as bundle_digest where not needs_reference('lead_time')
 )
 select
     *,
     confirmation_date - first_positive_date as lead_days,
     confirmation_date is null or if(detected, first_positive_date, first_radiograph_date) is null as dates_missing
-from persons
+from guarded
 order by bundle_digest, lead_days desc nulls last, patient_pseudonym;

@@ -1,0 +1,157 @@
+"""`screening sql`: ask the results in SQL, once or at a prompt."""
+
+import sys
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobs.console import EXIT_FAILED, print_json, run_command
+
+if TYPE_CHECKING:
+    import duckdb
+    import pyarrow as pa
+
+SHOWN_ROWS = 1000  # of a table for people; files and other formats hold all
+
+
+class Format(StrEnum):
+    """How an answer is written."""
+
+    TABLE = "table"
+    CSV = "csv"
+    JSON = "json"
+    PARQUET = "parquet"
+
+
+def command(
+    results: Annotated[str, typer.Argument(help="folder or URL that was --results of `screening run`")],
+    query: Annotated[str | None, typer.Argument(help="SQL of DuckDB; without it a prompt opens, or a pipe is read")] = None,
+    reference: Annotated[
+        str | None, typer.Option(help="RT-PCR results, Parquet or CSV, for the views accuracy, lead_time and lead_time_summary")
+    ] = None,
+    format: Annotated[Format, typer.Option(help="how the answer is written")] = Format.TABLE,
+    output: Annotated[str | None, typer.Option(help="file or URL to write the answer of QUERY to; needed for parquet")] = None,
+    bundle: Annotated[str | None, typer.Option(help="see only the rows of this bundle: its digest or the first digits of it")] = None,
+    window_before: Annotated[int, typer.Option(help="a specimen counts when taken at most that many days before the radiograph")] = 14,
+    window_after: Annotated[int, typer.Option(help="and at most that many days after it")] = 21,
+) -> None:
+    """Ask the results in SQL: views instances, heatmaps, flow and, with a reference table, accuracy and lead_time.
+
+    At the prompt a statement ends with `;`, `.views` lists the views and `.help` the commands.
+
+    Example: screening sql s3://results/nightly "from accuracy" --reference rt_pcr.parquet
+    """
+    from jobs.sql_prompt import Prompt
+    from screening.analytics import LinkRule, connect
+    from screening.errors import UsageError
+
+    if query is None and output is not None:
+        raise UsageError("--output writes the answer of one query: give the query too")
+    if format is Format.PARQUET and output is None:
+        raise UsageError("Parquet cannot be printed: give --output FILE")
+    _check_results(results)
+    with connect(results, reference, bundle=bundle, rule=LinkRule(window_before, window_after)) as connection:
+        if query is not None:
+            _write(_answer(connection, query), format, output)
+            return
+        prompt = Prompt(connection, lambda answer: _write(answer, format, None))
+        if prompt.run(interactive=sys.stdin.isatty()):
+            return
+    raise typer.Exit(EXIT_FAILED)
+
+
+def _check_results(results: str) -> None:
+    """Raise UsageError where no run has written: a mistyped folder is not one with nothing found."""
+    from screening.errors import UsageError
+    from screening.storage import join, list_files
+
+    if not any(list_files(join(results, folder)) for folder in ("instances", "runs")):
+        raise UsageError(f"{results}: no run has written here; give the folder that was --results of `screening run`")
+
+
+def _answer(connection: "duckdb.DuckDBPyConnection", query: str) -> "pa.Table | None":
+    """Return the rows of a query, None for a statement without any. Raises UsageError for SQL that is wrong."""
+    import duckdb
+
+    from screening.errors import ResultsError, UsageError
+
+    try:
+        relation = connection.sql(query)
+        return None if relation is None else relation.to_arrow_table()
+    except (duckdb.ProgrammingError, duckdb.NotSupportedError, duckdb.InvalidInputException) as error:
+        raise UsageError(str(error)) from error
+    except duckdb.Error as error:
+        raise ResultsError(str(error)) from error
+
+
+def _write(answer: "pa.Table | None", format: Format, output: str | None) -> None:
+    """Write an answer to stdout or to `output`."""
+    if answer is None:
+        return
+    if output is not None:
+        from screening.storage import put_atomic
+
+        put_atomic(output, _encode(answer, format))
+    elif format is Format.TABLE:
+        _print_table(answer)
+    elif format is Format.JSON:
+        print_json(answer.to_pylist())
+    else:
+        sys.stdout.write(_encode(answer, format).decode())
+    sys.stdout.flush()
+
+
+def _encode(answer: "pa.Table", format: Format) -> bytes:
+    import io
+    import json
+
+    import pyarrow.csv as pa_csv
+    import pyarrow.parquet as pq
+    from rich.console import Console
+
+    buffer = io.BytesIO()
+    if format is Format.PARQUET:
+        pq.write_table(answer, buffer, compression="zstd")
+    elif format is Format.CSV:
+        pa_csv.write_csv(answer, buffer)
+    elif format is Format.JSON:
+        buffer.write(json.dumps(answer.to_pylist(), indent=2, default=str).encode())
+    else:
+        text = io.StringIO()
+        Console(file=text, width=10_000).print(_table(answer))
+        buffer.write(text.getvalue().encode())
+    return buffer.getvalue()
+
+
+def _print_table(answer: "pa.Table") -> None:
+    from jobs.console import out
+
+    out.print(_table(answer.slice(0, SHOWN_ROWS)))
+    if answer.num_rows > SHOWN_ROWS:
+        out.print(f"{SHOWN_ROWS:,} of {answer.num_rows:,} rows; --format csv or --output FILE gives all")
+
+
+def _table(answer: "pa.Table"):
+    import pyarrow as pa
+    from rich.table import Table
+
+    table = Table(box=None, header_style="bold", pad_edge=False)
+    for field in answer.schema:
+        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
+        table.add_column(field.name, justify="right" if number else "left", overflow="fold")
+    for row in zip(*(answer.column(name).to_pylist() for name in range(answer.num_columns)), strict=True):
+        table.add_row(*(_cell(value) for value in row))
+    return table
+
+
+def _cell(value: object) -> str:
+    from rich.markup import escape
+
+    if value is None:
+        return "[dim]null[/dim]"
+    return f"{value:.4g}" if isinstance(value, float) else escape(str(value))
+
+
+if __name__ == "__main__":
+    run_command(command)
