@@ -110,6 +110,8 @@ def _encode(answer: "pa.Table", format: Format) -> bytes:
     import pyarrow.parquet as pq
     from rich.console import Console
 
+    from jobs.tables import answer_table
+
     buffer = io.BytesIO()
     if format is Format.PARQUET:
         pq.write_table(answer, buffer, compression="zstd")
@@ -119,38 +121,18 @@ def _encode(answer: "pa.Table", format: Format) -> bytes:
         buffer.write(json.dumps(answer.to_pylist(), indent=2, default=str).encode())
     else:
         text = io.StringIO()
-        Console(file=text, width=10_000).print(_table(answer))
+        Console(file=text, width=10_000).print(answer_table(answer))
         buffer.write(text.getvalue().encode())
     return buffer.getvalue()
 
 
 def _print_table(answer: "pa.Table") -> None:
     from jobs.console import out
+    from jobs.tables import answer_table
 
-    out.print(_table(answer.slice(0, SHOWN_ROWS)))
+    out.print(answer_table(answer.slice(0, SHOWN_ROWS)))
     if answer.num_rows > SHOWN_ROWS:
         out.print(f"{SHOWN_ROWS:,} of {answer.num_rows:,} rows; --format csv or --output FILE gives all")
-
-
-def _table(answer: "pa.Table"):
-    import pyarrow as pa
-    from rich.table import Table
-
-    table = Table(box=None, header_style="bold", pad_edge=False)
-    for field in answer.schema:
-        number = pa.types.is_integer(field.type) or pa.types.is_floating(field.type)
-        table.add_column(field.name, justify="right" if number else "left", overflow="fold")
-    for row in zip(*(answer.column(name).to_pylist() for name in range(answer.num_columns)), strict=True):
-        table.add_row(*(_cell(value) for value in row))
-    return table
-
-
-def _cell(value: object) -> str:
-    from rich.markup import escape
-
-    if value is None:
-        return "[dim]null[/dim]"
-    return f"{value:.4g}" if isinstance(value, float) else escape(str(value))
 
 
 if __name__ == "__main__":

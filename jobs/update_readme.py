@@ -1,4 +1,4 @@
-"""Rewrites the parts of README.md that the code knows better: commands, columns, reasons, file tree. `make readme` runs it, a test checks it."""
+"""Rewrites what the code knows better of README.md: commands, columns, reasons, file tree. `make readme` runs it, a test checks it."""
 
 import ast
 import re
@@ -72,7 +72,8 @@ def updated(text: str) -> str:
         pattern = re.compile(rf"(<!-- {name} -->\n).*?(<!-- end -->)", re.DOTALL)
         if not pattern.search(text):
             raise ValueError(f"README.md lacks the block <!-- {name} --> … <!-- end -->")
-        text = pattern.sub(lambda match, body=block(): f"{match[1]}{body}\n{match[2]}", text)
+        body = block().replace("\\", r"\\")
+        text = pattern.sub(rf"\g<1>{body}\n\g<2>", text)
     return text
 
 

@@ -12,8 +12,7 @@ def open_duckdb(*urls: str) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'")
     connection.execute("set threads = ?", [max(1, os.cpu_count() or 1)])
-    for url in urls:
-        filesystem, _ = filesystem_of(url)
+    for filesystem in {id(fs): fs for fs, _ in map(filesystem_of, urls)}.values():
         if not is_local(filesystem):
             connection.register_filesystem(filesystem)
     return connection

@@ -19,7 +19,7 @@ from screening.layout import ResultsLayout, shard_id_of_part
 from screening.results import list_parts, read_part
 from screening.runs import list_runs
 from tests.archives import phantom_archive, phantom_pixels
-from tests.bundles import random_bundle
+from screening.random_bundle import save_random_bundle
 
 KILLS = 10
 NIGHT = date(2020, 3, 1)
@@ -30,7 +30,7 @@ POINTERS = list(URL_COLUMN.values())
 def command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
     folder = tmp_path_factory.mktemp("killed")
     archive = phantom_archive(folder / "phantoms", studies=320, seed=5)
-    random_bundle(str(folder / "bundle"), phantom_pixels(16))
+    save_random_bundle(str(folder / "bundle"), phantom_pixels(16))
     (folder / "key").write_bytes(b"0123456789abcdef0123456789abcdef")
     (folder / "key").chmod(0o600)
     options = [

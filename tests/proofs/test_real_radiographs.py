@@ -13,7 +13,7 @@ import pytest
 from schemas.heatmap import URL_COLUMN
 from screening.analytics import connect
 from tests.archives import phantom_pixels
-from tests.bundles import random_bundle
+from screening.random_bundle import save_random_bundle
 from tests.real_data import cxr_folder
 
 pytestmark = pytest.mark.slow
@@ -46,7 +46,7 @@ def test_every_real_image_has_one_row_per_bundle_on_s3(s3_bucket: str, tmp_path:
     key.chmod(0o600)
     bundles = [tmp_path / "bundle-0", tmp_path / "bundle-1"]
     for seed, bundle in enumerate(bundles):
-        random_bundle(str(bundle), phantom_pixels(16), seed=seed)
+        save_random_bundle(str(bundle), phantom_pixels(16), seed=seed)
     archive, results = f"{s3_bucket}/cxr/archive", f"{s3_bucket}/results"
 
     first = run(archive, results, bundles[0], key)

@@ -1,0 +1,146 @@
+"""`screening benchmark`: how fast this machine decodes, judges and screens, and how much memory a run holds."""
+
+import tempfile
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from jobs.console import err, out, print_json, run_command
+
+
+class Part(StrEnum):
+    """What is measured."""
+
+    DECODE = "decode"  # milliseconds an image by transfer syntax, beside pydicom
+    CASCADE = "cascade"  # milliseconds an image by stage, float32 and bf16
+    THROUGHPUT = "throughput"  # `screening run` beside a bare loop over the same images
+    MEMORY = "memory"  # peak memory of a run over N and 10 N instances
+
+
+def command(
+    parts: Annotated[list[Part] | None, typer.Argument(help="what to measure  [default: all]")] = None,
+    images: Annotated[int, typer.Option(min=16, help="images of the throughput benchmark")] = 512,
+    instances: Annotated[int, typer.Option(min=10, help="instances of the smaller run of the memory benchmark")] = 1000,
+    repeats: Annotated[int, typer.Option(min=1, help="of each measurement; the best is shown")] = 3,
+    json: Annotated[bool, typer.Option("--json", help="print the rows as JSON")] = False,
+) -> None:
+    """Measure this machine: decoding by transfer syntax, the cascade by stage, a run beside a bare loop, the memory of a run.
+
+    Needs no data: the images are phantoms, the weights random.
+
+    Example:
+
+        screening benchmark throughput --images 512
+    """
+    import pyarrow as pa
+
+    from jobs.tables import answer_table
+
+    answers = {}
+    for part in parts or list(Part):
+        err.print(f"── {part}", style="bold")
+        rows = _MEASURES[part](images, instances, repeats)
+        answers[part.value] = rows
+        if not json:
+            names = dict.fromkeys(name for row in rows for name in row)
+            out.print(answer_table(pa.table({name: [row.get(name) for row in rows] for name in names})))
+    if json:
+        print_json(answers)
+
+
+def _decode(images: int, instances: int, repeats: int) -> list[dict[str, object]]:
+    from screening.decode_benchmark import decode_benchmark
+
+    return [
+        {
+            "transfer syntax": row.transfer_syntax,
+            "bits": row.bits,
+            "ms": round(row.our_ms, 1),
+            "pydicom ms": None if row.pydicom_ms is None else round(row.pydicom_ms, 1),
+            "times as fast": None if row.ratio is None else round(row.ratio, 1),
+        }
+        for row in decode_benchmark(repeats)
+    ]
+
+
+def _cascade(images: int, instances: int, repeats: int) -> list[dict[str, object]]:
+    from screening.cascade_benchmark import cascade_benchmark
+
+    return [
+        {"stage": row.stage, "dtype": row.dtype, "device": row.device, "batch": row.batch_size, "ms": round(row.milliseconds, 1)}
+        for row in cascade_benchmark()
+    ]
+
+
+def _throughput(images: int, instances: int, repeats: int) -> list[dict[str, object]]:
+    """Measure both in turn, so that a machine that gets slower meanwhile is slower for both."""
+    from screening import throughput
+
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        archive, bundle, key = _prepare(Path(folder), images, full=True)
+        pairs = []
+        for _ in range(repeats):
+            bare = throughput.measure_bare_loop(archive, bundle)
+            run = throughput.measure_run(archive, bundle, key)
+            pairs.append((bare, run))
+    bare, run = max(pairs, key=lambda pair: pair[1].images_per_second / pair[0].images_per_second)
+    rows = [_measured(measured) for measured in (bare, run)]
+    ratios = sorted(run.images_per_second / bare.images_per_second for bare, run in pairs)
+    rows.append({"what": "ratio run / bare, median of the pairs", "images/s": round(ratios[len(ratios) // 2], 3)})
+    return rows
+
+
+def _memory(images: int, instances: int, repeats: int) -> list[dict[str, object]]:
+    from screening import throughput
+
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
+        rows = []
+        for n in (instances, 10 * instances):
+            archive, bundle, key = _prepare(Path(folder) / str(n), n, full=False)
+            rows.append(throughput.measure_run(archive, bundle, key))
+    found = [_measured(row) for row in rows]
+    found.append({"what": "ratio of the peaks", "peak MiB": round(rows[1].peak_bytes / rows[0].peak_bytes, 3)})
+    return found
+
+
+def _prepare(folder: Path, images: int, *, full: bool) -> tuple[str, str, str]:
+    """Make an archive of so many images, a bundle with random weights and a key; return where they are."""
+
+    import numpy as np
+
+    from screening.ingest import IngestConfig, ingest
+    from screening.phantom_archive import ArchiveOptions, make_archive
+    from screening.privacy import create_key
+    from screening.random_bundle import FULL, SMALL, save_random_bundle
+    from screening.throughput import hard_linked_archive
+
+    originals_wanted = min(images, 256 if full else 64)
+    options = ArchiveOptions(size=1024 if full else 256, unwanted_fraction=0, containers=False)
+    made = make_archive(str(folder / "originals"), originals_wanted, seed=3, options=options)
+    originals = sorted(Path(made.archive_url).rglob("*.dcm"))
+    archive = hard_linked_archive(originals, folder / "archive", images)
+    found = [ingest(file.read_bytes(), IngestConfig(), None).pixels for file in originals[:16]]
+    save_random_bundle(
+        str(folder / "bundle"), np.stack([pixels[None] for pixels in found if pixels is not None]), specs=FULL if full else SMALL
+    )
+    create_key(folder / "key")
+    return archive, str(folder / "bundle"), str(folder / "key")
+
+
+def _measured(measured) -> dict[str, object]:
+    return {
+        "what": measured.name,
+        "images": measured.images,
+        "seconds": round(measured.wall_seconds, 1),
+        "images/s": round(measured.images_per_second, 2),
+        "peak MiB": round(measured.peak_bytes / 2**20),
+    }
+
+
+_MEASURES = {Part.DECODE: _decode, Part.CASCADE: _cascade, Part.THROUGHPUT: _throughput, Part.MEMORY: _memory}
+
+
+if __name__ == "__main__":
+    run_command(command)
