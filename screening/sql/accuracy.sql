@@ -43,7 +43,7 @@
 
 create view accuracy as
 with counting as materialized (
-    select * from verdicts where counts
+    select * from verdicts where counts and needs_reference('accuracy')
 ),
 asked as (
     select *, 'covid' as question, covid_positive as called, rt_pcr as truth
@@ -109,11 +109,6 @@ counted as (
         count(*) filter (cell in ('tp', 'fp', 'fn', 'tn') and undated) as undated
     from placed
     group by bundle_digest, unit, question
-),
-guarded as (
-    select * from counted
-    union all by name
-    select null as bundle_digest where not needs_reference('accuracy')
 )
 select
     *,
@@ -137,5 +132,5 @@ select
     tn / nullif(tn + fn, 0) as npv,
     wilson_low(tn, tn + fn) as npv_low,
     wilson_high(tn, tn + fn) as npv_high
-from guarded
+from counted
 order by bundle_digest, question, case unit when 'instance' then 1 when 'study' then 2 else 3 end;
