@@ -65,7 +65,7 @@ class S3Server:
     def stop(self) -> None:
         """End the server and remove its sockets, which lie outside its folder."""
         self.kill()
-        for port in range(self.port, self.port + 4):
+        for port in [self.port + i + offset for i in range(4) for offset in (0, 10000)]:
             for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
                 path.unlink(missing_ok=True)
 
