@@ -41,7 +41,9 @@ def windowed(stored: np.ndarray, dataset: pydicom.Dataset) -> np.ndarray:
     elif "WindowWidth" in dataset:
         # pydicom scales to the stored range; only the place within it matters
         output = apply_voi_lut(values, dataset, prefer_lut=False)
-        if "RescaleSlope" in dataset:
+        if "ModalityLUTSequence" in dataset:
+            low, high = 0, 2 ** dataset.ModalityLUTSequence[0].LUTDescriptor[2] - 1
+        elif "RescaleSlope" in dataset:
             ends = np.array([-(2 ** (dataset.BitsStored - 1)), 2 ** (dataset.BitsStored - 1) - 1])
             ends = ends if dataset.PixelRepresentation else np.array([0, 2**dataset.BitsStored - 1])
             low, high = sorted(ends * float(dataset.RescaleSlope) + float(dataset.RescaleIntercept))

@@ -172,7 +172,7 @@ def test_image_files(format: str, bits: int):
     assert (found.columns["Rows"], found.columns["Columns"]) == (1300, 1100)
     if bits == 8:
         expected = area_resize(values, 512, 433)
-        assert np.abs(found.pixels[:, 39:472] - expected).mean() < 1.0
+        assert np.abs(found.pixels[:, 39:472] - expected).mean() < (1.5 if format == "JPEG" else 0.6)  # JPEG: DCT of half the size
     assert _ingest(file.getvalue()[:-2000]).refusal.reason == Reason.TRUNCATED
 
 
