@@ -46,6 +46,7 @@ def reference(tmp_path: Path) -> str:
     return str(path)
 
 
+FORMATS = ("table", "csv", "json", "parquet")
 QUERY = "select object_id, screen_date, covid_score, covid_positive from instances order by object_id"
 
 
@@ -56,15 +57,13 @@ def test_formats(results: str, tmp_path: Path):
     assert [line["covid_positive"] for line in lines] == ["false", "false", "true"]
     table = ask(results, "select 1.25 as number, null as nothing, '[red]x' as text").stdout
     assert table.split() == ["number", "nothing", "text", "1.25", "null", "[red]x"]
-    for name in Format:
+    assert "a" * 13 not in ask(results, "select bundle_digest from instances").stdout
+    for name in FORMATS:
         path = tmp_path / f"answer.{name}"
         assert ask(results, QUERY, "--format", name, "--output", str(path)).exit_code == 0
         assert path.stat().st_size > 50
     assert pq.read_table(tmp_path / "answer.parquet").num_rows == 3
     assert json.loads((tmp_path / "answer.json").read_text()) == rows
-
-
-Format = ("table", "csv", "json", "parquet")
 
 
 def test_reference_and_window(results: str, reference: str):
