@@ -20,8 +20,8 @@ check: $(INSTALLED)
 
 $(INSTALLED): requirements.lock pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --no-deps --no-build-isolation --editable .
+	$(BIN)/python -m pip install --quiet --quiet --requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
 readme: $(INSTALLED)  ## write the tables and the file tree of README.md anew
@@ -30,7 +30,7 @@ readme: $(INSTALLED)  ## write the tables and the file tree of README.md anew
 lock:  ## pin what the ranges in pyproject.toml resolve to today
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock
 	.venv-lock/bin/python -m pip install --quiet --editable ".[dev]" "torch==2.14.1" "torchvision==0.29.2" "ray==2.60.0"
-	.venv-lock/bin/python -m pip freeze --exclude-editable > requirements.lock
+	.venv-lock/bin/python -m pip freeze --all --exclude-editable | grep -v "^pip==" > requirements.lock
 	rm -rf .venv-lock
 
 clean:

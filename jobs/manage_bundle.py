@@ -58,24 +58,27 @@ def show(url: Url, json: Json = False) -> None:
     out.print(f"{manifest.name}  {manifest.digest()}", markup=False)
     out.print(_stage_table(manifest))
     for title, facts in (
+        ("operating point", {stage: f"{point.rule}; {point.data}" for stage, point in manifest.operating_points.items()}),
+        ("calibration", {stage: f"{it.slope:.4f} * logit + {it.intercept:.4f}; {it.data}" for stage, it in manifest.calibration.items()}),
         ("preprocessing", manifest.preprocessing.model_dump()),
         ("training data", manifest.training_data),
         ("metrics", manifest.metrics),
     ):
         for name, value in facts.items():
-            out.print(f"{title}: {name} = {value}", markup=False)
+            out.print(f"{title}: {name} = {value}", markup=False, soft_wrap=True)
     code, license = manifest.code_version or "not stated", manifest.license or "not stated"
     out.print(f"heatmap: {manifest.heatmap}   code: {code}   license: {license}", markup=False)
 
 
 def _stage_table(manifest: "BundleManifest") -> "Table":
+    from rich import box
     from rich.table import Table
 
-    table = Table("stage", "network", "pixels", "positive at or above", "sensitivity", "specificity", "rule", "calibrated")
+    table = Table("stage", "network", "pixels", "threshold", "sensitivity", "specificity", box=box.SIMPLE)
     for stage, network in manifest.networks.items():
         point = manifest.operating_points.get(stage)
-        shown = [""] * 4 if point is None else [f"{point.threshold:.4f}", _share(point.sensitivity), _share(point.specificity), point.rule]
-        table.add_row(stage, network.architecture, str(network.input_size), *shown, "yes" if stage in manifest.calibration else "no")
+        shown = [""] * 3 if point is None else [f"{point.threshold:.4f}", _share(point.sensitivity), _share(point.specificity)]
+        table.add_row(stage, network.architecture, str(network.input_size), *shown)
     return table
 
 

@@ -41,11 +41,10 @@ def command(
 
         screening run s3://insurance/cxr --results s3://insurance/screening --bundle bundles/mine --date 2020-03-01
     """
-    from screening.ingest import IngestConfig
-
     from jobs.display import RunDisplay
     from jobs.keys import key_of
     from jobs.run_table import run_table
+    from screening.ingest import IngestConfig
     from screening.run_config import RunConfig
     from screening.screen import Night, screen
 

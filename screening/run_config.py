@@ -12,7 +12,7 @@ from screening.ingest import IngestConfig
 
 @dataclass(frozen=True)
 class RunConfig:
-    """One run. Fields of the first group decide what a row holds and so are part of each shard's name; the others only how fast it comes."""
+    """One run. The first fields decide what a row holds and so are part of each shard's name; the others only how fast it comes."""
 
     screen_date: date
     ingest: IngestConfig = field(default_factory=IngestConfig)

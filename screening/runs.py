@@ -15,7 +15,7 @@ from screening.database import open_duckdb
 from screening.errors import ResultsError
 from screening.layout import ResultsLayout
 from screening.privacy import Pseudonymizer
-from screening.results import list_parts
+from screening.results import list_parts, read_columns
 from screening.storage import list_files, put_atomic, read_bytes
 
 _PACKAGES = ("chest-screening", "ray", "torch", "torchvision", "pyarrow", "pydicom", "imagecodecs", "pillow", "numpy")
@@ -99,18 +99,13 @@ def answered_objects(layout: ResultsLayout, bundle_digest: str, index_url: str) 
     Returns:
         objects of the index that have a row; rows too many of those objects (0 in sound results); objects of the index.
     """
-    parts = list_parts(layout, bundle_digest)
-    connection = open_duckdb(layout.root)
-    (objects,) = connection.execute("select count(*) from read_parquet($index)", {"index": index_url}).fetchone()
-    if not parts:
-        return 0, 0, objects
-    answered, doubled = connection.execute(
-        "select count(distinct answer.object_id), count(*) - count(distinct answer.object_id) "
-        "from read_parquet($parts, hive_partitioning = false) as answer "
-        "semi join read_parquet($index) as found on answer.object_id = found.object_id",
-        {"parts": parts, "index": index_url},
+    connection = open_duckdb(index_url)
+    connection.register("answer", read_columns(list_parts(layout, bundle_digest), ["object_id"]))
+    return connection.execute(
+        "with own as (select object_id from answer semi join read_parquet($index) as found using (object_id)) "
+        "select count(distinct object_id), count(*) - count(distinct object_id), (select count(*) from read_parquet($index)) from own",
+        {"index": index_url},
     ).fetchone()
-    return answered, doubled, objects
 
 
 def check_all_accounted_for(layout: ResultsLayout, manifest: RunManifest) -> None:

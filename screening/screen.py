@@ -20,7 +20,7 @@ from screening.pipeline import Work, execute
 from screening.plan import PlannedShard, PlanReader, cut_into_shards, write_plan
 from screening.progress import Progress, ShowProgress, show_nothing
 from screening.ray_session import ray_session
-from screening.results import committed_shards, list_parts
+from screening.results import committed_shards, list_parts, read_columns
 from screening.run_config import RunConfig, content_digest
 from screening.runs import check_all_accounted_for, key_id_of, new_run_id, now, recorded, software_versions, unfinished_run, write_manifest
 from screening.storage import remove_temporaries
@@ -110,17 +110,10 @@ def _new_run(night: Night, bundle: BundleManifest, run_id: str) -> RunManifest:
 
 def _not_answered(layout: ResultsLayout, bundle_digest: str, index_url: str) -> pa.Table:
     """Return the rows of an index (INDEX_SCHEMA) that no committed part of the bundle answers: the anti-join of the design."""
-    connection = open_duckdb(layout.root, index_url)
-    parts = list_parts(layout, bundle_digest)
-    if not parts:
-        query, parameters = "select * from read_parquet($index)", {"index": index_url}
-    else:
-        query = (
-            "select found.* from read_parquet($index) as found "
-            "anti join read_parquet($parts, hive_partitioning = false) as answer on found.object_id = answer.object_id"
-        )
-        parameters = {"index": index_url, "parts": parts}
-    return connection.sql(query, params=parameters).to_arrow_table().cast(INDEX_SCHEMA)
+    connection = open_duckdb(index_url)
+    connection.register("answer", read_columns(list_parts(layout, bundle_digest), ["object_id"]))
+    query = "select found.* from read_parquet($index) as found anti join answer using (object_id)"
+    return connection.sql(query, params={"index": index_url}).to_arrow_table().cast(INDEX_SCHEMA)
 
 
 def _carry_out(run: RunManifest, night: Night, show: ShowProgress) -> RunManifest:
@@ -208,14 +201,13 @@ def recount(work: Work, shards: list[PlannedShard], counts: RunCounts) -> RunCou
     parts = [work.layout.part(work.bundle_digest, work.config.screen_date, shard.shard_id) for shard in shards]
     if not parts:
         return counts
-    rows = open_duckdb(work.layout.root).execute(
-        "select outcome, reason, count(*) as n, count(*) filter (pneumonia_positive) as pneumonia, count(*) filter (covid_positive) as covid "
-        "from read_parquet($parts, hive_partitioning = false) group by outcome, reason",
-        {"parts": parts},
+    connection = open_duckdb()
+    connection.register("answer", read_columns(parts, ["outcome", "reason", "pneumonia_positive", "covid_positive"]))
+    rows = connection.execute(
+        "select outcome, reason, count(*), count(*) filter (pneumonia_positive), count(*) filter (covid_positive) from answer group by all"
     )
-    found = counts.model_copy(
-        update={"written": 0, "outcomes": {o.value: 0 for o in Outcome}, "reasons": {}, "pneumonia_positive": 0, "covid_positive": 0}
-    )
+    found = RunCounts(**counts.model_dump(include={"objects", "already_scored", "planned", "left_for_later"}))
+    found.outcomes = {outcome.value: 0 for outcome in Outcome}
     for outcome, reason, n, pneumonia, covid in rows.fetchall():
         found.written += n
         found.outcomes[outcome] += n

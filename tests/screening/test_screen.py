@@ -21,13 +21,13 @@ from screening.errors import BundleError, UsageError
 from screening.ingest import IngestConfig, ingest
 from screening.layout import ResultsLayout
 from screening.progress import Progress
+from screening.random_bundle import save_random_bundle
 from screening.redrive import Redrive, redrive
 from screening.results import list_parts, read_part
 from screening.run_config import RunConfig
 from screening.runs import list_runs
 from screening.screen import Night, screen
 from tests.archives import phantom_archive, phantom_dicom, phantom_pixels
-from screening.random_bundle import save_random_bundle
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
@@ -64,10 +64,6 @@ def night(archive: object, results: object, bundle: str, **changes: object) -> N
 def rows_of(results: object, bundle: str) -> pa.Table:
     layout = ResultsLayout(str(results))
     return pa.concat_tables(read_part(part) for part in list_parts(layout, load_manifest(bundle).digest()))
-
-
-def objects_in(archive: object) -> int:
-    return sum(len(batch) for batch in scan(str(archive)))
 
 
 def only(runs: Iterator[RunManifest]) -> RunManifest:
@@ -256,14 +252,3 @@ def test_a_damaged_bundle_is_refused_before_anything_is_read(small_archive: Path
 def test_results_inside_the_archive_are_refused(small_archive: Path, bundle: str) -> None:
     with pytest.raises(UsageError, match="inside the archive"):
         list(screen(night(small_archive, small_archive / "results", bundle)))
-
-
-def test_s3_to_s3(archive: str, bundle: str, s3_bucket: str) -> None:
-    fs, path = fsspec.core.url_to_fs(s3_bucket)
-    fs.put(f"{archive}/", f"{path}/archive/", recursive=True)
-    run = only(screen(night(f"{s3_bucket}/archive", f"{s3_bucket}/results", bundle)))
-    assert run.counts.written == run.counts.objects == objects_in(archive)
-    rows = rows_of(f"{s3_bucket}/results", bundle)
-    pointer = next(filter(None, rows.column("covid_heatmap_url").to_pylist()))
-    with fsspec.open(pointer) as file:
-        assert file.read(4) == b"\x89PNG"
