@@ -66,6 +66,7 @@ def huge_header() -> bytes:
     return changed(Rows=60000, Columns=60000, PixelData=b"\0\0")
 
 
+@functools.cache
 def deflate_bomb() -> bytes:
     """A deflated data set of 100 MB of zeros in some 100 kB."""
     data = changed("deflated")
@@ -99,7 +100,8 @@ def tiled_to_death() -> bytes:
     return bytes(data)
 
 
-def png_bomb(side: int = 30_000) -> bytes:
+@functools.cache
+def png_bomb(side: int = 12_000) -> bytes:
     """A PNG file of side x side black pixels in some hundred kB."""
     lines = zlib.compressobj(9)
     body = b"".join(lines.compress(bytes(side + 1)) for _ in range(side)) + lines.flush()
