@@ -17,7 +17,7 @@ MAY_IMPORT = {
     "jobs": OURS - {"tests"},
 }
 RAY_IN_SCREENING = {"pipeline", "ray_session"}
-TORCH_IN_SCREENING = {"models", "heatmap", "guided", "bundle", "cascade", "cascade_benchmark", "compute", "network_input"}
+TORCH_IN_SCREENING = {"models", "heatmap", "guided", "bundle", "cascade", "cascade_benchmark", "network_input", "compute", "random_bundle"}
 
 
 def modules(package: str) -> list[Path]:
