@@ -98,6 +98,13 @@ def decode(file: DicomFile, layout: PixelLayout, size: int, limits: Limits) -> S
 
     Raises ImageRefused: NO_PIXELS, UNSUPPORTED_TRANSFER_SYNTAX, TRUNCATED, CORRUPT, TOO_LARGE, IMPLAUSIBLE_COMPRESSION.
     """
+    if layout.photometric != "PALETTE COLOR":
+        return _decode(file, layout, size, limits)
+    entire = max(layout.rows, layout.columns)  # indices into a table have no mean
+    return _through_palette(_decode(file, layout, entire, limits), file.header)
+
+
+def _decode(file: DicomFile, layout: PixelLayout, size: int, limits: Limits) -> StoredPixels:
     syntax = file.transfer_syntax
     if syntax not in SUPPORTED:
         raise ImageRefused(Reason.UNSUPPORTED_TRANSFER_SYNTAX, f"TransferSyntaxUID {printable_uid(syntax)} is not among those decoded here")
@@ -252,6 +259,25 @@ def _finish(values: np.ndarray, layout: PixelLayout) -> StoredPixels:
     elif layout.bits_stored < 8 * values.dtype.itemsize and layout.bits_stored < layout.bits_allocated:
         values = values & values.dtype.type((1 << layout.bits_stored) - 1)
     return StoredPixels(values, extent, layout.bits_stored, layout.signed, False)
+
+
+def _through_palette(stored: StoredPixels, header: Header) -> StoredPixels:
+    """Return the luma of indices into the three palette tables (PS3.3 C.7.6.3.1.5 and 6). Raises CORRUPT."""
+    luma = 0
+    for weight, colour in zip(_LUMA, ("Red", "Green", "Blue"), strict=True):
+        descriptor = header.array(f"{colour}PaletteColorLookupTableDescriptor")
+        data = header.raw(f"{colour}PaletteColorLookupTableData") or b""
+        count = int(descriptor[0]) or 65536 if len(descriptor) == 3 else 0
+        bits = 16 if len(data) >= 2 * count else 8
+        entries = header.array(f"{colour}PaletteColorLookupTableData", bits)[:count]
+        if not count or len(entries) < count:
+            raise ImageRefused(
+                Reason.CORRUPT, "PhotometricInterpretation is PALETTE COLOR, but a palette is absent, segmented or too short"
+            )
+        index = np.clip(stored.values.astype(np.int32) - int(descriptor[1]), 0, count - 1)
+        shown_bits = 8 if bits == 8 else int(descriptor[2])
+        luma = luma + entries[index].astype(np.float32) * (weight * 255 / ((1 << shown_bits) - 1))
+    return replace(stored, values=luma, bits=8, signed=False, colour=True)
 
 
 def sign_extended(values: np.ndarray, bits: int) -> np.ndarray:
