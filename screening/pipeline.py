@@ -22,6 +22,7 @@ from screening.archive import ObjectReader
 from screening.decode_task import decode_rows
 from screening.layout import ResultsLayout
 from screening.plan import PlannedShard, PlanReader
+from screening.preprocess import SIZE
 from screening.privacy import Pseudonymizer
 from screening.results import commit_shard
 from screening.run_config import RunConfig
@@ -31,7 +32,7 @@ from screening.scoring import score_rows
 if TYPE_CHECKING:
     from screening.cascade import Cascade
 
-SHARD_BYTES = 256 * 512 * 512  # a full shard's pixels
+ROW_BYTES = SIZE * SIZE + 4096  # of a decoded row: its pixels and its columns
 BLOCKS_IN_FLIGHT = 2  # blocks waiting for or in one actor
 NO_PROGRESS_SECONDS = 1800  # then the run fails rather than hangs, e.g. when no machine has the GPU it asks for
 
@@ -197,7 +198,7 @@ def _settings(config: RunConfig) -> Iterator[None]:
             "max_errored_blocks": -1,  # a shard that fails is missing from the summaries, and is looked at on its own
             "enable_progress_bars": False,
             "print_on_execution_start": False,
-            "target_max_block_size": 4 * config.shard_rows * 512 * 512,  # a shard is never cut
+            "target_max_block_size": config.shard_rows * ROW_BYTES,  # what a decode task is expected to give: a shard, never cut
             "execution_no_progress_timeout_s": NO_PROGRESS_SECONDS,
         }.items():
             restore.callback(setattr, context, name, getattr(context, name))
