@@ -74,7 +74,7 @@ def save_bundle(
     """
     files = {stage: _weights(stage, modules, networks, half) for stage in STAGES}
     try:
-        manifest = BundleManifest(
+        text = BundleManifest(
             name=name,
             networks={stage: _network(stage, networks[stage], files[stage]) for stage in STAGES},
             preprocessing=preprocessing or Preprocessing(),
@@ -85,13 +85,10 @@ def save_bundle(
             metrics=dict(metrics or {}),
             code_version=code_version,
             license=license,
-        )
-        text = manifest.model_dump_json(indent=2)
-        survives = BundleManifest.model_validate_json(text).digest() == manifest.digest()
+        ).model_dump_json(indent=2)
+        manifest = BundleManifest.model_validate_json(text)  # as it will be read, e.g. with null for a metric that is NaN
     except (ValidationError, ValueError) as error:
-        raise BundleError(f"{folder_url}: not a bundle: {error}") from error
-    if not survives:
-        raise BundleError(f"{folder_url}: training_data, metrics or arguments hold a value that JSON cannot, such as NaN: replace it")
+        raise BundleError(f"{folder_url}: not a bundle: {_faults(error)}") from error
     for stage in STAGES:
         _load_module(folder_url, stage, manifest, files[stage])
     for stage in STAGES:

@@ -46,21 +46,24 @@ class FoldedUNet(nn.Module):
 
 
 class FoldedDenseNet(nn.Module):
-    """A DenseNet up to its last feature maps. Each block writes into one buffer, where torchvision's copies all that came before."""
+    """A DenseNet up to its last feature maps. torchvision's copies all earlier maps of a block at every layer; this one writes once."""
 
     def __init__(self, network: DenseNet, dtype: torch.dtype):
         super().__init__()
         self.dtype = dtype
         features = dict(network.features.named_children())
         self.stem = FixedConv(*_fused(features["conv0"].weight, features["norm0"]), dtype, stride=2, padding=3)
-        self.blocks = nn.ModuleList(_folded_block(block, dtype) for name, block in features.items() if name.startswith("denseblock"))
+        blocks = [layer for name, layer in features.items() if name.startswith("denseblock")]
+        transitions = [layer for name, layer in features.items() if name.startswith("transition")]
+        closing = [*(transition.norm for transition in transitions), features["norm5"]]
+        centres = [norm.running_mean.to(dtype).double() for norm in closing]
+        self.blocks = nn.ModuleList(FoldedBlock(block, centre, dtype) for block, centre in zip(blocks, centres, strict=True))
         self.transitions = nn.ModuleList(
-            ClampedConv(transition.norm, transition.conv.weight, None, dtype)
-            for name, transition in features.items()
-            if name.startswith("transition")
+            ClampedConv(transition.norm, centre, transition.conv.weight, None, dtype)
+            for transition, centre in zip(transitions, centres[:-1], strict=True)
         )
         self.reduction = 2 ** (len(self.blocks) + 1)  # input pixels a side for one of the last feature maps
-        scale, shift = _scale_and_shift(features["norm5"])
+        scale, shift = _scale_and_shift(features["norm5"], centres[-1])
         self.register_buffer("scale", scale.float().view(1, -1, 1, 1))
         self.register_buffer("shift", shift.float().view(1, -1, 1, 1))
 
@@ -68,21 +71,36 @@ class FoldedDenseNet(nn.Module):
         """Return the last feature maps after their ReLU, (B, C, h, w) float32, as `DenseNet.features_of` does."""
         x = F.max_pool2d(torch.relu_(self.stem(x.to(self.dtype))), kernel_size=3, stride=2, padding=1)
         for index, block in enumerate(self.blocks):
-            x = self._dense_block(block, x)
+            x = block(x)
             if index < len(self.transitions):
                 transition = self.transitions[index]
                 # averaging before the 1 x 1 convolution is the same sum, for a quarter of the work
                 x = transition.conv(F.avg_pool2d(transition.clamp(x), 2))
         return torch.relu_(torch.addcmul(self.shift, x.float(), self.scale))
 
-    def _dense_block(self, block: nn.ModuleList, x: torch.Tensor) -> torch.Tensor:
+
+class FoldedBlock(nn.Module):
+    """A dense block that holds its maps in one buffer, less each channel's mean, so that bf16 keeps the digits that differ."""
+
+    def __init__(self, block: nn.ModuleDict, centre: torch.Tensor, dtype: torch.dtype):
+        super().__init__()
+        self.squeezes, self.grows = nn.ModuleList(), nn.ModuleList()
+        channels = next(iter(block.values())).norm1.num_features
+        self.register_buffer("incoming_centre", centre[:channels].to(dtype).view(1, -1, 1, 1))
+        for layer in block.values():
+            self.squeezes.append(ClampedConv(layer.norm1, centre[:channels], layer.conv1.weight, layer.norm2, dtype))
+            grown = channels + layer.conv2.out_channels
+            self.grows.append(FixedConv(layer.conv2.weight, -centre[channels:grown], dtype, padding=1))
+            channels = grown
+        self.channels = channels
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        """Return the incoming and all new maps, (B, channels, H, W), centred."""
         batch, channels, height, width = x.shape
-        total = channels + sum(layer["grow"].weight.shape[0] for layer in block)
-        maps = torch.empty((batch, height, width, total), dtype=x.dtype, device=x.device).permute(0, 3, 1, 2)  # channels-last
-        maps[:, :channels] = x
-        for layer in block:
-            squeezed = layer["squeeze"]
-            new = layer["grow"](torch.relu_(squeezed.conv(squeezed.clamp(maps[:, :channels]))))
+        maps = torch.empty((batch, height, width, self.channels), dtype=x.dtype, device=x.device).permute(0, 3, 1, 2)  # channels-last
+        torch.sub(x, self.incoming_centre, out=maps[:, :channels])
+        for squeeze, grow in zip(self.squeezes, self.grows, strict=True):
+            new = grow(torch.relu_(squeeze.conv(squeeze.clamp(maps[:, :channels]))))
             maps[:, channels : channels + new.shape[1]] = new
             channels += new.shape[1]
         return maps
@@ -103,15 +121,17 @@ class FixedConv(nn.Module):
 
 
 class ClampedConv(nn.Module):
-    """Batch normalisation, ReLU and a 1 x 1 convolution, as one clamp and a convolution.
+    """Batch normalisation, ReLU and a 1 x 1 convolution, as one clamp and a convolution, of maps less their `centre`, (C,) float64.
 
     With the normalisation a x + b and its kink at t = -b / a, relu(a x + b) = a (max(x, t) - t) for a > 0, and with min for
     a < 0; a moves into the weights and a t into the bias. Weights and kinks are rounded first, so that a clamped channel adds exactly zero.
     """
 
-    def __init__(self, norm: nn.BatchNorm2d, weight: torch.Tensor, next_norm: nn.BatchNorm2d | None, dtype: torch.dtype):
+    def __init__(
+        self, norm: nn.BatchNorm2d, centre: torch.Tensor, weight: torch.Tensor, next_norm: nn.BatchNorm2d | None, dtype: torch.dtype
+    ):
         super().__init__()
-        scale, shift = _scale_and_shift(norm)
+        scale, shift = _scale_and_shift(norm, centre)
         weight, bias = _fused(weight, next_norm)
         constant = scale.abs() * _NEVER_REACHED <= shift.abs()
         kink = torch.where(constant, 0.0, -shift / torch.where(constant, 1.0, scale)).to(dtype)
@@ -128,10 +148,10 @@ class ClampedConv(nn.Module):
         return torch.clamp(x, self.low, self.high)
 
 
-def _scale_and_shift(norm: nn.BatchNorm2d) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return a and b of the a x + b that `norm` is in evaluation mode, each (C,) float64."""
+def _scale_and_shift(norm: nn.BatchNorm2d, centre: torch.Tensor | float = 0.0) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return a and b of the a x + b that `norm` in evaluation mode makes of x + centre, each (C,) float64."""
     scale = norm.weight.detach().double() / torch.sqrt(norm.running_var.double() + norm.eps)
-    return scale, norm.bias.detach().double() - norm.running_mean.double() * scale
+    return scale, norm.bias.detach().double() - (norm.running_mean.double() - centre) * scale
 
 
 def _fused(weight: torch.Tensor, norm: nn.BatchNorm2d | None) -> tuple[torch.Tensor, torch.Tensor]:
@@ -154,15 +174,3 @@ def _transposed(up: nn.ConvTranspose2d, dtype: torch.dtype) -> nn.ConvTranspose2
     copy = nn.ConvTranspose2d(up.in_channels, up.out_channels, 2, stride=2, dtype=dtype)
     copy.load_state_dict(up.state_dict())
     return copy.to(memory_format=torch.channels_last).requires_grad_(False)
-
-
-def _folded_block(block: nn.ModuleDict, dtype: torch.dtype) -> nn.ModuleList:
-    return nn.ModuleList(
-        nn.ModuleDict(
-            {
-                "squeeze": ClampedConv(layer.norm1, layer.conv1.weight, layer.norm2, dtype),
-                "grow": FixedConv(layer.conv2.weight, None, dtype, padding=1),
-            }
-        )
-        for layer in block.values()
-    )

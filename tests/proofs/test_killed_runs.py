@@ -16,10 +16,10 @@ import pytest
 from schemas.heatmap import URL_COLUMN
 from screening.bundle import load_manifest
 from screening.layout import ResultsLayout, shard_id_of_part
+from screening.random_bundle import save_random_bundle
 from screening.results import list_parts, read_part
 from screening.runs import list_runs
 from tests.archives import phantom_archive, phantom_pixels
-from screening.random_bundle import save_random_bundle
 
 KILLS = 10
 NIGHT = date(2020, 3, 1)

@@ -12,8 +12,8 @@ import pytest
 
 from schemas.heatmap import URL_COLUMN
 from screening.analytics import connect
-from tests.archives import phantom_pixels
 from screening.random_bundle import save_random_bundle
+from tests.archives import phantom_pixels
 from tests.real_data import cxr_folder
 
 pytestmark = pytest.mark.slow

@@ -108,6 +108,12 @@ def test_half_the_size(tmp_path: Path, save: Callable, modules: dict[str, torch.
     torch.testing.assert_close(loaded(x), modules["covid"](x), rtol=0.01, atol=0.01)
 
 
+def test_a_metric_that_is_not_a_number_is_null(tmp_path: Path, save: Callable):
+    written = save(tmp_path / "bundle", metrics={"auroc": float("nan")})
+    assert written.metrics == {"auroc": None}
+    assert verify(str(tmp_path / "bundle"), written.digest()) == written
+
+
 def test_any_fsspec_url(save: Callable):
     written = save("memory://bundles/one")
     assert verify("memory://bundles/one").digest() == written.digest()
@@ -216,7 +222,8 @@ def test_other_files_may_lie_beside_the_weights(folder: Path):
     ("changed", "message"),
     [
         ({"networks": {stage: SPECS[stage] for stage in ("lungs", "pneumonia")}}, "'covid'"),
-        ({"metrics": {"auroc": float("nan")}}, "NaN"),
+        ({"metrics": {"auroc": object()}}, "object"),
+        ({"preprocessing": Preprocessing(mean=float("nan"))}, "mean"),
         ({"heatmap": "paper_reshape"}, "paper_reshape"),
         ({"heatmap": "none"}, "heatmap"),
         ({"operating_points": {"lungs": POINT}}, "operating_points"),

@@ -21,9 +21,11 @@ def planned(*urls: str) -> pa.Table:
     return pa.Table.from_pylist(rows, schema=PLAN_SCHEMA)
 
 
-def decode(
-    plan: pa.Table, ingest_one=lambda data: ingest(data, IngestConfig(), None), quarantined: dict[str, str] | None = None
-) -> pa.Table:
+def ingest_here(data: bytes) -> Ingested:
+    return ingest(data, IngestConfig(), None)
+
+
+def decode(plan: pa.Table, ingest_one: Callable[[bytes], Ingested] = ingest_here, quarantined: dict[str, str] | None = None) -> pa.Table:
     with ObjectReader(10**7) as reader:
         return decode_rows(plan, reader, ingest_one, quarantined=quarantined or {}, read_threads=3)
 
