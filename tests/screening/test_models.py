@@ -79,7 +79,7 @@ def test_a_folded_densenet_gives_the_same_features(blocks: tuple[int, ...]):
     folded = fold(network, torch.float32)
     with torch.inference_mode():
         expected = network.features_of(x)
-        torch.testing.assert_close(folded.features_of(x), expected, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(folded.features_of(x), expected, rtol=1e-3, atol=1e-4)
     assert expected.shape[-1] * folded.reduction == 128
 
 
