@@ -9,7 +9,7 @@ from schemas.bundle import STAGES, BundleManifest
 from screening import heatmap
 from screening.bundle import Bundle, load
 from screening.cascade_result import CascadeResult, Judgement, judgement_of
-from screening.compute import CPU_BATCH, GPU_BATCH, device_of, dtype_of, keep_freed_memory
+from screening.compute import batch_size_of, device_of, dtype_of, keep_freed_memory
 from screening.errors import BundleError, UsageError
 from screening.guided import GuidedBackpropagation, as_pixels, guided_grad_cam
 from screening.models.folded import fold
@@ -23,7 +23,8 @@ class Cascade:
     """A bundle's three networks, ready to judge images.
 
     What an image gets does not depend on the other images of the call or their order: networks are in evaluation mode, and what follows
-    them is computed in float64. On a GPU the kernels may depend on the batch size, so there every batch is filled to the same one.
+    them is computed in float64. Convolutions may depend on the batch size in the last bit of float32; so a GPU's last batch is filled to
+    the full size, and a CPU takes one float32 image at a time unless told otherwise.
     """
 
     def __init__(self, bundle: Bundle, device: torch.device, dtype: torch.dtype, batch_size: int):
@@ -48,7 +49,7 @@ class Cascade:
             url: folder of the bundle, any fsspec URL.
             device: "auto" (a GPU where there is one), "cpu", "cuda", "cuda:1".
             dtype: "auto" (bf16 where the device computes in it), "float32", "bfloat16".
-            batch_size: images a forward pass; None is 4 on a CPU, 64 on a GPU.
+            batch_size: images a forward pass; None is 64 on a GPU; on a CPU 4 in bf16, 1 in float32.
             threads: CPU threads of this whole process; None leaves torch's choice.
 
         Raises:
@@ -63,9 +64,7 @@ class Cascade:
             torch.set_num_threads(threads)
         if place.type == "cpu":
             keep_freed_memory()
-        if batch_size is None:
-            batch_size = CPU_BATCH if place.type == "cpu" else GPU_BATCH
-        return cls(load(url), place, precision, batch_size)
+        return cls(load(url), place, precision, batch_size_of(place, precision) if batch_size is None else batch_size)
 
     def __call__(self, pixels: np.ndarray | torch.Tensor, audit: np.ndarray | None = None, guided: bool = True) -> CascadeResult:
         """Judge images.

@@ -10,7 +10,7 @@ import torch
 from schemas.bundle import STAGES, BundleManifest, Network, OperatingPoint
 from screening.bundle import Bundle, load
 from screening.cascade import SIZE, Cascade
-from screening.compute import CPU_BATCH, GPU_BATCH, computes_bf16, device_of, keep_freed_memory
+from screening.compute import batch_size_of, computes_bf16, device_of, keep_freed_memory
 from screening.models import ARCHITECTURE_OF_STAGE, build
 
 FULL_SIZE = {"lungs": 256, "pneumonia": 512, "covid": 512}  # pixels a side
@@ -47,17 +47,16 @@ def cascade_benchmark(
     if place.type == "cpu":
         keep_freed_memory()
     bundle = random_bundle() if bundle_url is None else load(bundle_url)
-    batch_size = batch_size or (CPU_BATCH if place.type == "cpu" else GPU_BATCH)
     pixels = np.random.default_rng(0).integers(0, 256, (images, 1, SIZE, SIZE), dtype=np.uint8)
     dtypes = [torch.float32, torch.bfloat16] if computes_bf16(place) else [torch.float32]
     rows: list[StageTime] = []
     for dtype in dtypes:
-        cascade = Cascade(bundle, place, dtype, batch_size)
+        cascade = Cascade(bundle, place, dtype, batch_size or batch_size_of(place, dtype))
         for stage, judge in _stages(cascade, pixels, with_guided=dtype == torch.float32):
             network = bundle.manifest.networks["covid" if stage == "guided" else stage]
             seconds = min(_seconds(judge, place) for _ in range(repeats))
             name = f"{network.architecture} {network.input_size}"
-            rows.append(StageTime(stage, name, str(place), str(dtype).removeprefix("torch."), batch_size, 1000 * seconds / images))
+            rows.append(StageTime(stage, name, str(place), str(dtype).removeprefix("torch."), cascade.batch_size, 1000 * seconds / images))
     return rows
 
 
