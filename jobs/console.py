@@ -14,8 +14,10 @@ EXIT_OK = 0  # all rows accounted for
 EXIT_FAILED = 1  # the run failed
 EXIT_USAGE = 2  # wrong usage
 
-out = Console(highlight=False)  # answers
-err = Console(stderr=True, highlight=False)  # progress and messages
+LOG_WIDTH = 160  # columns where nobody's terminal says how many there are
+
+out = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)  # answers
+err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else LOG_WIDTH)  # progress and messages
 
 
 def print_json(value: Any) -> None:

@@ -19,6 +19,7 @@ class RunDisplay:
     def __init__(self, console: Console):
         self._console = console
         self._last_line = 0.0
+        self._last_text = ""
         self._task: int | None = None
         self._bar = Bar(
             TextColumn("{task.description}"),
@@ -44,8 +45,10 @@ class RunDisplay:
             if self._task is None:
                 self._task = self._bar.add_task("screening", facts="")
             self._bar.update(self._task, total=progress.planned, completed=progress.answered, facts=text)
-        elif time.monotonic() - self._last_line > LOG_EVERY_SECONDS or progress.answered == progress.planned:
-            self._last_line = time.monotonic()
+            return
+        due = time.monotonic() - self._last_line > LOG_EVERY_SECONDS or progress.answered == progress.planned
+        if due and text != self._last_text:
+            self._last_line, self._last_text = time.monotonic(), text
             self._console.print(f"run {progress.run_id}: {progress.answered} of {progress.planned} rows, {text}")
 
 

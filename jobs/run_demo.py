@@ -14,10 +14,13 @@ if TYPE_CHECKING:
 
 NIGHT = datetime(2020, 4, 30, tzinfo=UTC)  # after the last synthetic study
 ACCURACY = """
-select unit, question, tp, fp, fn, tn, sensitivity, sensitivity_low as low, sensitivity_high as high,
-    specificity, specificity_low as low, specificity_high as high, unverified, indeterminate, not_scored
+select unit, tp, fp, fn, tn,
+    printf('%.3f (%.3f to %.3f)', sensitivity, sensitivity_low, sensitivity_high) as sensitivity,
+    printf('%.3f (%.3f to %.3f)', specificity, specificity_low, specificity_high) as specificity,
+    unverified, indeterminate, not_scored
 from accuracy where question = 'covid'
 """
+LEAD_TIME = "select days, k, n, printf('%.3f (%.3f to %.3f)', share, low, high) as share, dates_missing from lead_time_summary"
 
 
 def command(
@@ -115,7 +118,7 @@ def _print_answers(connection: "duckdb.DuckDBPyConnection", output: Path) -> Non
     for title, query in {
         "Flow of participants": "select box, reason, images, patients from flow",
         "COVID-19 against RT-PCR, 95 % intervals": ACCURACY,
-        "Detected at least that many days before RT-PCR confirmation": "select days, k, n, share, low, high from lead_time_summary",
+        "Detected at least that many days before RT-PCR confirmation": LEAD_TIME,
     }.items():
         out.print()
         out.print(answer_table(connection.sql(query).to_arrow_table(), title))

@@ -1,0 +1,89 @@
+"""`screening fit`: train the cascade, or one stage of it, and write a bundle."""
+
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from jobs.console import err, out, print_json, run_command
+
+if TYPE_CHECKING:
+    from schemas.bundle import BundleManifest
+
+
+class StageName(StrEnum):
+    """What is trained."""
+
+    LUNGS = "lungs"
+    PNEUMONIA = "pneumonia"
+    COVID = "covid"
+    ALL = "all"
+
+
+class Preset(StrEnum):
+    """Networks and schedules."""
+
+    SMALL = "small"  # synthetic studies, minutes on two cores
+    FULL = "full"  # U-Net at 256, DenseNet-121 at 512
+
+
+def command(
+    stage: Annotated[StageName, typer.Argument(help="the stage to train; the others are taken over from --init-from")],
+    manifest: Annotated[str, typer.Argument(help="CSV with the columns image, label and split, optionally lung_mask and patient_id")],
+    output: Annotated[str, typer.Option(help="folder or URL of the bundle to write")],
+    preset: Annotated[Preset, typer.Option(help="networks and schedules: small is for synthetic studies")] = Preset.FULL,
+    epochs: Annotated[int | None, typer.Option(min=1, help="at most so many for every stage  [default: the preset's]")] = None,
+    workers: Annotated[int, typer.Option(min=1, help="training processes, one CPU or GPU each")] = 1,
+    gpus: Annotated[bool, typer.Option("--gpus", help="one GPU a worker (NCCL); otherwise CPUs (gloo)")] = False,
+    init_from: Annotated[str | None, typer.Option(help="bundle that brings the other stages, and the first weights of this one")] = None,
+    seed: Annotated[int, typer.Option(help="the same seed gives the same curve again, on the same kind of machine")] = 0,
+    storage: Annotated[
+        str | None, typer.Option(help="folder or URL for decoded images and checkpoints: a killed training goes on from there")
+    ] = None,
+    json: Annotated[bool, typer.Option("--json", help="print the bundle's manifest as JSON")] = False,
+) -> None:
+    """Train the three stages one after the other, each behind the frozen ones before it, and write a bundle.
+
+    Images are DICOM, PNG or JPEG files, and pass the same gate as in a run. Splits are train, val (early stopping and operating points)
+    and test (never touched). Training on several machines needs --storage that all of them reach.
+
+    Example:
+
+        screening fit all radiographs/labels.csv --output bundles/mine --workers 4 --gpus
+    """
+    import dataclasses
+
+    from train import config as configs
+    from train.fit import fit
+    from train.progress import describe
+
+    name = output.rstrip("/").rsplit("/", 1)[-1]
+    config = configs.preset(preset.value, name=name, workers=workers, use_gpu=gpus, seed=seed, storage_url=storage)
+    if epochs is not None:
+        config = config.with_epochs(epochs)
+    config = dataclasses.replace(config, decoders=max(config.decoders, workers))
+    bundle = fit(stage.value, manifest, output, config, init_from=init_from, on_epoch=lambda line: err.print(describe(line), markup=False))
+    if json:
+        print_json(bundle.model_dump(mode="json"))
+    else:
+        _print_summary(bundle, output)
+
+
+def _print_summary(bundle: "BundleManifest", output: str) -> None:
+    """Print what was reached on the tuning split, and where the bundle lies."""
+    figures = bundle.metrics["val"]
+    out.print(f"bundle {bundle.name} {bundle.digest()[:12]} in {output}", markup=False, soft_wrap=True)
+    out.print(f"tuning split, {figures['images']} images, used to choose: not a test")
+    if figures["lungs_dice"] is not None:
+        out.print(f"  lungs      Dice {figures['lungs_dice']:.3f} over {figures['lungs_dice_images']} masks")
+    for stage, point in bundle.operating_points.items():
+        out.print(
+            f"  {stage:<9}  AUROC {figures[f'{stage}_auroc']:.3f}, threshold {point.threshold:.3f} ({point.rule}): "
+            f"sensitivity {point.sensitivity:.3f}, specificity {point.specificity:.3f}",
+            markup=False,
+            soft_wrap=True,
+        )
+
+
+if __name__ == "__main__":
+    run_command(command)
