@@ -29,9 +29,9 @@ def key(tmp_path: Path) -> str:
     return str(file)
 
 
-def screening(*arguments: str, expected: int = 0) -> subprocess.CompletedProcess[str]:
+def screening(*arguments: str, expected: int = 0, seconds: float = 240) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        [sys.executable, "-m", "jobs.cli", *arguments], capture_output=True, text=True, timeout=240, env=os.environ | {"COLUMNS": "200"}
+        [sys.executable, "-m", "jobs.cli", *arguments], capture_output=True, text=True, timeout=seconds, env=os.environ | {"COLUMNS": "200"}
     )
     assert done.returncode == expected, done.stderr
     return done
