@@ -1,6 +1,6 @@
 """Batches drawn evenly from groups: one endless, shuffled stream of rows a group, fed by a shard of a Ray Data set."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
 
 import numpy as np
@@ -19,10 +19,12 @@ class GroupStream:
 
     Rows are drawn at random from a buffer of `buffer_rows`, refilled from the shard, so that no worker holds a whole group: with a
     buffer as large as the shard the shuffle is complete. The same shard and seed give the same rows in the same order.
+    `unpack` makes arrays of a block's columns.
     """
 
-    def __init__(self, shard: Shard, seed: int | list[int], buffer_rows: int = 256):
+    def __init__(self, shard: Shard, seed: int | list[int], unpack: Callable[[Row], Row] | None = None, buffer_rows: int = 256):
         self._shard = shard
+        self._unpack = unpack or (lambda block: block)
         self._random = np.random.default_rng(seed)
         self._buffer_rows = buffer_rows
         self._buffer: list[Row] = []
@@ -52,7 +54,8 @@ class GroupStream:
             self._buffer.append(row)
 
     def _rows(self) -> Iterator[Row]:
-        for block in self._shard.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=1):
+        for packed in self._shard.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=1):
+            block = self._unpack(packed)
             names = list(block)
             for i in range(len(block[names[0]])):
                 # a copy, so that a row in the buffer does not keep its whole block in memory

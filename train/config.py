@@ -53,9 +53,10 @@ class FitConfig:
     def __post_init__(self) -> None:
         _check(self.workers >= 1, "--workers must be at least 1")
         _check(self.decoders >= 1, "decoders must be at least 1")
-        for stage in STAGES:
+        for stage, groups in (("lungs", 1), ("pneumonia", 3), ("covid", 2)):
             size = self.stage(stage).batch_size
-            _check(size % self.workers == 0, f"batch size {size} of stage {stage} does not divide by {self.workers} workers")
+            even = f"batch size {size} of stage {stage} does not divide evenly among {groups} groups and {self.workers} workers"
+            _check(size % (groups * self.workers) == 0, even)
 
     def stage(self, name: str) -> StageConfig:
         """Return the configuration of one of the three stages."""
@@ -83,7 +84,7 @@ def preset(name: str, **overrides: Any) -> FitConfig:
         densenet = {"growth_rate": 8, "block_config": [2, 4, 4, 2], "num_init_features": 16}
         config = FitConfig(
             name="synthetic-small",
-            lungs=StageConfig("unet", 128, epochs=6, batch_size=16, learning_rate=3e-3, arguments={"base_channels": 8, "depth": 4}),
+            lungs=StageConfig("unet", 128, epochs=4, batch_size=16, learning_rate=3e-3, arguments={"base_channels": 8, "depth": 4}),
             pneumonia=StageConfig("densenet", 128, epochs=12, batch_size=24, learning_rate=3e-3, arguments=densenet),
             covid=StageConfig("densenet", 128, epochs=12, batch_size=24, learning_rate=3e-3, arguments=densenet),
             pneumonia_rule="youden",

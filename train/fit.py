@@ -1,29 +1,24 @@
 """From a manifest to a bundle: decode once, train stage after stage with the earlier ones frozen, choose thresholds, export."""
 
-import contextlib
 import dataclasses
 import hashlib
 import json
-import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
-
-import ray.data
 
 from schemas.bundle import STAGES, BundleManifest
 from screening import bundle
 from screening.bundle import Bundle
 from screening.errors import TrainingError, UsageError
-from screening.ingest import IngestConfig
-from screening.ray_session import ray_session
 from train.config import FitConfig
 from train.export import export
 from train.frozen import Frozen, save_provisional, spec_of, taken_over
-from train.images import ImageCache, cache_images
+from train.images import ImageCache, cached
 from train.inputs import stage_inputs
 from train.manifest import Manifest, read_manifest
 from train.operating_points import check_rule
 from train.progress import OnEpoch, watched
+from train.session import training_session
 from train.stages import STAGES as TASKS
 from train.trainer import train_stage
 
@@ -59,8 +54,8 @@ def fit(
     manifest = read_manifest(manifest_url)
     earlier = bundle.load(init_from) if init_from else None
     config = _with_preprocessing_of(earlier, config)
-    with _storage(config) as storage_url, ray_session(actors=config.workers), _data_settings(), watched(on_epoch) as board:
-        images = cache_images(manifest, f"{storage_url}/images-{manifest.digest[:12]}", _gate(config), decoders=config.decoders)
+    with training_session(config.storage_url, config.workers) as storage_url, watched(on_epoch) as board:
+        images = cached(manifest, storage_url, config.preprocessing, decoders=config.decoders)
         for name in stages:
             _check_groups(name, manifest, images, config)
         frozen = taken_over(earlier)
@@ -94,8 +89,12 @@ def _stages(stage: str, init_from: str | None) -> tuple[str, ...]:
 
 
 def _with_preprocessing_of(earlier: Bundle | None, config: FitConfig) -> FitConfig:
-    """Return `config` with the preprocessing that the taken-over stages were trained with."""
-    return config if earlier is None else dataclasses.replace(config, preprocessing=earlier.manifest.preprocessing)
+    """Return `config` with the preprocessing that the taken-over stages were trained with. Raises UsageError for their heatmap."""
+    if earlier is None:
+        return config
+    if earlier.manifest.heatmap != "cam":
+        raise UsageError(f"stage 3 is trained on class activation maps, the bundle to begin from makes {earlier.manifest.heatmap!r}")
+    return dataclasses.replace(config, preprocessing=earlier.manifest.preprocessing)
 
 
 def _initial(stage: str, frozen: Mapping[str, Frozen], config: FitConfig) -> Mapping[str, Any] | None:
@@ -115,10 +114,6 @@ def _run_name(stage: str, manifest: Manifest, frozen: Mapping[str, Frozen], conf
     return f"{stage}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
-def _gate(config: FitConfig) -> IngestConfig:
-    return IngestConfig(min_age_years=config.preprocessing.min_age_years)
-
-
 def _check_groups(stage: str, manifest: Manifest, images: ImageCache, config: FitConfig) -> None:
     """Raise TrainingError where a group has no image to train or to tune on, before any time is spent."""
     for group in TASKS[stage].groups:
@@ -126,25 +121,3 @@ def _check_groups(stage: str, manifest: Manifest, images: ImageCache, config: Fi
             n = images.count(split, TASKS[stage], group)
             if n < least:
                 raise TrainingError(f"{manifest.url}: stage {stage} needs {least} or more {group} images in split {split}, there are {n}")
-
-
-@contextlib.contextmanager
-def _storage(config: FitConfig) -> Iterator[str]:
-    """Give the folder of caches and checkpoints: the configured one, or one that is gone afterwards."""
-    if config.storage_url is not None:
-        yield config.storage_url.rstrip("/")
-        return
-    with tempfile.TemporaryDirectory(prefix="fit-", ignore_cleanup_errors=True) as folder:
-        yield folder
-
-
-@contextlib.contextmanager
-def _data_settings() -> Iterator[None]:
-    """Set what training needs of Ray Data, and put it back. In order, because the same seed must see the same rows."""
-    context = ray.data.DataContext.get_current()
-    before = context.execution_options.preserve_order, context.enable_progress_bars, context.print_on_execution_start
-    context.execution_options.preserve_order, context.enable_progress_bars, context.print_on_execution_start = True, False, False
-    try:
-        yield
-    finally:
-        context.execution_options.preserve_order, context.enable_progress_bars, context.print_on_execution_start = before

@@ -13,6 +13,7 @@ from fsspec import AbstractFileSystem
 from PIL import Image
 from ray.data.expressions import col
 
+from schemas.bundle import Preprocessing
 from schemas.reasons import Reason
 from screening.archive import ObjectReader
 from screening.errors import ImageRefused, TrainingError
@@ -34,7 +35,7 @@ _DONE = "done.json"
 class ImageCache:
     """A decoded data set in a folder, one row an image that passed the gate, and how many did not, by reason.
 
-    Columns: those of COLUMNS, `pixels` (512, 512) uint8, `lung_mask` (512, 512) uint8 in {0, 1}, `has_mask` bool, `refusal` "".
+    Columns: those of COLUMNS, `pixels` and `lung_mask` (see `pixels_of` and `masks_of`), `has_mask` bool, `refusal` "".
     `rows` counts images by (split, label, has_mask).
     """
 
@@ -54,6 +55,12 @@ class ImageCache:
         return dataset.repartition(target_num_rows_per_block=ROWS_PER_TASK)
 
 
+def cached(manifest: "Manifest", storage_url: str, preprocessing: Preprocessing, *, decoders: int) -> ImageCache:
+    """Return the decoded images of a manifest below `storage_url`, behind the gate that a bundle with that preprocessing has."""
+    gate = IngestConfig(min_age_years=preprocessing.min_age_years)
+    return cache_images(manifest, f"{storage_url}/images-{manifest.digest[:12]}", gate, decoders=decoders)
+
+
 def cache_images(manifest: "Manifest", folder_url: str, config: IngestConfig, *, decoders: int) -> ImageCache:
     """Decode every image of `manifest` into `folder_url` with `decoders` tasks at a time, or find it decoded there, and return it.
 
@@ -61,7 +68,7 @@ def cache_images(manifest: "Manifest", folder_url: str, config: IngestConfig, *,
     """
     filesystem, folder = filesystem_of(folder_url)
     marker = f"{folder}/{_DONE}"
-    key = {"format": FORMAT, "manifest_sha256": manifest.digest}
+    key = {"format": FORMAT, "manifest_sha256": manifest.digest, "min_age_years": config.min_age_years}
     if not filesystem.exists(marker) or json.loads(filesystem.cat_file(marker)) != key:
         filesystem.makedirs(folder, exist_ok=True)
         _decode_all(manifest, folder, filesystem, config, decoders)
@@ -102,32 +109,41 @@ def _count(folder_url: str) -> ImageCache:
 
 
 def decode_rows(rows: dict[str, np.ndarray], config: IngestConfig) -> dict[str, Any]:
-    """Return manifest rows with pixels and mask; `refusal` is the gate's reason, or empty, and the pixels of a refused image are black."""
+    """Return manifest rows with pixels and mask; `refusal` is the gate's reason, or empty, and a refused image has neither."""
     n = len(rows["image_url"])
-    pixels, masks = np.zeros((n, SIZE, SIZE), np.uint8), np.zeros((n, SIZE, SIZE), np.uint8)
-    refusals = [""] * n
+    pixels, masks, refusals = [b""] * n, [b""] * n, [""] * n
     with ObjectReader(config.limits.max_bytes) as reader:
         for i, (image_url, mask_url) in enumerate(zip(rows["image_url"], rows["lung_mask_url"], strict=True)):
             found = _ingest(reader, image_url, config)
             if found.refusal is not None:
                 refusals[i] = str(found.refusal.reason)
                 continue
-            pixels[i] = found.pixels
+            pixels[i] = found.pixels.tobytes()
             if mask_url is not None:
-                masks[i] = read_mask(reader, mask_url)
-    has_mask = np.array([url is not None for url in rows["lung_mask_url"]])
-    kept = {name: np.array([value or "" for value in rows[name]], dtype=object) for name in COLUMNS}
-    return kept | {"pixels": pixels, "lung_mask": masks, "has_mask": has_mask, "refusal": np.array(refusals, dtype=object)}
+                masks[i] = np.packbits(read_mask(reader, mask_url)).tobytes()
+    kept = {name: [value or "" for value in rows[name]] for name in COLUMNS}
+    return kept | {"pixels": pixels, "lung_mask": masks, "has_mask": [bool(mask) for mask in masks], "refusal": refusals}
+
+
+def pixels_of(rows: dict[str, np.ndarray]) -> np.ndarray:
+    """Return the pixels of N decoded rows, (N, 1, 512, 512) uint8."""
+    return np.frombuffer(b"".join(rows["pixels"]), np.uint8).reshape(-1, 1, SIZE, SIZE).copy()
+
+
+def masks_of(rows: dict[str, np.ndarray]) -> np.ndarray:
+    """Return the lung masks of N decoded rows, (N, 1, 512, 512) uint8 in {0, 1}; all 0 for a row without one."""
+    none = bytes(SIZE * SIZE // 8)
+    return np.unpackbits(np.frombuffer(b"".join(mask or none for mask in rows["lung_mask"]), np.uint8)).reshape(-1, 1, SIZE, SIZE)
 
 
 def read_mask(reader: ObjectReader, url: str) -> np.ndarray:
-    """Return a lung mask file (any image; lung where it is not black), (512, 512) uint8 in {0, 1}, placed as `ingest` places the image.
+    """Return a lung mask file (any image; lung where it is not black), (512, 512) bool, placed as `ingest` places the image.
 
     Raises TrainingError where it cannot be read: unlike an image, a mask has no row of its own that could say so.
     """
     try:
         with Image.open(io.BytesIO(reader.read(url))) as mask:
-            return fit_mask(np.asarray(mask.convert("L")) > 0).astype(np.uint8)
+            return fit_mask(np.asarray(mask.convert("L")) > 0)
     except (ImageRefused, OSError, ValueError) as error:
         raise TrainingError(f"lung mask {url} cannot be read ({error}); mend it or empty its field in the manifest") from error
 

@@ -21,12 +21,10 @@ from screening.models import build
 from train.augment import augment
 from train.batches import GroupStream, Row, balanced_batch
 from train.config import StageConfig
-from train.inputs import compose
+from train.inputs import LAYERS, compose, unpack
 from train.job import CHECKPOINT_FILE, Job
 from train.schedule import EarlyStopping, learning_rate
 from train.stages import STAGES, TUNING, Stage
-
-LAYERS = ("image", "weight", "target")
 
 
 def train(job: Job) -> list[dict[str, Any]]:
@@ -89,7 +87,9 @@ class Worker:
         """Return the mean loss of this epoch's batches. Seeded by the epoch, so that a resumed job sees what an unbroken one would have."""
         seed, epoch = self.job.config.seed, self.epoch
         torch.manual_seed(seed * 1_000_003 + epoch * 1_009 + self.rank)
-        streams = {name: GroupStream(self.shards[name], [seed, epoch, self.rank, i]) for i, name in enumerate(self.stage.groups)}
+        streams = {
+            name: GroupStream(self.shards[name], [seed, epoch, self.rank, i], self._unpack) for i, name in enumerate(self.stage.groups)
+        }
         self.parallel.train()
         total = torch.zeros((), device=self.device)
         for step in range(self.job.steps):
@@ -115,6 +115,7 @@ class Worker:
             rows = {name: values[self.rank :: self.world] for name, values in rows.items()}
             if not len(rows["image"]):
                 continue
+            rows = self._unpack(rows)
             x, target = self._on_device(rows, augmented=False)
             with _autocast(self.device):
                 logit = self.module(x)
@@ -137,6 +138,9 @@ class Worker:
             image, weight = augment(image, weight)
         x = compose(image, weight, self.job.config.preprocessing)
         return x.contiguous(memory_format=torch.channels_last), target.float()
+
+    def _unpack(self, rows: Row) -> Row:
+        return unpack(rows, self.config.input_size)
 
     def restore(self) -> None:
         """Go on where the last checkpoint of this run was written; without one, begin."""
