@@ -92,7 +92,7 @@ def _sql_header(file: Path) -> str:
 
 def _first_sentence(text: str | None) -> str:
     first = " ".join((text or "").strip().split("\n\n")[0].split())
-    return re.split(r"(?<=[.!?])\s", first)[0].rstrip(".")
+    return re.split(r"(?<=[.!?])(?<!et al.)\s", first)[0].rstrip(".")
 
 
 def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
