@@ -1,0 +1,162 @@
+-- grain: one row per bundle, unit of analysis, subgroup and threshold of stage 3, at the stage-2 point of the bundle
+-- needs: variables of the view threshold_units; prevalence (a share; unset is that of the verified units of the row's subgroup),
+-- cost_screen and cost_test (unset: no costs), screened_per_day (unset: units of this bundle a night)
+--
+-- A unit is positive at or above the threshold, which lies midway between two neighbouring scores, so that rounding does not flip a unit.
+-- A positive unit gets an RT-PCR test. tp + fn are the positives and fp + tn the negatives among scored units with a definite reference
+-- standard; indeterminate and unverified ones count in `called` alone.
+--
+-- columns:
+--   bundle_digest         digest of the bundle that answered
+--   unit                  unit of analysis: instance, study or patient
+--   subgroup              value of threshold_by; all without subgroups
+--   threshold             of covid_probability (covid_score, where the bundle has no calibration), in [0, 1]
+--   as_run                these are the calls of the cascade as it was run
+--   tp                    true positives
+--   fp                    false positives
+--   fn                    false negatives: missed cases
+--   tn                    true negatives
+--   sensitivity           tp / (tp + fn), in [0, 1]; null where n is 0
+--   sensitivity_low       lower limit of the 95 % Wilson interval
+--   sensitivity_high      upper limit
+--   specificity           tn / (tn + fp), in [0, 1]; null where n is 0
+--   specificity_low       lower limit of the 95 % Wilson interval
+--   specificity_high      upper limit
+--   called                scored units that are positive, whatever the reference standard says or does not say: RT-PCR tests needed
+--   screened              scored units
+--   called_share          called / screened, in [0, 1]
+--   called_share_low      lower limit of the 95 % Wilson interval
+--   called_share_high     upper limit
+--   tests_per_day         called_share at screened_per_day: RT-PCR tests a day
+--   prevalence            share of cases that the columns below are for, in [0, 1]
+--   ppv                   positive predictive value at that prevalence (Bayes), in [0, 1]
+--   ppv_low               the same from the lower limits of sensitivity and specificity
+--   ppv_high              the same from the upper limits
+--   npv                   negative predictive value at that prevalence (Bayes), in [0, 1]
+--   npv_low               the same from the lower limits of sensitivity and specificity
+--   npv_high              the same from the upper limits
+--   screened_per_case     people to screen to find one case, at that prevalence
+--   tests_per_case        RT-PCR tests to find one case, at that prevalence
+--   missed_per_100000     cases missed among 100,000 people screened, at that prevalence
+--   cost_per_case         cost of screening and of RT-PCR tests for each case found, at that prevalence, in the unit of the costs given
+
+create view thresholds as
+with units as materialized (
+    select * from threshold_units where scored and needs_reference('thresholds')
+),
+run_points as (
+    select bundle_digest, min(covid_value) as run_value
+    from units
+    where called
+    group by bundle_digest
+),
+nights as (
+    select bundle_digest, count(distinct screen_date) as nights
+    from instance_rows
+    group by bundle_digest
+),
+groups as (
+    select
+        bundle_digest,
+        subgroup,
+        count(*) as screened,
+        count(*) filter (truth = 'positive') as positives,
+        count(*) filter (truth = 'negative') as negatives
+    from units
+    group by bundle_digest, subgroup
+),
+totals as (
+    select
+        groups.*,
+        run_value,
+        coalesce(getvariable('prevalence')::double, positives / nullif(positives + negatives, 0)) as prevalence,
+        -- a subgroup has its share of a day's units
+        coalesce(getvariable('screened_per_day')::double * screened / sum(screened) over (partition by groups.bundle_digest), screened / nights)
+            as screened_per_day
+    from groups
+    inner join nights on groups.bundle_digest = nights.bundle_digest
+    left join run_points on groups.bundle_digest = run_points.bundle_digest
+),
+by_value as (
+    select
+        bundle_digest,
+        unit,
+        subgroup,
+        covid_value,
+        count(*) filter (truth = 'positive') as tp,
+        count(*) filter (truth = 'negative') as fp,
+        count(*) as called
+    from units
+    where covid_value is not null
+    group by bundle_digest, unit, subgroup, covid_value
+),
+cumulated as (
+    select
+        bundle_digest,
+        unit,
+        subgroup,
+        covid_value::double as covid_value,
+        lead(covid_value) over at_or_above::double as next_lower,
+        (sum(tp) over at_or_above)::bigint as tp,
+        (sum(fp) over at_or_above)::bigint as fp,
+        (sum(called) over at_or_above)::bigint as called
+    from by_value
+    window at_or_above as (partition by bundle_digest, unit, subgroup order by covid_value desc)
+),
+counted as (
+    select
+        cumulated.*,
+        coalesce((covid_value + next_lower) / 2, if(covid_value > 0, covid_value / 2, covid_value)) as threshold,
+        coalesce(covid_value >= run_value and (next_lower is null or next_lower < run_value), false) as as_run,
+        positives - tp as fn,
+        negatives - fp as tn,
+        tp / nullif(positives, 0) as sensitivity,
+        wilson_low(tp, positives) as sensitivity_low,
+        wilson_high(tp, positives) as sensitivity_high,
+        (negatives - fp) / nullif(negatives, 0) as specificity,
+        wilson_low(negatives - fp, negatives) as specificity_low,
+        wilson_high(negatives - fp, negatives) as specificity_high,
+        screened,
+        screened_per_day,
+        prevalence
+    from cumulated
+    inner join totals
+        on cumulated.bundle_digest = totals.bundle_digest and cumulated.subgroup = totals.subgroup
+)
+select
+    bundle_digest,
+    unit,
+    subgroup,
+    threshold,
+    as_run,
+    tp,
+    fp,
+    fn,
+    tn,
+    sensitivity,
+    sensitivity_low,
+    sensitivity_high,
+    specificity,
+    specificity_low,
+    specificity_high,
+    called,
+    screened,
+    called / screened as called_share,
+    wilson_low(called, screened) as called_share_low,
+    wilson_high(called, screened) as called_share_high,
+    screened_per_day * called / screened as tests_per_day,
+    prevalence,
+    ppv_at(sensitivity, specificity, prevalence) as ppv,
+    ppv_at(sensitivity_low, specificity_low, prevalence) as ppv_low,
+    ppv_at(sensitivity_high, specificity_high, prevalence) as ppv_high,
+    npv_at(sensitivity, specificity, prevalence) as npv,
+    npv_at(sensitivity_low, specificity_low, prevalence) as npv_low,
+    npv_at(sensitivity_high, specificity_high, prevalence) as npv_high,
+    1 / nullif(sensitivity * prevalence, 0) as screened_per_case,
+    1 / nullif(ppv_at(sensitivity, specificity, prevalence), 0) as tests_per_case,
+    100000 * prevalence * (1 - sensitivity) as missed_per_100000,
+    cost_per_case_at(
+        sensitivity, specificity, prevalence, getvariable('cost_screen')::double, getvariable('cost_test')::double
+    ) as cost_per_case
+from counted
+order by bundle_digest, subgroup, threshold desc;
