@@ -8,9 +8,11 @@ import re
 import shutil
 import tempfile
 import weakref
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 
 import duckdb
@@ -20,19 +22,29 @@ from schemas.columns import description_of, unit_of
 from schemas.heatmap import HEATMAP_SCHEMA
 from schemas.instance import INSTANCE_SCHEMA
 from schemas.reference import REFERENCE_SCHEMA
+from screening.cases import Cases
 from screening.database import open_duckdb
-from screening.errors import UsageError
+from screening.errors import ReferenceTableError, UsageError
 from screening.layout import DIGEST_LENGTH
 from screening.reference import check_reference, load_reference
 from screening.storage import join, list_files, read_bytes
 
 # in the order in which they build upon each other
-VIEWS = ("instance_rows", "duplicates", "instances", "heatmaps", "link_rule", "links", "reference_verdicts", "verdicts", "flow")
-REFERENCE_VIEWS = ("accuracy", "lead_time", "lead_time_summary")
+VIEWS = (
+    *("instance_rows", "bundles", "duplicates", "instances", "heatmaps", "link_rule", "links", "reference_verdicts", "verdicts", "flow"),
+    "threshold_units",
+)
+REFERENCE_VIEWS = ("accuracy", "lead_time", "lead_time_summary", "thresholds", "threshold_pairs")
+
+CASE_VIEWS = ("case_rows", "case_instances", "case_tests")  # of files of cases, in the place of a results folder and a reference table
+MACROS = ("wilson", "needs_reference", "dates", "age_band", "at_prevalence")
 
 COPY_THREADS = 16
 
 _SCHEMAS = {"instance_rows": INSTANCE_SCHEMA, "instances": INSTANCE_SCHEMA, "heatmaps": HEATMAP_SCHEMA, "reference": REFERENCE_SCHEMA}
+
+
+_NAMES = pa.schema([("bundle_digest", pa.string()), ("name", pa.string())])
 
 
 @dataclass(frozen=True)
@@ -59,26 +71,56 @@ class ColumnInfo:
 
 
 def connect(
-    results_url: str, reference: str | pa.Table | None = None, *, bundle: str | None = None, rule: LinkRule | None = None
+    results_url: str,
+    reference: str | pa.Table | None = None,
+    *,
+    bundle: str | Sequence[str] | None = None,
+    rule: LinkRule | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """Return an in-memory DuckDB connection with the views of `screening/sql/` over a results folder.
 
     reference: URL of a Parquet or CSV file, or a table (REFERENCE_SCHEMA); without one `accuracy` and `lead_time` say how to get it.
-    bundle: digest, or its first digits; only its rows are seen. Where nothing was written yet the views have no rows.
+    bundle: digest, or its first digits, or several of them; only their rows are seen. Where nothing was written yet the views have no rows.
     Raises UsageError for an unknown bundle, ReferenceTableError for a reference table that cannot be used.
     """
-    connection = open_duckdb()
-    _set_variables(connection, rule or LinkRule(), has_reference=reference is not None)
+    connection = _open(rule or LinkRule(), has_reference=reference is not None)
     connection.register("reference", _reference_table(reference))
-    for macros in ("wilson", "needs_reference"):
-        connection.execute(_sql(macros))
-    parts = _parts(results_url, bundle)
+    connection.register("bundle_names", pa.table({"bundle_digest": [], "name": []}, _NAMES))
+    parts = _parts(results_url, [bundle] if isinstance(bundle, str) else bundle)
     if parts:
         connection.execute("set variable instance_files = $parts", {"parts": _local_paths(parts, connection)})
     else:
         connection.register("instance_rows", INSTANCE_SCHEMA.empty_table())
-    for view in (*(VIEWS if parts else VIEWS[1:]), *REFERENCE_VIEWS):
-        connection.execute(_sql(view))
+    _create(connection, VIEWS if parts else VIEWS[1:], REFERENCE_VIEWS)
+    return connection
+
+
+def connect_cases(
+    cases: Sequence[Cases], reference: str | pa.Table | None = None, *, threshold: float | None = None, rule: LinkRule | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Return a connection with the same views over files of cases: each file stands where a bundle does.
+
+    reference: as in `connect`; then the files' own labels must be absent. threshold: in the unit of the scores, for rows without a call.
+    Raises UsageError where two files are the same or both kinds of reference are given, ReferenceTableError for cells that mean nothing.
+    """
+    labelled = any("label" in file.mapping for file in cases)
+    if labelled and reference is not None:
+        raise UsageError("the cases have labels of their own: leave out the reference table, or the label column")
+    if len({file.digest for file in cases}) < len(cases):
+        raise UsageError("one file of cases was given twice")
+    connection = _open(rule or LinkRule(), has_reference=labelled or reference is not None)
+    connection.register("case_texts", pa.concat_tables([file.texts for file in cases], promote_options="permissive"))
+    connection.register("bundle_names", pa.table([[file.digest for file in cases], [file.name for file in cases]], schema=_NAMES))
+    connection.register("no_instances", INSTANCE_SCHEMA.empty_table())
+    connection.execute("set variable call_threshold = $threshold", {"threshold": threshold})
+    _create(connection, CASE_VIEWS)
+    _check_cells(connection, cases)
+    connection.execute("create view instance_rows as from case_instances")
+    if labelled:
+        connection.execute("create view reference as from case_tests")
+    else:
+        connection.register("reference", _reference_table(reference))
+    _create(connection, VIEWS[1:], REFERENCE_VIEWS)
     return connection
 
 
@@ -100,11 +142,36 @@ def describe(connection: duckdb.DuckDBPyConnection, view: str) -> list[ColumnInf
     return [ColumnInfo(name, type.lower(), *found.get(name, ("", ""))) for name, type in columns]
 
 
-def _set_variables(connection: duckdb.DuckDBPyConnection, rule: LinkRule, has_reference: bool) -> None:
-    connection.execute("set variable window_before_days = $days", {"days": rule.window_before_days})
-    connection.execute("set variable window_after_days = $days", {"days": rule.window_after_days})
-    connection.execute("set variable link_undated = $yes", {"yes": rule.link_undated})
-    connection.execute("set variable has_reference = $yes", {"yes": has_reference})
+def _open(rule: LinkRule, has_reference: bool) -> duckdb.DuckDBPyConnection:
+    """Return a connection with the macros and the variables that every view needs."""
+    connection = open_duckdb()
+    for name, value in {
+        "window_before_days": rule.window_before_days,
+        "window_after_days": rule.window_after_days,
+        "link_undated": rule.link_undated,
+        "has_reference": has_reference,
+    }.items():
+        connection.execute(f"set variable {name} = $value", {"value": value})
+    _create(connection, MACROS)
+    return connection
+
+
+def _create(connection: duckdb.DuckDBPyConnection, *names: Sequence[str]) -> None:
+    for name in chain(*names):
+        connection.execute(_sql(name))
+
+
+def _check_cells(connection: duckdb.DuckDBPyConnection, cases: Sequence[Cases]) -> None:
+    """Raise ReferenceTableError naming the columns with cells that mean nothing, and the first row of each."""
+    for file in cases:
+        wrong = connection.execute(
+            "select unnest(unread) as ours, count(*), min(case_row) from case_rows where bundle_digest = $digest "
+            "group by ours order by ours",
+            {"digest": file.digest},
+        ).fetchall()
+        if wrong:
+            cells = "; ".join(f"{file.mapping[ours]} in {count} rows, first in row {row}" for ours, count, row in wrong)
+            raise ReferenceTableError(f"{file.name}: cells that mean nothing here: {cells}. Write dates as YYYY-MM-DD, calls as 1 and 0")
 
 
 def _reference_table(reference: str | pa.Table | None) -> pa.Table:
@@ -113,16 +180,19 @@ def _reference_table(reference: str | pa.Table | None) -> pa.Table:
     return load_reference(reference) if isinstance(reference, str) else check_reference(reference)
 
 
-def _parts(results_url: str, bundle: str | None) -> list[str]:
-    """Return the URLs of the committed parts, of one bundle where given."""
+def _parts(results_url: str, bundles: Sequence[str] | None) -> list[str]:
+    """Return the URLs of the committed parts, of some bundles where given."""
     parts = list_files(join(results_url, "instances"), ".parquet")
-    if bundle is None:
+    if not bundles:
         return parts
-    of_bundle = [part for part in parts if f"/bundle={bundle[:DIGEST_LENGTH]}" in part]
-    if not of_bundle:
-        known = sorted({match[1] for part in parts if (match := re.search(r"/bundle=([0-9a-f]+)/", part))})
-        raise UsageError(f"{results_url} has no rows of bundle {bundle}: there are {', '.join(known) or 'none'}")
-    return of_bundle
+    chosen: dict[str, None] = {}
+    for bundle in bundles:
+        of_bundle = [part for part in parts if f"/bundle={bundle[:DIGEST_LENGTH]}" in part]
+        if not of_bundle:
+            known = sorted({match[1] for part in parts if (match := re.search(r"/bundle=([0-9a-f]+)/", part))})
+            raise UsageError(f"{results_url} has no rows of bundle {bundle}: there are {', '.join(known) or 'none'}")
+        chosen |= dict.fromkeys(of_bundle)
+    return list(chosen)
 
 
 def _local_paths(parts: list[str], connection: duckdb.DuckDBPyConnection) -> list[str]:

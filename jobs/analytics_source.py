@@ -1,0 +1,75 @@
+"""The one way in which every command of analytics opens its data: a results folder with a reference table, or files of cases."""
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    import duckdb
+
+    from screening.analytics import LinkRule
+
+# the options that these commands share, one description each
+Results = Annotated[str | None, typer.Argument(help="folder or URL that was --results of `screening run`; or give --cases")]
+Reference = Annotated[str | None, typer.Option(help="RT-PCR results, Parquet or CSV, as `screening pseudonymize` writes them")]
+CasesFiles = Annotated[
+    list[str] | None, typer.Option("--cases", help="CSV of results made elsewhere, one person a row; twice for two side by side")
+]
+Columns = Annotated[list[str] | None, typer.Option("--column", help="ours=theirs: the name that the cases have for a column of ours")]
+Bundles = Annotated[list[str] | None, typer.Option("--bundle", help="see only the bundle whose digest begins so; may be repeated")]
+Threshold = Annotated[float | None, typer.Option(help="cases without a call are positive at or above this score, in the scores' own unit")]
+WindowBefore = Annotated[int, typer.Option(help="a specimen counts when taken at most that many days before the radiograph")]
+WindowAfter = Annotated[int, typer.Option(help="and at most that many days after it")]
+Json = Annotated[bool, typer.Option("--json", help="print JSON")]
+
+
+def open_source(
+    results: str | None = None,
+    reference: str | None = None,
+    cases: Sequence[str] | None = None,
+    columns: Sequence[str] | None = None,
+    bundle: Sequence[str] | None = None,
+    rule: "LinkRule | None" = None,
+    *,
+    threshold: float | None = None,
+) -> "duckdb.DuckDBPyConnection":
+    """Return a DuckDB connection with the same views whichever source was given: see `screening.analytics`.
+
+    columns: "ours=theirs", for every file of `cases`. threshold: for cases with scores and no calls.
+    Raises UsageError where not exactly one source is given, or an argument does not go with it.
+    """
+    from screening.analytics import connect, connect_cases
+    from screening.cases import load_cases
+    from screening.errors import UsageError
+
+    if (results is None) == (not cases):
+        raise UsageError("give either the folder that was --results of `screening run`, or --cases FILE.csv")
+    if results is not None:
+        if columns or threshold is not None:
+            raise UsageError("--column and --threshold go with --cases: a results folder has columns and calls of its own")
+        check_results(results)
+        return connect(results, reference, bundle=bundle, rule=rule)
+    if bundle:
+        raise UsageError("--bundle goes with a results folder: files of cases are told apart by their names")
+    mapping = parse_columns(columns or ())
+    return connect_cases([load_cases(file, mapping) for file in cases or ()], reference, threshold=threshold, rule=rule)
+
+
+def check_results(results: str) -> None:
+    """Raise UsageError where no run has written: a mistyped folder is not one with nothing found."""
+    from screening.errors import UsageError
+    from screening.storage import join, list_files
+
+    if not any(list_files(join(results, folder)) for folder in ("instances", "runs")):
+        raise UsageError(f"{results}: no run has written here; give the folder that was --results of `screening run`")
+
+
+def parse_columns(columns: Sequence[str]) -> dict[str, str]:
+    """Return ours → theirs. Raises UsageError where an option is not of the form ours=theirs."""
+    from screening.errors import UsageError
+
+    pairs = [tuple(text.split("=", 1)) for text in columns]
+    if any(len(pair) != 2 or not all(pair) for pair in pairs):
+        raise UsageError("--column is ours=theirs, for example --column covid_score=ai_output")
+    return dict(pairs)

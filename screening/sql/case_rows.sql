@@ -1,0 +1,128 @@
+-- grain: one row per row of a cases file: its cells read
+-- needs: the table case_texts, one row per row of a file, cells as text; variable call_threshold, null to take the files' own calls alone
+--
+-- columns:
+--   bundle_digest       stands for the file: SHA-256 over its name and bytes
+--   object_url          the file, # and the number of the row
+--   case_row            number of the row in its file, from 1 after the header
+--   object_id           key of the row
+--   case_id             the person; the row stands for a person of its own where the file names none
+--   result              positive, negative or indeterminate by the label; null where there is none
+--   covid_score         the product's answer as a number, higher means more positive
+--   covid_positive      the product's call, or covid_score at or above call_threshold
+--   pneumonia_score     its answer for pneumonia of any kind
+--   pneumonia_positive  its call for pneumonia of any kind
+--   radiograph_date     day of the radiograph
+--   symptom_onset_date  first day of symptoms
+--   specimen_date       day on which the RT-PCR specimen was taken
+--   result_date         day on which the RT-PCR result was reported
+--   reading             normal, pneumonia or covid by a radiologist
+--   PatientSex          M, F or O
+--   age_years           age in years
+--   ViewPosition        PA, AP or another word for the view
+--   InstitutionName     the site
+--   Manufacturer        of the X-ray machine
+--   unread              names of the columns that hold something that means nothing
+
+create view case_rows as
+with orders as (
+    select
+        bundle_digest,
+        day_first(radiograph_date) as radiograph,
+        day_first(symptom_onset_date) as onset,
+        day_first(specimen_date) as specimen,
+        day_first(result_date) as result
+    from case_texts
+    group by bundle_digest
+),
+words as (
+    select
+        *,
+        lower(known_text(label)) as label_word,
+        lower(known_text(reading)) as reading_word,
+        lower(known_text(PatientSex)) as sex_word,
+        lower(known_text(covid_positive)) as covid_word,
+        lower(known_text(pneumonia_positive)) as pneumonia_word
+    from case_texts
+),
+cells as (
+    select
+        words.bundle_digest,
+        object_url,
+        case_row,
+        sha256(words.bundle_digest || case_row)[:32] as object_id,
+        coalesce(known_text(case_id), 'row ' || case_row) as case_id,
+        case
+            when label_word in ('covid', 'covid-19', 'covid19', 'positive', 'pos', '+', '1', '1.0', 'true', 't', 'yes', 'y') then 'positive'
+            when label_word in ('pneumonia', 'other pneumonia', 'other', 'normal', 'negative', 'neg', '-', '0', '0.0', 'false', 'f', 'no', 'n')
+                then 'negative'
+            when label_word in ('indeterminate', 'inconclusive', 'equivocal', 'borderline') then 'indeterminate'
+        end as result,
+        try_cast(known_text(words.covid_score) as double) as covid_score,
+        case
+            when covid_word in ('covid', 'positive', 'pos', '+', '1', '1.0', 'true', 't', 'yes', 'y') then true
+            when covid_word in ('pneumonia', 'normal', 'negative', 'neg', '-', '0', '0.0', 'false', 'f', 'no', 'n') then false
+        end as call,
+        try_cast(known_text(words.pneumonia_score) as double) as pneumonia_score,
+        case
+            when pneumonia_word in ('pneumonia', 'positive', 'pos', '+', '1', '1.0', 'true', 't', 'yes', 'y') then true
+            when pneumonia_word in ('normal', 'negative', 'neg', '-', '0', '0.0', 'false', 'f', 'no', 'n') then false
+        end as pneumonia_positive,
+        read_date(words.radiograph_date, orders.radiograph) as radiograph_date,
+        read_date(words.symptom_onset_date, orders.onset) as symptom_onset_date,
+        read_date(words.specimen_date, orders.specimen) as specimen_date,
+        read_date(words.result_date, orders.result) as result_date,
+        if(reading_word in ('normal', 'pneumonia', 'covid'), reading_word, null) as reading,
+        case
+            when sex_word in ('m', 'male', 'man') then 'M'
+            when sex_word in ('f', 'female', 'woman') then 'F'
+            when sex_word in ('o', 'other') then 'O'
+        end as PatientSex,
+        try_cast(rtrim(known_text(words.age_years), 'yY') as float) as age_years,
+        words as given,
+        known_text(words.ViewPosition) as ViewPosition,
+        known_text(words.InstitutionName) as InstitutionName,
+        known_text(words.Manufacturer) as Manufacturer
+    from words
+    inner join orders
+        on words.bundle_digest = orders.bundle_digest
+)
+select
+    bundle_digest,
+    object_url,
+    case_row,
+    object_id,
+    case_id,
+    result,
+    covid_score,
+    coalesce(call, covid_score >= getvariable('call_threshold')::double) as covid_positive,
+    pneumonia_score,
+    pneumonia_positive,
+    radiograph_date,
+    symptom_onset_date,
+    specimen_date,
+    result_date,
+    reading,
+    PatientSex,
+    age_years,
+    ViewPosition,
+    InstitutionName,
+    Manufacturer,
+    list_filter(
+        [
+            if(given.label_word is not null and result is null, 'label', null),
+            if(known_text(given.covid_score) is not null and covid_score is null, 'covid_score', null),
+            if(given.covid_word is not null and call is null, 'covid_positive', null),
+            if(known_text(given.pneumonia_score) is not null and pneumonia_score is null, 'pneumonia_score', null),
+            if(given.pneumonia_word is not null and pneumonia_positive is null, 'pneumonia_positive', null),
+            if(known_text(given.radiograph_date) is not null and radiograph_date is null, 'radiograph_date', null),
+            if(known_text(given.symptom_onset_date) is not null and symptom_onset_date is null, 'symptom_onset_date', null),
+            if(known_text(given.specimen_date) is not null and specimen_date is null, 'specimen_date', null),
+            if(known_text(given.result_date) is not null and result_date is null, 'result_date', null),
+            if(given.reading_word is not null and reading is null, 'reading', null),
+            if(given.sex_word not in ('u', 'unknown') and PatientSex is null, 'PatientSex', null),
+            if(known_text(given.age_years) is not null and age_years is null, 'age_years', null)
+        ],
+        lambda name: name is not null
+    ) as unread
+from cells;
