@@ -3,6 +3,7 @@
 import typer
 
 from jobs import (
+    choose_thresholds,
     dicomize_images,
     fit_stage,
     index_archive,
@@ -27,6 +28,7 @@ COMMANDS = {
     "status": show_status.command,
     "redrive": redrive_failures.command,
     "sql": query_results.command,
+    "thresholds": choose_thresholds.command,
     "fit": fit_stage.command,
     "pseudonymize": pseudonymize_table.command,
     "benchmark": run_benchmark.command,
