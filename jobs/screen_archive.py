@@ -13,6 +13,10 @@ def command(
     archive: Annotated[str, typer.Argument(help="folder, bucket prefix or file with the radiographs: a path or any fsspec URL")],
     results: Annotated[str, typer.Option(help="where the results go: a path or URL outside the archive")],
     bundle: Annotated[str, typer.Option(help="folder or URL of the bundle with the weights of the three stages")],
+    operating_points: Annotated[
+        str | None,
+        typer.Option(help="file that `screening thresholds --save` wrote for this bundle  [default: the bundle's own thresholds]"),
+    ] = None,
     date: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the night that the rows belong to  [default: today, UTC]")
     ] = None,
@@ -61,7 +65,7 @@ def command(
         shard_rows=shard_rows,
         decoders=decoders,
     )
-    night = Night(archive, results, bundle, config, key_of(pseudonym_key))
+    night = Night(archive, results, bundle, config, key_of(pseudonym_key), operating_points)
     runs = []
     with RunDisplay(err) as display:
         for run in screen(night, display.show):

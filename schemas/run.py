@@ -5,6 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from schemas.bundle import OperatingPoint
+
 
 class RunCounts(BaseModel):
     """Rows, all of them. `objects = already_scored + planned + left_for_later`, and `planned = written` when a run ends well."""
@@ -53,6 +55,9 @@ class RunManifest(BaseModel):
     bundle_url: str
     bundle_name: str
     bundle_digest: str
+    operating_points: dict[str, OperatingPoint] = Field(
+        default_factory=dict, description="stage → threshold other than the bundle's own; bundle_digest stands for both together"
+    )
     screen_date: date
     configuration: dict[str, Any] = Field(description="the resolved configuration")
     versions: dict[str, str] = Field(default_factory=dict)

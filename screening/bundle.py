@@ -51,6 +51,13 @@ def digest12(manifest: BundleManifest) -> str:
     return manifest.digest()[:12]
 
 
+def with_operating_points(manifest: BundleManifest, points: Mapping[str, OperatingPoint] | None) -> BundleManifest:
+    """Return the manifest with other thresholds than those it was released with, and so another digest: no silent change."""
+    if not points:
+        return manifest
+    return manifest.model_copy(update={"operating_points": {**manifest.operating_points, **points}})
+
+
 def save_bundle(
     folder_url: str,
     *,

@@ -1,13 +1,14 @@
 """The cascade: lungs, then pneumonia, then COVID-19, on one device in one process. Plain torch; batch, training and serving share it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 import numpy as np
 import torch
 
-from schemas.bundle import STAGES, BundleManifest
+from schemas.bundle import STAGES, BundleManifest, OperatingPoint
 from screening import heatmap
-from screening.bundle import Bundle, load
+from screening.bundle import Bundle, load, with_operating_points
 from screening.cascade_result import CascadeResult, Judgement, judgement_of
 from screening.compute import batch_size_of, device_of, dtype_of, keep_freed_memory
 from screening.errors import BundleError, UsageError
@@ -41,7 +42,13 @@ class Cascade:
 
     @classmethod
     def from_bundle(
-        cls, url: str, device: str = "auto", dtype: str = "auto", batch_size: int | None = None, threads: int | None = None
+        cls,
+        url: str,
+        device: str = "auto",
+        dtype: str = "auto",
+        batch_size: int | None = None,
+        threads: int | None = None,
+        operating_points: Mapping[str, OperatingPoint] | None = None,
     ) -> "Cascade":
         """Check and load the bundle at `url`.
 
@@ -51,6 +58,7 @@ class Cascade:
             dtype: "auto" (bf16 where the device computes in it), "float32", "bfloat16".
             batch_size: images a forward pass; None is 64 on a GPU; on a CPU 4 in bf16, 1 in float32.
             threads: CPU threads of this whole process; None leaves torch's choice.
+            operating_points: stage → another threshold than the bundle's own; the digest is another one then.
 
         Raises:
             BundleError: the bundle is damaged, incomplete or not for this code.
@@ -64,7 +72,9 @@ class Cascade:
             torch.set_num_threads(threads)
         if place.type == "cpu":
             keep_freed_memory()
-        return cls(load(url), place, precision, batch_size_of(place, precision) if batch_size is None else batch_size)
+        bundle = load(url)
+        bundle = replace(bundle, manifest=with_operating_points(bundle.manifest, operating_points))
+        return cls(bundle, place, precision, batch_size_of(place, precision) if batch_size is None else batch_size)
 
     def __call__(self, pixels: np.ndarray | torch.Tensor, audit: np.ndarray | None = None, guided: bool = True) -> CascadeResult:
         """Judge images.

@@ -18,6 +18,7 @@ import pyarrow.compute as pc
 import ray
 import ray.data
 
+from schemas.bundle import OperatingPoint
 from screening.archive import ObjectReader
 from screening.decode_task import decode_rows
 from screening.layout import ResultsLayout
@@ -61,6 +62,7 @@ class Work:
     bundle_digest: str
     config: RunConfig
     pseudonym_key: bytes
+    operating_points: Mapping[str, OperatingPoint] = field(default_factory=dict)  # other thresholds than the bundle's own
     quarantined: Mapping[str, str] = field(default_factory=dict)  # object_id → why it is not to be touched again
     commit: bool = True  # False only probes which rows survive
 
@@ -147,13 +149,13 @@ class _CascadeActor:
 
     def __init__(self, work: Work):
         self._config = work.config
-        self._cascade = load_cascade(work.bundle_url, work.config)
+        self._cascade = load_cascade(work.bundle_url, work.config, work.operating_points)
 
     def __call__(self, decoded: pa.Table) -> pa.Table:
         return score_rows(decoded, self._cascade, self._config)
 
 
-def load_cascade(bundle_url: str, config: RunConfig) -> "Cascade":
+def load_cascade(bundle_url: str, config: RunConfig, operating_points: Mapping[str, OperatingPoint] | None = None) -> "Cascade":
     """Return the cascade as an actor of a run holds it: on its GPU, or on every core of the machine divided by the actors."""
     from screening.cascade import Cascade
 
@@ -164,6 +166,7 @@ def load_cascade(bundle_url: str, config: RunConfig) -> "Cascade":
         dtype=config.dtype,
         batch_size=config.batch_size,
         threads=threads,
+        operating_points=operating_points,
     )
 
 

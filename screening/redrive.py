@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from schemas.index import PLAN_SCHEMA
 from schemas.run import RunCounts, RunManifest
-from screening.bundle import verify
+from screening.bundle import verify, with_operating_points
 from screening.errors import ResultsError, UsageError
 from screening.layout import ResultsLayout, shard_id_of_part
 from screening.pipeline import Work
@@ -43,13 +43,15 @@ def redrive(request: Redrive, show: ShowProgress = show_nothing) -> list[RunMani
     if not runs:
         raise UsageError(f"{request.results_url}: no run has written here; give the folder that was --results of `screening run`")
     bundle_url = request.bundle_url or runs[-1].bundle_url
-    digest = verify(bundle_url).digest()
-    failed = {shard_id_of_part(url): rows for url, rows in failed_rows(request.layout, digest, set(request.reasons) or None).items()}
+    bundle = verify(bundle_url)
+    runs = [run for run in runs if with_operating_points(bundle, run.operating_points).digest() == run.bundle_digest]
+    failed: dict[str, pa.Table] = {}
+    for digest in {run.bundle_digest for run in runs}:
+        rows_of_part = failed_rows(request.layout, digest, set(request.reasons) or None)
+        failed |= {shard_id_of_part(url): rows for url, rows in rows_of_part.items()}
     manifests = []
     for run in runs:
-        if run.bundle_digest != digest or run.status == "planning":
-            continue
-        own = [shard.shard_id for shard in PlanReader(request.layout.plan(run.run_id)).shards()]
+        own = [] if run.status == "planning" else [shard.shard_id for shard in PlanReader(request.layout.plan(run.run_id)).shards()]
         chosen = {shard_id: failed.pop(shard_id) for shard_id in own if shard_id in failed}
         if chosen:
             manifests.append(_score_again(request, run, bundle_url, chosen, show))
@@ -63,7 +65,9 @@ def _score_again(request: Redrive, origin: RunManifest, bundle_url: str, failed:
     config, layout = _configuration_of(request, origin), request.layout
     plan = pa.concat_tables(_plan_again(rows) for rows in failed.values())
     run = RunManifest(
-        **origin.model_dump(include={"archive_url", "results_url", "bundle_name", "bundle_digest", "screen_date", "configuration"}),
+        **origin.model_dump(
+            include={"archive_url", "results_url", "bundle_name", "bundle_digest", "operating_points", "screen_date", "configuration"}
+        ),
         run_id=new_run_id(now()),
         kind="redrive",
         bundle_url=bundle_url,
@@ -72,7 +76,7 @@ def _score_again(request: Redrive, origin: RunManifest, bundle_url: str, failed:
         counts=RunCounts(objects=len(plan), planned=len(plan)),
     )
     write_plan(plan, layout.plan(run.run_id))
-    work = Work(layout.plan(run.run_id), layout, bundle_url, run.bundle_digest, config, request.pseudonym_key)
+    work = Work(layout.plan(run.run_id), layout, bundle_url, run.bundle_digest, config, request.pseudonym_key, run.operating_points)
     with recorded(layout, run), ray_session(actors=config.actors):
         progress = answer(work, PlanReader(work.plan_url).shards(), run.run_id, show, again=True)
         run.times = progress.times

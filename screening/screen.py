@@ -7,12 +7,13 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from schemas.bundle import BundleManifest
+from schemas.bundle import BundleManifest, OperatingPoint
 from schemas.index import INDEX_SCHEMA
 from schemas.reasons import Outcome
 from schemas.run import RunCounts, RunManifest, RunTimes
+from screening import operating_points
 from screening.archive import check_apart, write_index
-from screening.bundle import verify
+from screening.bundle import verify, with_operating_points
 from screening.database import open_duckdb
 from screening.errors import ResultsError, ScreeningError, UsageError
 from screening.layout import ResultsLayout
@@ -35,6 +36,7 @@ class Night:
     bundle_url: str
     config: RunConfig
     pseudonym_key: bytes
+    operating_points_url: str | None = None  # other thresholds than the bundle's own, as `screening thresholds --save` writes them
 
     @property
     def layout(self) -> ResultsLayout:
@@ -53,11 +55,14 @@ def screen(night: Night, show: ShowProgress = show_nothing) -> Iterator[RunManif
     Raises:
         BundleError: the bundle is damaged; nothing was read.
         ArchiveError: the archive cannot be listed.
-        UsageError: results inside the archive, or an unfinished run that was made with another pseudonym key.
+        UsageError: results inside the archive, an unfinished run that was made with another pseudonym key, or operating points that
+            were chosen for another bundle.
         ResultsError: the run does not account for every object; its manifest says failed.
     """
     check_apart(night.archive_url, night.results_url)
     bundle = verify(night.bundle_url)
+    points = operating_points.check(operating_points.load(url), bundle.digest()) if (url := night.operating_points_url) else {}
+    bundle = with_operating_points(bundle, points)
     remove_temporaries(night.results_url)
     run_id = None
     while (dead := unfinished_run(night.layout, night.archive_url, bundle.digest())) is not None:
@@ -65,14 +70,14 @@ def screen(night: Night, show: ShowProgress = show_nothing) -> Iterator[RunManif
             run_id = dead.run_id
             break
         yield _carry_out(dead.model_copy(update={"executions": dead.executions + 1}), night, show)
-    run = _plan_tonight(night, bundle, run_id or new_run_id(now()))
+    run = _plan_tonight(night, _new_run(night, bundle, points, run_id or new_run_id(now())))
     yield _carry_out(run, night, show) if run.status != "finished" else run
 
 
-def _plan_tonight(night: Night, bundle: BundleManifest, run_id: str) -> RunManifest:
+def _plan_tonight(night: Night, run: RunManifest) -> RunManifest:
     """Index the archive, write the plan, and return tonight's run; finished at once where there is nothing to score."""
     clock = time.monotonic()
-    run = _new_run(night, bundle, run_id)
+    run_id = run.run_id
     write_manifest(night.layout, run)
     config, layout = _configuration_of(run, night), night.layout
     objects = write_index(night.archive_url, layout.index(run_id))
@@ -90,7 +95,7 @@ def _plan_tonight(night: Night, bundle: BundleManifest, run_id: str) -> RunManif
     return run
 
 
-def _new_run(night: Night, bundle: BundleManifest, run_id: str) -> RunManifest:
+def _new_run(night: Night, bundle: BundleManifest, points: dict[str, OperatingPoint], run_id: str) -> RunManifest:
     """Return a run that has promised nothing yet. The bundle's age limit becomes the gate's."""
     ingest = dataclasses.replace(night.config.ingest, min_age_years=bundle.preprocessing.min_age_years)
     config = dataclasses.replace(night.config, ingest=ingest)
@@ -101,6 +106,7 @@ def _new_run(night: Night, bundle: BundleManifest, run_id: str) -> RunManifest:
         bundle_url=night.bundle_url,
         bundle_name=bundle.name,
         bundle_digest=bundle.digest(),
+        operating_points=points,
         screen_date=config.screen_date,
         configuration=config.to_json() | {"pseudonym_key_id": night.key_id},
         versions=software_versions(),
@@ -120,7 +126,7 @@ def _carry_out(run: RunManifest, night: Night, show: ShowProgress) -> RunManifes
     """Answer a run's plan, prove that nothing was lost, and keep its manifest true meanwhile."""
     config = _configuration_of(run, night)
     plan_url = night.layout.plan(run.run_id)
-    work = Work(plan_url, night.layout, night.bundle_url, run.bundle_digest, config, night.pseudonym_key)
+    work = Work(plan_url, night.layout, night.bundle_url, run.bundle_digest, config, night.pseudonym_key, run.operating_points)
     shards = PlanReader(plan_url).shards()
     with recorded(night.layout, run):
         with ray_session(actors=config.actors):

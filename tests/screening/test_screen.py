@@ -12,6 +12,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
+from schemas.bundle import OperatingPoint
 from schemas.run import RunManifest
 from screening import pipeline
 from screening.archive import scan
@@ -20,6 +21,7 @@ from screening.cascade import Cascade
 from screening.errors import BundleError, UsageError
 from screening.ingest import IngestConfig, ingest
 from screening.layout import ResultsLayout
+from screening.operating_points import Evidence, OperatingPoints, save
 from screening.progress import Progress
 from screening.random_bundle import save_random_bundle
 from screening.redrive import Redrive, redrive
@@ -236,6 +238,27 @@ def test_an_image_that_kills_its_worker_becomes_a_failed_row(
     assert run.counts.outcomes["scored"] == 11
     [failed] = [row for row in rows_of(tmp_path / "r", bundle).to_pylist() if row["outcome"] == "failed"]
     assert failed["object_url"].endswith(KILLER)
+
+
+def test_other_operating_points_are_another_bundle_in_all_but_weights(small_archive: Path, bundle: str, tmp_path: Path) -> None:
+    own = load_manifest(bundle)
+    point = OperatingPoint(threshold=0.0, rule="everybody", data="none")
+    counts = {"sensitivity_k": 1, "sensitivity_n": 1, "specificity_k": 0, "specificity_n": 1}
+    evidence = Evidence(unit="patient", sensitivity_interval=None, specificity_interval=None, **counts)
+    points = OperatingPoints(bundle_digest=own.digest(), chosen=date(2020, 3, 1), points={"pneumonia": point}, evidence=evidence)
+    save(str(tmp_path / "points.json"), points)
+    only(screen(night(small_archive, tmp_path / "r", bundle)))
+    all_positive = dataclasses.replace(night(small_archive, tmp_path / "r", bundle), operating_points_url=str(tmp_path / "points.json"))
+    run = only(screen(all_positive))
+    assert run.counts.pneumonia_positive == run.counts.written == 12
+    assert run.operating_points["pneumonia"] == point
+    assert run.bundle_digest != own.digest()
+    assert len(rows_of(tmp_path / "r", bundle)) == 12  # the answers at the bundle's own thresholds stay
+    assert only(screen(all_positive)).counts.planned == 0
+
+    save(str(tmp_path / "points.json"), points.model_copy(update={"bundle_digest": "0" * 64}))
+    with pytest.raises(UsageError, match="for bundle 000000000000"):
+        list(screen(all_positive))
 
 
 def test_a_damaged_bundle_is_refused_before_anything_is_read(small_archive: Path, bundle: str, tmp_path: Path) -> None:
