@@ -96,7 +96,7 @@ def _count(folder_url: str) -> ImageCache:
     """Return the cache in a folder, counted over its narrow columns."""
     filesystem, folder = filesystem_of(folder_url)
     names = ["split", "label", "has_mask", "refusal"]
-    written = ray.data.read_parquet(folder, filesystem=filesystem, columns=names, file_extensions=["parquet"])
+    written = ray.data.read_parquet(folder, filesystem=filesystem, file_extensions=["parquet"]).select_columns(names)
     counts = Counter(tuple(row[name] for name in names) for row in written.iter_rows())
     refused: Counter[str] = Counter()
     rows = {}

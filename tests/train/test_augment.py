@@ -1,0 +1,42 @@
+import torch
+
+from train.augment import augment
+
+
+def test_a_seed_gives_the_same_pictures_and_each_image_its_own() -> None:
+    images, masks = torch.rand(1, 1, 32, 32).repeat(4, 1, 1, 1), torch.ones(4, 1, 32, 32)
+    torch.manual_seed(5)
+    first, _ = augment(images, masks)
+    torch.manual_seed(5)
+    again, _ = augment(images, masks)
+    assert torch.equal(first, again)
+    assert not torch.equal(first[0], first[1])
+
+
+def test_mask_and_image_move_together() -> None:
+    """A bright square stays inside its mask, and the mask around the square."""
+    image = torch.zeros(8, 1, 64, 64)
+    image[:, :, 20:40, 24:44] = 1
+    torch.manual_seed(0)
+    moved, mask = augment(image, (image > 0).to(torch.uint8))
+    assert mask.dtype == torch.uint8
+    both = ((moved > 0.45) & (mask > 0)).sum(dim=(1, 2, 3)) / (mask > 0).sum(dim=(1, 2, 3))
+    assert (both > 0.97).all()
+    assert (moved[mask == 0] < 0.6).float().mean() > 0.99
+
+
+def test_stays_in_range_and_black_stays_black() -> None:
+    images = torch.rand(16, 1, 32, 32)
+    moved, _ = augment(images, torch.ones_like(images))
+    assert moved.min() >= 0
+    assert moved.max() <= 1
+    black, _ = augment(torch.zeros(4, 1, 32, 32), torch.ones(4, 1, 32, 32))
+    assert (black == 0).all()
+
+
+def test_left_stays_left() -> None:
+    """No flip, in many draws: the heart lies left."""
+    image = torch.zeros(200, 1, 32, 32)
+    image[..., :12] = 1
+    moved, _ = augment(image, torch.ones_like(image))
+    assert (moved[..., :16].mean(dim=(1, 2, 3)) > moved[..., 16:].mean(dim=(1, 2, 3))).all()

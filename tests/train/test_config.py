@@ -1,0 +1,60 @@
+import dataclasses
+import json
+
+import pytest
+
+from screening.bundle import NetworkSpec
+from screening.errors import UsageError
+from screening.models import ARCHITECTURE_OF_STAGE, build
+from train.config import PRESETS, preset
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_name_networks_that_can_be_built(name: str) -> None:
+    config = preset(name)
+    for stage, architecture in ARCHITECTURE_OF_STAGE.items():
+        chosen = config.stage(stage)
+        assert chosen.architecture == architecture
+        build(NetworkSpec(chosen.architecture, chosen.input_size, chosen.arguments))
+
+
+def test_full_is_the_papers() -> None:
+    config = preset("full")
+    assert (config.lungs.input_size, config.pneumonia.input_size, config.covid.input_size) == (256, 512, 512)
+    assert config.pneumonia.arguments == {}  # the constructor's defaults are DenseNet-121
+
+
+def test_overrides_and_epochs() -> None:
+    config = preset("small", seed=7, workers=2).with_epochs(1)
+    assert (config.seed, config.workers) == (7, 2)
+    assert {config.lungs.epochs, config.pneumonia.epochs, config.covid.epochs} == {1}
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_is_plain_json(name: str) -> None:
+    config = preset(name)
+    assert json.loads(json.dumps(config.to_json()))["covid"]["batch_size"] == config.covid.batch_size
+
+
+@pytest.mark.parametrize(
+    ("stage", "changes", "message"),
+    [
+        ("lungs", {"input_size": 100}, "multiple of 32"),
+        ("covid", {"epochs": 0}, "epochs"),
+        ("covid", {"learning_rate": 0.0}, "learning rate"),
+        ("pneumonia", {"batch_size": 16}, "3 groups"),
+        ("covid", {"batch_size": 3}, "2 groups"),
+    ],
+)
+def test_contradictions_fail_in_the_constructor(stage: str, changes: dict, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        dataclasses.replace(preset("small"), **{stage: dataclasses.replace(preset("small").stage(stage), **changes)})
+
+
+def test_unknown_presets_and_workers() -> None:
+    with pytest.raises(UsageError, match="small, full"):
+        preset("medium")
+    with pytest.raises(UsageError, match="workers"):
+        preset("small", workers=0)
+    with pytest.raises(UsageError, match="16 of stage lungs"):
+        preset("small", workers=3)

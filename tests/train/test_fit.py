@@ -1,0 +1,144 @@
+"""Whole trainings through Ray Train, as small as they can be."""
+
+import dataclasses
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import psutil
+import pytest
+
+from schemas.bundle import BundleManifest
+from screening.bundle import verify
+from screening.cascade import Cascade
+from screening.errors import TrainingError, UsageError
+from tests.train.radiographs import write_manifest, write_radiographs
+from train.config import FitConfig, StageConfig
+from train.evaluation import evaluate_split
+from train.fit import fit
+from train.manifest import read_manifest
+
+pytestmark = pytest.mark.usefixtures("ray_cluster")
+
+
+def tiny(**overrides: Any) -> FitConfig:
+    """Networks that learn nothing much in one epoch of a second."""
+    densenet = {"growth_rate": 4, "block_config": [1, 1], "num_init_features": 8}
+    config = FitConfig(
+        name="tiny",
+        lungs=StageConfig("unet", 64, epochs=1, batch_size=4, learning_rate=3e-3, arguments={"base_channels": 4, "depth": 2}),
+        pneumonia=StageConfig("densenet", 64, epochs=1, batch_size=6, learning_rate=1e-3, arguments=densenet),
+        covid=StageConfig("densenet", 64, epochs=1, batch_size=4, learning_rate=1e-3, arguments=densenet),
+        pneumonia_rule="youden",
+        covid_rule="youden",
+    )
+    # a U-Net after one epoch may call anything lung
+    loose = config.preprocessing.model_copy(update={"min_lung_area_fraction": 0.0, "max_lung_area_fraction": 1.0})
+    return dataclasses.replace(config, preprocessing=loose, **overrides)
+
+
+@pytest.fixture(scope="module")
+def radiographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """24 synthetic radiographs: 12 to train on, 6 to tune on, 6 to test on."""
+    return write_radiographs(tmp_path_factory.mktemp("set"), ["train"] * 4 + ["val"] * 2 + ["test"] * 2)
+
+
+@pytest.fixture(scope="module")
+def fitted(radiographs: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, BundleManifest, list[dict[str, Any]]]:
+    """A bundle of all three stages: its folder, its manifest and the epoch lines that were shown."""
+    lines: list[dict[str, Any]] = []
+    folder = str(tmp_path_factory.mktemp("fitted") / "bundle")
+    return folder, fit("all", str(radiographs), folder, tiny(), on_epoch=lines.append), lines
+
+
+def test_a_bundle_that_verifies_and_screens(fitted: tuple) -> None:
+    folder, manifest, lines = fitted
+    assert verify(folder).digest() == manifest.digest()
+    result = Cascade.from_bundle(folder)(np.random.default_rng(0).integers(0, 255, (2, 1, 512, 512), np.uint8))
+    assert np.isfinite(result.pneumonia_logit[result.lungs_found]).all()
+    assert [(line["stage"], line["epoch"]) for line in lines] == [("lungs", 1), ("pneumonia", 1), ("covid", 1)]
+
+
+def test_the_bundle_says_what_it_was_trained_on(radiographs: Path, fitted: tuple) -> None:
+    _, manifest, lines = fitted
+    data = manifest.training_data
+    assert data["manifest_sha256"] == read_manifest(str(radiographs)).digest
+    assert data["images"]["train"] == {"covid": 4, "normal": 4, "pneumonia": 4}
+    assert (data["refused"], data["patients"]) == ({}, 24)
+    assert [manifest.metrics["curves"][line["stage"]] for line in lines] == [[line] for line in lines]
+    assert manifest.metrics["val"]["images"] == 6
+    assert manifest.metrics["configuration"]["pneumonia"]["batch_size"] == 6
+    for point in manifest.operating_points.values():
+        assert point.rule == "youden"
+        assert "split val" in point.data
+
+
+def test_evaluation_goes_through_the_cascade(radiographs: Path, fitted: tuple) -> None:
+    found = evaluate_split(fitted[0], str(radiographs), "test")
+    assert (found["split"], found["images"], found["lungs_dice_images"]) == ("test", 6, 6)
+    assert 0 <= found["pneumonia_auroc"] <= 1
+    with pytest.raises(UsageError, match="no image in split"):
+        evaluate_split(fitted[0], str(radiographs), "holdout")
+
+
+def test_one_stage_takes_the_others_over_and_a_seed_gives_the_same_twice(radiographs: Path, fitted: tuple, tmp_path: Path) -> None:
+    """With two workers, so that the order in which they answer takes part."""
+    folder, manifest, _ = fitted
+    config = tiny(workers=2, seed=1, storage_url=str(tmp_path / "storage"))
+    again, twice = (
+        fit("covid", str(radiographs), str(tmp_path / name), dataclasses.replace(config, name=name), init_from=folder) for name in "ab"
+    )
+    for stage in ("lungs", "pneumonia"):
+        assert again.networks[stage].sha256 == manifest.networks[stage].sha256
+    assert again.networks["covid"].sha256 == twice.networks["covid"].sha256 != manifest.networks["covid"].sha256
+    assert without_speed(again) == without_speed(twice)
+    assert again.training_data["init_from"]["digest"] == manifest.digest()
+    assert again.training_data["stages_trained"] == ["covid"]
+    assert len(list((tmp_path / "storage" / "runs").glob("covid-*"))) == 2
+
+
+def without_speed(manifest: BundleManifest) -> list[dict[str, Any]]:
+    """The curve of stage 3, which must repeat itself to the last digit."""
+    return [{name: value for name, value in line.items() if name != "images_per_second"} for line in manifest.metrics["curves"]["covid"]]
+
+
+@pytest.mark.slow
+def test_a_killed_worker_costs_at_most_an_epoch_and_changes_nothing(radiographs: Path, fitted: tuple, tmp_path: Path) -> None:
+    config = tiny(storage_url=str(tmp_path / "storage"))
+    config = dataclasses.replace(config, covid=dataclasses.replace(config.covid, epochs=4))
+    killed: list[int] = []
+
+    def kill_once(line: dict[str, Any]) -> None:
+        if line["epoch"] == 2 and not killed:
+            [worker] = [p for p in psutil.Process().children(recursive=True) if "RayTrainWorker" in p.name() + " ".join(p.cmdline())]
+            killed.append(worker.pid)
+            worker.kill()
+
+    broken, whole, finished = (
+        fit("covid", str(radiographs), str(tmp_path / name), config, init_from=fitted[0], on_epoch=on_epoch)
+        for name, config, on_epoch in (
+            ("broken", config, kill_once),
+            ("whole", dataclasses.replace(config, storage_url=None), None),
+            ("finished", config, None),
+        )
+    )
+    assert killed
+    assert without_speed(broken) == without_speed(whole)
+    assert broken.metrics["curves"] == finished.metrics["curves"]  # also in speed: a finished training is not repeated
+
+
+def test_refusals_before_any_time_is_spent(radiographs: Path, fitted: tuple, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--init-from that brings pneumonia and covid"):
+        fit("lungs", str(radiographs), str(tmp_path), tiny())
+    with pytest.raises(UsageError, match="no stage 'heart'"):
+        fit("heart", str(radiographs), str(tmp_path), tiny())
+    with pytest.raises(UsageError, match="unknown rule"):
+        fit("all", str(radiographs), str(tmp_path), tiny(covid_rule="best"))
+
+
+def test_a_group_without_images(radiographs: Path, tmp_path: Path) -> None:
+    rows = [{"image": str(radiographs.parent / f"{i}.png"), "label": "normal", "split": "train"} for i in (0, 3)]
+    path = write_manifest(tmp_path / "labels.csv", rows)
+    with pytest.raises(TrainingError, match="stage lungs needs 1 or more masked images in split train, there are 0"):
+        fit("all", str(path), str(tmp_path / "bundle"), tiny())
+    assert not (tmp_path / "bundle").exists()
