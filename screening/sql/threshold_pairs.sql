@@ -54,7 +54,7 @@ with images as materialized (
             instances.object_id
         ) as unit_id,
         reference_verdicts.rt_pcr = 'positive' as truth,
-        instances.pneumonia_positive,
+        coalesce(instances.pneumonia_positive, instances.covid_score is not null) as pneumonia_positive,
         instances.covid_positive,
         coalesce(instances.pneumonia_probability, instances.pneumonia_score)::double as pneumonia_value,
         coalesce(instances.covid_probability, instances.covid_score)::double as covid_value
@@ -65,7 +65,10 @@ with images as materialized (
         instances.counts
         and instances.outcome = 'scored'
         and reference_verdicts.rt_pcr in ('positive', 'negative')
-        and needs_reference('threshold_pairs')
+    union all by name
+    -- without a reference table nobody is verified: this row is the error
+    select no_reference('threshold_pairs')::varchar as bundle_digest
+    where not needs_reference('threshold_pairs')
 ),
 points as (
     select
@@ -179,7 +182,7 @@ crossed as (
         points.bundle_digest,
         pneumonia_threshold,
         covid_threshold,
-        pneumonia_threshold = pneumonia_point and covid_threshold = covid_point as as_run,
+        coalesce(pneumonia_threshold = pneumonia_point and covid_threshold = covid_point, false) as as_run,
         coalesce(cases.undecided, 0) + coalesce(others.undecided, 0) as undecided,
         coalesce(cases.audited, 0) + coalesce(others.audited, 0) as audited,
         coalesce(cases.observed, true) and coalesce(others.observed, true) as known,

@@ -13,8 +13,8 @@
 --   subgroup       value of threshold_by; unknown where missing, several where the unit's radiographs differ; all without subgroups
 --   truth          positive, negative or indeterminate by the link rule; null where unverified
 --   scored         a radiograph was scored (a verified one, where the reference standard speaks of the unit)
---   covid_value    highest stage-3 probability (score, where the bundle has no calibration) of the stage-2 positives, in [0, 1]; null: none
 --   called         positive by the cascade as it was run
+--   covid_value    highest stage-3 probability (score, where the bundle has no calibration) of the stage-2 positives, in [0, 1]; null: none
 
 create view threshold_units as
 with images as (
@@ -36,7 +36,9 @@ with images as (
             when 'vendor' then coalesce(instances.Manufacturer, 'unknown')
         end as subgroup,
         instances.covid_positive,
-        if(instances.pneumonia_positive, coalesce(instances.covid_probability, instances.covid_score), null) as covid_value,
+        instances.outcome = 'scored' as scored,
+        -- results made elsewhere may have no answer of stage 2
+        if(coalesce(instances.pneumonia_positive, true), coalesce(instances.covid_probability, instances.covid_score), null) as covid_value,
         reference_verdicts.rt_pcr
     from instances
     left join reference_verdicts
@@ -53,6 +55,9 @@ judged as (
             when bool_or(rt_pcr = 'negative') then 'negative'
             when bool_or(rt_pcr = 'indeterminate') then 'indeterminate'
         end as truth,
+        bool_or(scored) filter (rt_pcr in ('positive', 'negative')) as scored_verified,
+        bool_or(scored) filter (rt_pcr = 'indeterminate') as scored_indeterminate,
+        bool_or(scored) as scored,
         bool_or(covid_positive) filter (rt_pcr in ('positive', 'negative')) as called_verified,
         bool_or(covid_positive) filter (rt_pcr = 'indeterminate') as called_indeterminate,
         bool_or(covid_positive) as called,
@@ -68,13 +73,13 @@ select
     unit_id,
     subgroup,
     truth,
+    case truth when 'indeterminate' then scored_indeterminate when 'positive' then scored_verified when 'negative' then scored_verified
+        else scored end as scored,
     coalesce(
-        case when truth is null then called when truth = 'indeterminate' then called_indeterminate else called_verified end, false
+        case truth when 'indeterminate' then called_indeterminate when 'positive' then called_verified when 'negative' then called_verified
+            else called end,
+        false
     ) as called,
-    case when truth is null then called when truth = 'indeterminate' then called_indeterminate else called_verified end is not null as scored,
-    case
-        when truth is null then covid_value
-        when truth = 'indeterminate' then value_indeterminate
-        else value_verified
-    end as covid_value
+    case truth when 'indeterminate' then value_indeterminate when 'positive' then value_verified when 'negative' then value_verified
+        else covid_value end as covid_value
 from judged;

@@ -71,7 +71,7 @@ totals as (
         run_value,
         coalesce(getvariable('prevalence')::double, positives / nullif(positives + negatives, 0)) as prevalence,
         -- a subgroup has its share of a day's units
-        coalesce(getvariable('screened_per_day')::double * screened / sum(screened) over (partition by groups.bundle_digest), screened / nights)
+        coalesce(getvariable('screened_per_day')::double * screened / sum(screened) over (partition by groups.bundle_digest), screened / nullif(nights, 0))
             as screened_per_day
     from groups
     inner join nights on groups.bundle_digest = nights.bundle_digest

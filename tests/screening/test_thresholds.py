@@ -13,7 +13,8 @@ from sklearn.metrics import roc_curve
 
 from schemas.reference import REFERENCE_SCHEMA
 from screening import thresholds
-from screening.analytics import connect
+from screening.analytics import connect, connect_cases
+from screening.cases import load_cases
 from screening.errors import ResultsError, UsageError
 from screening.metrics import wilson
 from screening.thresholds import Question, Target, choose
@@ -233,3 +234,21 @@ def test_thinned_keeps_the_ends_and_the_row_as_run():
     rows = [{"bundle_digest": DIGEST, "place": place, "as_run": place == 17} for place in range(101)]
     assert [row["place"] for row in thresholds.thinned(rows, 5)] == [0, 17, 25, 50, 75, 100]
     assert thresholds.thinned(rows[:1], 5) == rows[:1]
+
+
+def test_results_made_elsewhere(tmp_path: Path):
+    """Scores without calls, in a unit of their own, and no stage 2."""
+    lines = ["id,score,truth", "a,90,positive", "b,70,positive", "c,70,negative", "d,10,negative", "e,20,", "f,,positive"]
+    (tmp_path / "product.csv").write_text("\n".join(lines))
+    connection = connect_cases([load_cases(str(tmp_path / "product.csv"))])
+    found = thresholds.table(connection)
+    assert [(row["threshold"], row["tp"], row["fp"], row["fn"], row["tn"], row["called"]) for row in found] == [
+        (80, 1, 0, 1, 2, 1),
+        (45, 2, 1, 0, 1, 3),
+        (15, 2, 1, 0, 1, 4),
+        (5, 2, 2, 0, 0, 5),
+    ]
+    assert not any(row["as_run"] for row in found)
+    (units,) = thresholds.units(connection)
+    assert [units[name] for name in ("positives", "negatives", "unverified", "not_scored", "not_scored_positive")] == [2, 2, 1, 1, 1]
+    assert thresholds.table(connection, pairs=True) == []
