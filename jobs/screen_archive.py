@@ -45,12 +45,8 @@ def command(
 
         screening run s3://insurance/cxr --results s3://insurance/screening --bundle bundles/mine --date 2020-03-01
     """
-    from jobs.display import RunDisplay
-    from jobs.keys import key_of
-    from jobs.run_table import run_table
     from screening.ingest import IngestConfig
     from screening.run_config import RunConfig
-    from screening.screen import Night, screen
 
     config = RunConfig(
         screen_date=(date or datetime.now(UTC)).date(),
@@ -65,6 +61,11 @@ def command(
         shard_rows=shard_rows,
         decoders=decoders,
     )
+    from jobs.display import RunDisplay
+    from jobs.keys import key_of
+    from jobs.run_table import run_table
+    from screening.screen import Night, screen  # with torch and Ray: not before the arguments are known to make sense
+
     night = Night(archive, results, bundle, config, key_of(pseudonym_key), operating_points)
     runs = []
     with RunDisplay(err) as display:
