@@ -1,0 +1,171 @@
+"""Everything a report says, asked once: rows of the views, and what the manifests of runs and bundle know."""
+
+import json
+from dataclasses import dataclass, field
+from importlib import resources
+from typing import Any
+
+import duckdb
+from pydantic import ValidationError
+
+from schemas.bundle import BundleManifest
+from schemas.run import RunManifest
+from screening.errors import UsageError
+from screening.layout import ResultsLayout
+from screening.runs import list_runs
+from screening.storage import join, read_bytes
+
+REPORT_VIEWS = ("report_scope", "report_participants", "report_ends")
+# only with a reference table
+REFERENCE_VIEWS = ("report_persons", "report_roc", "report_verification", "report_intervals", "report_lead_days",
+                   "report_timeline", "report_gallery")  # fmt: skip
+
+LEAD_DAYS = [1, 2, 3, 5, 7, 10, 14]  # detected at least that many days before confirmation
+
+Row = dict[str, Any]
+Rows = list[Row]
+
+
+@dataclass(frozen=True)
+class ReportOptions:
+    """What can be chosen of a report."""
+
+    title: str = "Screening of chest radiographs: diagnostic accuracy"
+    smallest_cell: int = 5  # subgroups of fewer persons are not shown, for who they are could be guessed
+    cases: int = 12  # in the gallery; 0 leaves it out
+    timeline_rows: int = 120  # persons in the timeline
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.cases <= 12:
+            raise UsageError(f"{self.cases} cases: the gallery shows 0 to 12")
+        if self.smallest_cell < 1 or self.timeline_rows < 1:
+            raise UsageError("the smallest cell and the rows of the timeline are 1 or more")
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of one bundle's answers. Lists are empty where nothing is; `scope` is None where nothing was screened."""
+
+    options: ReportOptions
+    has_reference: bool
+    link_rule: str
+    scope: Row | None
+    other_bundles: list[str] = field(default_factory=list)
+    flow: Rows = field(default_factory=list)
+    ends: Rows = field(default_factory=list)
+    participants: Rows = field(default_factory=list)
+    accuracy: Rows = field(default_factory=list)
+    verification: Rows = field(default_factory=list)
+    roc: Rows = field(default_factory=list)
+    aurocs: dict[str, Row] = field(default_factory=dict)
+    subgroups: Rows = field(default_factory=list)
+    calibration: Rows = field(default_factory=list)
+    brier: Rows = field(default_factory=list)
+    gate_loss: Rows = field(default_factory=list)
+    intervals: Rows = field(default_factory=list)
+    lead_days: Rows = field(default_factory=list)
+    lead_summary: Rows = field(default_factory=list)
+    lead_by_onset: Rows = field(default_factory=list)
+    timeline: Rows = field(default_factory=list)
+    gallery: Rows = field(default_factory=list)
+    runs: list[RunManifest] = field(default_factory=list)
+    bundle: BundleManifest | None = None
+    name: str = ""  # of the bundle, or of the file of cases
+    made_elsewhere: bool = False  # answers of another product, from a file of cases
+
+    @property
+    def digest(self) -> str:
+        """Digest of the bundle; empty where nothing was screened."""
+        return self.scope["bundle_digest"] if self.scope else ""
+
+    def of_question(self, rows: Rows, question: str) -> Rows:
+        """Return the rows of one question."""
+        return [row for row in rows if row["question"] == question]
+
+
+def gather(connection: duckdb.DuckDBPyConnection, results_url: str | None, options: ReportOptions) -> Facts:
+    """Ask everything of a connection that `analytics.connect` gave; of several bundles, the one that screened last.
+
+    results_url: where the manifests of the runs lie; None where the answers came from elsewhere.
+    """
+    (told,) = _rows(connection, "select rule, getvariable('has_reference') as has_reference from link_rule")
+    rule, has_reference = told["rule"], told["has_reference"]
+    _create_views(connection, options, has_reference)
+    scopes = _rows(connection, "from report_scope")
+    if not scopes:
+        return Facts(options, has_reference, rule, None)
+    scope, others = scopes[0], [row["bundle_digest"] for row in scopes[1:]]
+    digest = scope["bundle_digest"]
+    runs = _runs(results_url, digest)
+    bundle = _bundle(runs, digest)
+    (named,) = _rows(connection, "select name from bundles where bundle_digest = $bundle", {"bundle": digest})
+    return Facts(
+        options,
+        has_reference,
+        rule,
+        scope,
+        others,
+        runs=runs,
+        bundle=bundle,
+        name=runs[-1].bundle_name if runs else named["name"],
+        made_elsewhere=results_url is None,
+        **_answers(connection, digest, options, has_reference),
+    )
+
+
+def _answers(connection: duckdb.DuckDBPyConnection, digest: str, options: ReportOptions, has_reference: bool) -> dict[str, Any]:
+    def ask(view: str, rest: str = "") -> Rows:
+        return _rows(connection, f"from {view} where bundle_digest = $bundle {rest}", {"bundle": digest})
+
+    answers: dict[str, Any] = {"flow": ask("flow"), "ends": ask("report_ends"), "participants": ask("report_participants")}
+    if not has_reference:
+        return answers
+    names = ("roc", "verification", "intervals", "lead_days", "timeline")
+    answers |= {name: ask(f"report_{name}") for name in names}
+    answers |= {"accuracy": ask("stage_accuracy"), "lead_summary": ask("lead_time_summary")}
+    answers |= {"calibration": ask("calibration", "and unit = 'patient'"), "brier": ask("brier", "and unit = 'patient'")}
+    answers |= {"lead_by_onset": ask("lead_time_by_onset"), "gate_loss": ask("gate_loss")}
+    answers["subgroups"] = ask("subgroups", "and unit = 'patient' and question = 'covid'")
+    areas = ask("auroc", "and unit = 'patient' and subgroup = 'all' and auroc is not null")
+    answers["aurocs"] = {row["question"]: row for row in areas}
+    answers["gallery"] = _chosen_cases(ask("report_gallery", f"and place <= {options.cases:d}"), options.cases)
+    return answers
+
+
+def _create_views(connection: duckdb.DuckDBPyConnection, options: ReportOptions, has_reference: bool) -> None:
+    connection.execute("set variable report_timeline_rows = $rows", {"rows": options.timeline_rows})
+    connection.execute("set variable lead_days_asked = $days", {"days": LEAD_DAYS})
+    connection.execute("set variable min_cell = $cell", {"cell": options.smallest_cell})
+    for name in (*REPORT_VIEWS, *(REFERENCE_VIEWS if has_reference else ())):
+        connection.execute(resources.files("screening.sql").joinpath(f"{name}.sql").read_text(encoding="utf-8"))
+
+
+def _rows(connection: duckdb.DuckDBPyConnection, query: str, parameters: Row | None = None) -> Rows:
+    return connection.sql(query, params=parameters).to_arrow_table().to_pylist()
+
+
+def _chosen_cases(rows: Rows, cases: int) -> Rows:
+    """Return at most `cases` rows, a third of each kind where there are that many."""
+    kinds = ("true positive", "false positive", "false negative")
+    of_kind = [[row for row in rows if row["kind"] == kind][: -(-cases // len(kinds))] for kind in kinds]
+    return [row for group in of_kind for row in group][:cases]
+
+
+def _runs(results_url: str | None, digest: str) -> list[RunManifest]:
+    if results_url is None:
+        return []
+    return [run for run in list_runs(ResultsLayout(results_url)) if run.bundle_digest == digest]
+
+
+def _bundle(runs: list[RunManifest], digest: str) -> BundleManifest | None:
+    """Return the manifest of the bundle where a run says that it lies; None where it is gone or was changed since."""
+    for run in reversed(runs):
+        try:
+            manifest = BundleManifest.model_validate(json.loads(read_bytes(join(run.bundle_url, "bundle.json"))))
+        except (OSError, ValidationError, ValueError):
+            continue  # the report says that it is not at hand
+        points = {**manifest.operating_points, **run.operating_points}  # the digest stands for both together
+        manifest = manifest.model_copy(update={"operating_points": points})
+        if manifest.digest() == digest:
+            return manifest
+    return None

@@ -1,0 +1,120 @@
+"""Cases as pictures: the four panels of the paper's Figs. 5 and 6. Pixels are read again from the archive and from the heatmap files."""
+
+import base64
+import io
+from dataclasses import dataclass
+from zipfile import BadZipFile
+
+import fsspec
+import numpy as np
+from PIL import Image
+
+from schemas.heatmap import URL_COLUMN, HeatmapKind
+from screening.archive import ObjectReader
+from screening.errors import ImageRefused
+from screening.ingest import IngestConfig, ingest
+from screening.layout import ResultsLayout
+from screening.report.facts import Row, Rows
+
+SIZE = 256  # pixels a side of a panel
+COLOURS = 96  # of a panel's palette: a quarter of the bytes, and the eye sees no difference
+_OPACITY = 0.65  # of the hottest place of a map
+
+# cividis (Nuñez, Anderton and Renslow 2018) at 0, 1/8, ... 1: even to the eye, and the same to the colour-blind
+_CIVIDIS = np.array([(0, 34, 78), (27, 54, 108), (70, 77, 107), (100, 101, 111), (125, 124, 120), (154, 148, 119), (187, 174, 107),
+                     (220, 201, 83), (254, 232, 56)], np.float32)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One picture of a case: a PNG as data URI, or the reason why there is none."""
+
+    title: str
+    png: str | None
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One case with its four panels."""
+
+    row: Row
+    panels: list[Panel]
+
+
+def open_cases(rows: Rows, results_url: str | None) -> list[Case]:
+    """Return the cases of rows of the view `report_gallery` with their pictures; what cannot be opened says so in its panel."""
+    limit = IngestConfig().limits.max_bytes
+    with ObjectReader(limit) as reader:
+        return [Case(row, _panels(row, reader, results_url)) for row in rows]
+
+
+def _panels(row: Row, reader: ObjectReader, results_url: str | None) -> list[Panel]:
+    radiograph, note = _radiograph(row, reader)
+    panels = [Panel("Radiograph", _data_uri(radiograph), note)]
+    for kind, title in ((HeatmapKind.PNEUMONIA, "Pneumonia map"), (HeatmapKind.COVID, "COVID-19 map")):
+        heat, note = _heatmap(row, kind, results_url)
+        panels.append(Panel(title, _data_uri(_overlay(radiograph, heat)), note))
+    guided, note = _heatmap(row, HeatmapKind.GUIDED, results_url)
+    return [*panels, Panel("Guided activation", _data_uri(guided), note)]
+
+
+def _radiograph(row: Row, reader: ObjectReader) -> tuple[np.ndarray | None, str]:
+    """Return (SIZE, SIZE) uint8 as the cascade saw it, or None and why there is nothing to show."""
+    try:
+        found = ingest(reader.read(row["object_url"]), IngestConfig(), None)
+    except ImageRefused as refusal:
+        return None, f"The radiograph cannot be read any more ({refusal.reason.replace('_', ' ')})."
+    if found.pixels is None:
+        return None, "The radiograph cannot be decoded any more."
+    if row["pixel_hash"] not in (None, found.columns["pixel_hash"]):
+        return None, "The archive has another image at this place than the one that was judged."
+    return _small(Image.fromarray(found.pixels)), ""
+
+
+def _heatmap(row: Row, kind: HeatmapKind, results_url: str | None) -> tuple[np.ndarray | None, str]:
+    """Return (SIZE, SIZE) uint8, or None and why there is nothing to show."""
+    pointer = row[URL_COLUMN[kind]]
+    if pointer is None:
+        return None, "Stage 3 was not reached." if row["covid_score"] is None and kind is not HeatmapKind.PNEUMONIA else "No map was kept."
+    for url in _places(row, pointer, results_url):
+        try:
+            with fsspec.open(url) as file, Image.open(io.BytesIO(file.read())) as image:
+                return _small(image.convert("L")), ""
+        except (OSError, KeyError, ValueError, BadZipFile):
+            continue  # the next place, and then the panel says so
+    return None, "The map is not where the results say."
+
+
+def _places(row: Row, pointer: str, results_url: str | None) -> list[str]:
+    """Return the pointer, and the place of the same file under the results folder, which may have been moved since."""
+    member = pointer.split("::")[0]
+    if results_url is None:
+        return [pointer]
+    return [pointer, f"{member}::{ResultsLayout(results_url).heatmaps(row['bundle_digest'], row['screen_date'], row['shard_id'])}"]
+
+
+def _small(image: Image.Image) -> np.ndarray:
+    return np.asarray(image.resize((SIZE, SIZE), Image.Resampling.BOX if image.width % SIZE == 0 else Image.Resampling.BILINEAR))
+
+
+def _overlay(radiograph: np.ndarray | None, heat: np.ndarray | None) -> np.ndarray | None:
+    """Return the map in colour over the radiograph, (SIZE, SIZE, 3) uint8; alone where there is no radiograph."""
+    if heat is None:
+        return None
+    value = heat.astype(np.float32)[..., None] / 255
+    at = np.linspace(0, 1, len(_CIVIDIS))
+    coloured = np.concatenate([np.interp(value, at, _CIVIDIS[:, channel]) for channel in range(3)], axis=-1)
+    if radiograph is None:
+        return coloured.astype(np.uint8)
+    opacity = _OPACITY * np.sqrt(value)
+    return np.rint(opacity * coloured + (1 - opacity) * radiograph[..., None]).astype(np.uint8)
+
+
+def _data_uri(pixels: np.ndarray | None) -> str | None:
+    if pixels is None:
+        return None
+    image = Image.fromarray(pixels)
+    buffer = io.BytesIO()
+    (image.quantize(COLOURS) if image.mode == "RGB" else image).save(buffer, format="PNG", optimize=True)
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode()

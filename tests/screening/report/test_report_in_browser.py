@@ -1,0 +1,109 @@
+"""The report in headless Chromium: every chart is there to see, no script error, and no request but for the file itself."""
+
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+
+from screening.analytics import connect
+from screening.report import render
+from tests.screening.instance_rows import write_instances
+from tests.screening.report.screened import HOSTILE, reference_of_people, rows_of_people, write_pictures
+from tests.screening.report.test_report import CHARTS
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+# no update, sync or other call of the browser's own
+ARGUMENTS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+             "--disable-component-update", "--disable-sync"]  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: install the dev extras")
+    path = next(filter(None, map(shutil.which, NAMES)), None)
+    if path is None:
+        pytest.skip("no Chromium on this machine: install the package chromium")
+    with sync_api.sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A report of people of a hostile institution, one of them with pictures."""
+    folder = tmp_path_factory.mktemp("screened")
+    rows = [row | {"InstitutionName": HOSTILE} for row in rows_of_people()]
+    write_pictures(folder, rows[0])
+    write_instances(str(folder / "results"), rows)
+    text, _ = render(connect(str(folder / "results"), reference_of_people()), str(folder / "results"))
+    (folder / "report.html").write_text(text)
+    return folder / "report.html"
+
+
+@pytest.fixture(scope="module")
+def opened(browser: "Browser", report: Path) -> tuple["Page", list[str], list[str]]:
+    """The page, what its console said, and the URLs that it asked for."""
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    said: list[str] = []
+    asked: list[str] = []
+    page.on("console", lambda message: said.append(message.text))
+    page.on("pageerror", lambda error: said.append(str(error)))
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(report.as_uri())
+    return page, said, asked
+
+
+def test_no_error_and_no_request(opened: tuple["Page", list[str], list[str]], report: Path):
+    _, said, asked = opened
+    assert said == []
+    assert [url for url in asked if not url.startswith("data:")] == [report.as_uri()]
+
+
+def test_every_chart_is_visible(opened: tuple["Page", list[str], list[str]]):
+    page, _, _ = opened
+    for name in CHARTS:
+        chart = page.locator(f"#chart-{name}")
+        assert chart.is_visible(), name
+        box = chart.bounding_box()
+        assert box is not None
+        assert box["width"] > 250, name
+        assert box["height"] > 50, name
+        outside = chart.evaluate(
+            "svg => [...svg.querySelectorAll('text')].map(text => [text, text.getBBox()]).filter(([, box]) => box.x < -1 || box.y < -1 "
+            "|| box.x + box.width > svg.viewBox.baseVal.width + 1 || box.y + box.height > svg.viewBox.baseVal.height + 1)"
+            ".map(([text]) => text.textContent)"
+        )
+        assert outside == [], f"{name}: words outside of the chart"
+
+
+def test_the_numbers_unfold_and_pictures_are_shown(opened: tuple["Page", list[str], list[str]]):
+    page, _, _ = opened
+    details = page.locator("#roc details")
+    assert not details.locator("table").first.is_visible()
+    details.locator("summary").click()
+    assert details.locator("table").first.is_visible()
+    sizes = page.evaluate("[...document.images].map(image => image.naturalWidth)")
+    assert sizes
+    assert set(sizes) == {256}
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_nothing_is_wider_than_the_window(opened: tuple["Page", list[str], list[str]], width: int):
+    page, _, _ = opened
+    page.set_viewport_size({"width": width, "height": 900})
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_print_unfolds_the_numbers(opened: tuple["Page", list[str], list[str]]):
+    page, _, _ = opened
+    page.emulate_media(media="print")
+    assert page.locator("#accuracy table").first.is_visible()
+    assert not page.locator("nav").is_visible()
+    assert len(page.pdf()) > 100_000
+    page.emulate_media(media="screen")
