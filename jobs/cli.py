@@ -17,6 +17,7 @@ from jobs import (
     run_demo,
     screen_archive,
     show_status,
+    write_report,
 )
 from jobs.console import run
 
@@ -31,6 +32,7 @@ COMMANDS = {
     "sql": query_results.command,
     "thresholds": choose_thresholds.command,
     "monitor": monitor_results.command,
+    "report": write_report.command,
     "fit": fit_stage.command,
     "pseudonymize": pseudonymize_table.command,
     "benchmark": run_benchmark.command,
