@@ -46,12 +46,14 @@ def command(
     _step("tonight's screening with Ray Data", _screen, output, archive)
     with connect(str(output / "results"), str(output / "reference.parquet")) as connection:
         _print_answers(connection, output)
+    _step("a report of it all in one HTML file", _write_report, output)
     out.print(f"\n{time.monotonic() - started:.0f} s in all. What lies in {output}:", markup=False)
     for name, what in {
         "archive/": "DICOM files, some in zip and tar files",
         "reference.parquet": "RT-PCR results of the same people, under pseudonyms",
         "bundle/": "weights of the three stages and bundle.json",
         "results/": "rows in Parquet, heatmaps in zip files",
+        "report.html": "what was found, in the order of STARD 2015: open it in a browser",
     }.items():
         out.print(f"  {name:20}{what}", markup=False)
     out.print(f"Ask on: screening sql {output}/results --reference {output}/reference.parquet", markup=False, soft_wrap=True)
@@ -109,6 +111,17 @@ def _screen(output: Path, archive: str) -> None:
 
     screen_archive(
         archive, results=str(output / "results"), bundle=str(output / "bundle"), date=NIGHT, pseudonym_key=output / "pseudonym.key"
+    )
+
+
+def _write_report(output: Path) -> None:
+    from jobs.write_report import command as write_report
+
+    write_report(
+        str(output / "results"),
+        str(output / "reference.parquet"),
+        output=str(output / "report.html"),
+        title="Synthetic radiographs: diagnostic accuracy of the demonstration cascade",
     )
 
 
