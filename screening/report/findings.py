@@ -154,7 +154,7 @@ def _ratio(row: Row, name: str) -> Markup | str:
 def _cross_table(row: Row) -> Markup:
     head = tag("tr", tag("td"), *(tag("th", words, scope="col") for words in ("reference +", "reference −")))
     lines = [
-        tag("tr", tag("th", f"index test {sign}", scope="row"), *(tag("td", count(row[cell])) for cell in cells))
+        tag("tr", tag("th", f"test {sign}", scope="row"), *(tag("td", count(row[cell])) for cell in cells))
         for sign, cells in (("+", ("tp", "fp")), ("−", ("fn", "tn")))
     ]
     outside = ", ".join(f"{count(row[name])} {name.replace('_', ' ')}" for name in ("indeterminate", "unverified", "not_scored"))

@@ -97,7 +97,7 @@ def test_accuracy_is_that_of_the_views(written: tuple[Page, dict]):
                 expected = f"{share(row[name])} {count(row[f'{name}_k'])}/{count(row[f'{name}_n'])}"
                 assert expected in page.sections["accuracy"]
     (cells,) = (row for row in views["stage_accuracy"] if (row["unit"], row["question"]) == ("patient", "covid"))
-    table = re.search(r"By person, .*?index test \+\s+(\d+)\s+(\d+)\s+index test −\s+(\d+)\s+(\d+)", page.sections["accuracy"], re.DOTALL)
+    table = re.search(r"By person, .*?test \+\s+(\d+)\s+(\d+)\s+test −\s+(\d+)\s+(\d+)", page.sections["accuracy"], re.DOTALL)
     assert table is not None
     assert [int(cell) for cell in table.groups()] == [cells[name] for name in ("tp", "fp", "fn", "tn")]
     assert f"{count(cells['unverified'])} unverified" in page.sections["accuracy"]
