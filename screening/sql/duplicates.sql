@@ -10,18 +10,19 @@
 --   duplicate_of   key of the row that counts instead
 
 create view duplicates as
+-- numbers are counted faster than long texts; a row that shares a number by chance alone is left in a group of its own below
 with shared_uid as (
-    select bundle_digest, SOPInstanceUID
+    select hash(bundle_digest, SOPInstanceUID) as number
     from instance_rows
     where SOPInstanceUID is not null
-    group by all
+    group by number
     having count(*) > 1
 ),
 shared_pixels as (
-    select bundle_digest, pixel_hash
+    select hash(bundle_digest, pixel_hash) as number
     from instance_rows
     where pixel_hash is not null and outcome = 'scored'
-    group by all
+    group by number
     having count(*) > 1
 ),
 candidates as (
@@ -43,8 +44,8 @@ candidates as (
         ) as place
     from instance_rows
     where
-        (bundle_digest, SOPInstanceUID) in (select bundle_digest, SOPInstanceUID from shared_uid)
-        or (outcome = 'scored' and (bundle_digest, pixel_hash) in (select bundle_digest, pixel_hash from shared_pixels))
+        (SOPInstanceUID is not null and hash(bundle_digest, SOPInstanceUID) in (from shared_uid))
+        or (outcome = 'scored' and pixel_hash is not null and hash(bundle_digest, pixel_hash) in (from shared_pixels))
 ),
 -- the first place of a group spreads from UID to pixels and back
 by_uid as (
