@@ -17,7 +17,7 @@ from screening.storage import join, read_bytes
 
 REPORT_VIEWS = ("report_scope", "report_participants", "report_ends")
 # only with a reference table
-REFERENCE_VIEWS = ("report_persons", "report_roc", "report_verification", "report_intervals", "report_lead_days",
+VERIFIED_VIEWS = ("report_persons", "report_roc", "report_verification", "report_intervals", "report_lead_days",
                    "report_timeline", "report_gallery")  # fmt: skip
 
 LEAD_DAYS = [1, 2, 3, 5, 7, 10, 14]  # detected at least that many days before confirmation
@@ -136,7 +136,7 @@ def _create_views(connection: duckdb.DuckDBPyConnection, options: ReportOptions,
     connection.execute("set variable report_timeline_rows = $rows", {"rows": options.timeline_rows})
     connection.execute("set variable lead_days_asked = $days", {"days": LEAD_DAYS})
     connection.execute("set variable min_cell = $cell", {"cell": options.smallest_cell})
-    for name in (*REPORT_VIEWS, *(REFERENCE_VIEWS if has_reference else ())):
+    for name in (*REPORT_VIEWS, *(VERIFIED_VIEWS if has_reference else ())):
         connection.execute(resources.files("screening.sql").joinpath(f"{name}.sql").read_text(encoding="utf-8"))
 
 
