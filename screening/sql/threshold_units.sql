@@ -27,42 +27,34 @@ with images as (
             end,
             instances.object_id
         ) as unit_id,
-        case coalesce(getvariable('threshold_by'), 'all')
-            when 'all' then 'all'
+        case getvariable('threshold_by')
             when 'sex' then coalesce(instances.PatientSex, 'unknown')
             when 'age_band' then age_band(instances.age_years)
             when 'site' then coalesce(instances.InstitutionName, 'unknown')
             when 'view' then coalesce(instances.ViewPosition, 'unknown')
             when 'vendor' then coalesce(instances.Manufacturer, 'unknown')
         end as subgroup,
-        instances.covid_positive,
-        instances.outcome = 'scored' as scored,
+        -- what RT-PCR says: definite 2, indeterminate 1, nothing 0; and the answer: called 2, scored 1, not scored 0
+        case when rt_pcr in ('positive', 'negative') then 2 when rt_pcr = 'indeterminate' then 1 else 0 end::utinyint as said,
+        case when instances.covid_positive then 2 when instances.outcome = 'scored' then 1 else 0 end::utinyint as answered,
+        rt_pcr = 'positive' as is_case,
         -- results made elsewhere may have no answer of stage 2
-        if(coalesce(instances.pneumonia_positive, true), coalesce(instances.covid_probability, instances.covid_score), null) as covid_value,
-        reference_verdicts.rt_pcr
+        if(coalesce(instances.pneumonia_positive, true), coalesce(instances.covid_probability, instances.covid_score), null) as covid_value
     from instances
     left join reference_verdicts
         on instances.bundle_digest = reference_verdicts.bundle_digest and instances.object_id = reference_verdicts.object_id
     where instances.counts
 ),
+-- the best answer among the radiographs of which the most is said is the unit's: one number holds both, and is quick to compare
 judged as (
     select
         bundle_digest,
         unit_id,
-        if(min(subgroup) = max(subgroup), min(subgroup), 'several') as subgroup,
-        case
-            when bool_or(rt_pcr = 'positive') then 'positive'
-            when bool_or(rt_pcr = 'negative') then 'negative'
-            when bool_or(rt_pcr = 'indeterminate') then 'indeterminate'
-        end as truth,
-        bool_or(scored) filter (rt_pcr in ('positive', 'negative')) as scored_verified,
-        bool_or(scored) filter (rt_pcr = 'indeterminate') as scored_indeterminate,
-        bool_or(scored) as scored,
-        bool_or(covid_positive) filter (rt_pcr in ('positive', 'negative')) as called_verified,
-        bool_or(covid_positive) filter (rt_pcr = 'indeterminate') as called_indeterminate,
-        bool_or(covid_positive) as called,
-        max(covid_value) filter (rt_pcr in ('positive', 'negative')) as value_verified,
-        max(covid_value) filter (rt_pcr = 'indeterminate') as value_indeterminate,
+        if(min(subgroup) = max(subgroup), min(subgroup), if(count(subgroup) = 0, 'all', 'several')) as subgroup,
+        max(10 * said + answered) as place,
+        bool_or(is_case) as is_case,
+        max(covid_value) filter (said = 2) as value_verified,
+        max(covid_value) filter (said = 1) as value_indeterminate,
         max(covid_value) as covid_value
     from images
     group by bundle_digest, unit_id
@@ -72,14 +64,8 @@ select
     coalesce(getvariable('threshold_unit'), 'patient') as unit,
     unit_id,
     subgroup,
-    truth,
-    case truth when 'indeterminate' then scored_indeterminate when 'positive' then scored_verified when 'negative' then scored_verified
-        else scored end as scored,
-    coalesce(
-        case truth when 'indeterminate' then called_indeterminate when 'positive' then called_verified when 'negative' then called_verified
-            else called end,
-        false
-    ) as called,
-    case truth when 'indeterminate' then value_indeterminate when 'positive' then value_verified when 'negative' then value_verified
-        else covid_value end as covid_value
+    case place // 10 when 2 then if(is_case, 'positive', 'negative') when 1 then 'indeterminate' end as truth,
+    place % 10 >= 1 as scored,
+    place % 10 = 2 as called,
+    case place // 10 when 2 then value_verified when 1 then value_indeterminate else covid_value end as covid_value
 from judged;
