@@ -79,11 +79,8 @@ def _header(facts: Facts, written: datetime) -> Markup:
     scope = facts.scope
     words = [f"Written {written:%Y-%m-%d %H:%M} UTC."]
     if scope is not None:
-        words.insert(
-            0,
-            f"Radiographs of {day(scope['first_radiograph'])} to {day(scope['last_radiograph'])}, judged by the bundle "
-            f"{facts.digest[:12]}.",
-        )
+        dates = f"{day(scope['first_radiograph'])} to {day(scope['last_radiograph'])}"
+        words.insert(0, f"Radiographs of {dates}, judged by {facts.name} ({facts.digest[:12]}).")
     return tag(
         "header", tag("h1", facts.options.title), tag("p", " ".join(words), class_="lead"), tag("ul", *_key_figures(facts), class_="keys")
     )

@@ -78,6 +78,8 @@ def _failures(facts: Facts) -> Markup:
 def _gallery(facts: Facts, cases: list[Case]) -> Markup:
     if (nothing := why_nothing(facts)) is not None:
         return nothing
+    if facts.made_elsewhere:
+        return empty("Empty, because the answers were made elsewhere: a file of cases has no pictures.")
     if not facts.options.cases:
         return empty("Left out: the report was written without cases.")
     if not cases:

@@ -185,7 +185,7 @@ def _calibration_table(rows: Rows) -> Markup:
 
 
 def _one_sided() -> Markup:
-    return empty("Empty, because there is no curve without both positive and negative persons among the verified.")
+    return empty("Empty, because a curve needs scores of both positive and negative persons among the verified.")
 
 
 def _thinned(rows: Rows, at_most: int = 60) -> Rows:

@@ -40,7 +40,7 @@ def _flow(facts: Facts) -> Markup:
         ]
     )
     caption = "Unit: the image. Persons are those whose pseudonym is known; one with several images may stand in several boxes."
-    return figure(flow_chart(facts.flow, facts.ends), caption, numbers)
+    return figure(flow_chart(facts.flow, facts.ends, made_elsewhere=facts.made_elsewhere), caption, numbers)
 
 
 def _participants(facts: Facts) -> Markup:

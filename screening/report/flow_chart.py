@@ -7,6 +7,7 @@ from screening.report.wording import count, plural
 
 LINE = 19  # pixels between lines of a box
 ANSWERS = {"pneumonia negative": "Stage 2 negative", "covid negative": "Stage 3 negative", "covid positive": "COVID-19 positive"}
+BY_OTHERS = {"pneumonia negative": "Negative", "covid positive": "Positive"}  # another product's answers know no stages
 VERDICTS = {
     "positive": "RT-PCR positive",
     "negative": "RT-PCR negative",
@@ -15,8 +16,9 @@ VERDICTS = {
 }
 
 
-def flow_chart(flow: Rows, ends: Rows) -> Markup:
-    """Return the diagram from rows of the views `flow` and `report_ends`."""
+def flow_chart(flow: Rows, ends: Rows, *, made_elsewhere: bool = False) -> Markup:
+    """Return the diagram from rows of the views `flow` and `report_ends`; answers made elsewhere have no stages."""
+    staged = not made_elsewhere or any(row["answer"] == "covid negative" for row in ends)
     boxes = {(row["box"], row["reason"]): row for row in flow}
     drawn: list[Markup] = []
     y = 8.0
@@ -33,35 +35,37 @@ def flow_chart(flow: Rows, ends: Rows) -> Markup:
         if box != "radiographs that count":
             drawn.append(_arrow(400, y + 56, 400, below))
             y = below
-    return _with_ends(drawn, y + 56, boxes, ends)
+    return _with_ends(drawn, y + 56, boxes, ends, ANSWERS if staged else BY_OTHERS)
 
 
-def _with_ends(drawn: list[Markup], y: float, boxes: dict[tuple[str, str | None], Row], ends: Rows) -> Markup:
-    """Add the three answers of the cascade, and below each what the reference standard says."""
-    top, width = y + 40, 270
-    drawn.append(rule(155, y + 20, 745, y + 20, GREY, width=1.4))
-    drawn.append(rule(400, y, 400, y + 20, GREY, width=1.4))
+def _with_ends(drawn: list[Markup], y: float, boxes: dict[tuple[str, str | None], Row], ends: Rows, answers: dict[str, str]) -> Markup:
+    """Add the answers, side by side, and below each what the reference standard says."""
+    top, first = y + 40, 400 - 147.5 * (len(answers) - 1)
+    middles = [first + 295 * column for column in range(len(answers))]
+    drawn += [rule(first, y + 20, middles[-1], y + 20, GREY, width=1.4), rule(400, y, 400, y + 20, GREY, width=1.4)]
     audited = boxes[("audit sample", None)]["images"]
-    for column, (answer, title) in enumerate(ANSWERS.items()):
+    for middle, (answer, title) in zip(middles, answers.items(), strict=True):
         of_answer = [row for row in ends if row["answer"] == answer]
-        images, patients = sum(row["images"] for row in of_answer), sum(row["patients"] for row in of_answer)
-        left, middle = 20 + 295 * column, 155 + 295 * column
+        sent_on = f"{count(audited)} sent on to stage 3 as audit sample" if answer == "pneumonia negative" and audited else ""
         drawn.append(_arrow(middle, y + 20, middle, top))
-        words = [title, f"{plural(images, 'radiograph')} of {plural(patients, 'person')}"]
-        sent_on = answer == "pneumonia negative" and audited
-        words.append(f"{count(audited)} sent on to stage 3 as audit sample" if sent_on else "")
-        drawn += _box(left, top, width, words, strong=True)
+        drawn += _box(middle - 135, top, 270, [title, _sum(of_answer), sent_on], strong=True)
         drawn.append(_arrow(middle, top + 76, middle, top + 104))
-        verdicts = {row["verdict"]: row for row in of_answer}
-        if None in verdicts or not of_answer:
-            lines = ["no reference table" if of_answer else "none"]
-        else:
-            lines = [_line(words, verdicts.get(verdict))[0] for verdict, words in VERDICTS.items()]
-        drawn += _box(left, top + 104, width, lines)
-    said = (
-        "Boxes from objects found to radiographs judged; at the side what was refused; at the bottom each answer beside the RT-PCR result."
-    )
+        drawn += _box(middle - 135, top + 104, 270, _verdicts(of_answer))
+    said = "From objects found to radiographs judged; at the side what was refused; at the bottom each answer beside the RT-PCR result."
     return svg("chart-flow", "Flow of participants", said, 900, top + 104 + 24 + LINE * len(VERDICTS) + 8, *drawn)
+
+
+def _sum(rows: Rows) -> str:
+    images, patients = sum(row["images"] for row in rows), sum(row["patients"] for row in rows)
+    return f"{plural(images, 'radiograph')} of {plural(patients, 'person')}"
+
+
+def _verdicts(rows: Rows) -> list[str]:
+    """Return one line a verdict of the reference standard."""
+    verdicts = {row["verdict"]: row for row in rows}
+    if None in verdicts or not rows:
+        return ["no reference table" if rows else "none"]
+    return [_line(words, verdicts.get(verdict))[0] for verdict, words in VERDICTS.items()]
 
 
 def _refusals(flow: Rows) -> list[str]:

@@ -1,5 +1,6 @@
 """The report without a browser: its numbers are those of the views, nothing of a table becomes markup, and empty sections say why."""
 
+import os
 import re
 import subprocess
 import sys
@@ -228,3 +229,18 @@ def test_a_long_timeline_is_thinned_evenly(folder: Path, written: tuple[Page, di
 def test_loads_without_torch_and_ray():
     code = "import sys, screening.report, jobs.write_report; assert not {'torch', 'ray'} & set(sys.modules), 'torch or ray was loaded'"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60)
+
+
+def test_the_papers_evaluation_as_a_file_of_cases():
+    from jobs.analytics_source import open_source
+
+    path = Path(os.environ.get("PAPER_DATA", ROOT.parent / "shared/data/paper")) / "nhia.csv"
+    if not path.exists():
+        pytest.skip(f"no {path.name}: set PAPER_DATA to the folder that holds it")
+    text, facts = render(open_source(cases=[str(path)]), None)
+    page = Page(text)
+    assert "2 or more 27 109 24.8% 17.6 to 33.6%" in page.sections["lead-time"]
+    assert (facts.timeline[0]["of"], facts.timeline[0]["radiograph_days"]) == (89, -17)
+    assert "20 persons without the dates" in " ".join(page.sections["timeline"].split())
+    assert "made elsewhere" in page.sections["gallery"]
+    assert "made elsewhere" in page.sections["index-test"]
