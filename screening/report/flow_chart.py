@@ -40,7 +40,7 @@ def flow_chart(flow: Rows, ends: Rows, *, made_elsewhere: bool = False) -> Marku
 
 def _with_ends(drawn: list[Markup], y: float, boxes: dict[tuple[str, str | None], Row], ends: Rows, answers: dict[str, str]) -> Markup:
     """Add the answers, side by side, and below each what the reference standard says."""
-    top, first = y + 40, 400 - 147.5 * (len(answers) - 1)
+    top, first = y + 40, 450 - 147.5 * (len(answers) - 1)
     middles = [first + 295 * column for column in range(len(answers))]
     drawn += [rule(first, y + 20, middles[-1], y + 20, GREY, width=1.4), rule(400, y, 400, y + 20, GREY, width=1.4)]
     audited = boxes[("audit sample", None)]["images"]
