@@ -1,4 +1,4 @@
-"""Cases as pictures: the four panels of the paper's Figs. 5 and 6. Pixels are read again from the archive and from the heatmap files."""
+"""The four panels of the paper's example cases: radiograph, two maps and guided activation, read from archive and heatmap files."""
 
 import base64
 import io

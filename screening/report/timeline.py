@@ -1,4 +1,4 @@
-"""The timeline of the paper's Fig. 4: one line a person, from symptom onset over the radiograph to RT-PCR confirmation."""
+"""The timeline: one line a person from symptom onset over the radiograph to RT-PCR confirmation, after the fourth figure of the paper."""
 
 from screening.report.charts import BLACK, BLUE, GREY, ORANGE, Plot, Scale, legend, marker, rule, svg, ticks, x_axis
 from screening.report.facts import Row, Rows

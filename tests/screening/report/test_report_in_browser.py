@@ -103,7 +103,7 @@ def test_nothing_is_wider_than_the_window(opened: tuple["Page", list[str], list[
 def test_print_unfolds_the_numbers(opened: tuple["Page", list[str], list[str]]):
     page, _, _ = opened
     page.emulate_media(media="print")
-    assert page.locator("#accuracy table").first.is_visible()
+    assert page.locator("#roc details table").first.is_visible()
     assert not page.locator("nav").is_visible()
     assert len(page.pdf()) > 100_000
     page.emulate_media(media="screen")
