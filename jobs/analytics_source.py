@@ -19,6 +19,7 @@ CasesFiles = Annotated[
 Columns = Annotated[list[str] | None, typer.Option("--column", help="ours=theirs: the name that the cases have for a column of ours")]
 Bundles = Annotated[list[str] | None, typer.Option("--bundle", help="see only the bundle whose digest begins so; may be repeated")]
 Threshold = Annotated[float | None, typer.Option(help="cases without a call are positive at or above this score, in the scores' own unit")]
+Groups = Annotated[list[str] | None, typer.Option("--group", help="a further column to make subgroups by; may be repeated")]
 WindowBefore = Annotated[int, typer.Option(help="a specimen counts when taken at most that many days before the radiograph")]
 WindowAfter = Annotated[int, typer.Option(help="and at most that many days after it")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
@@ -33,10 +34,13 @@ def open_source(
     rule: "LinkRule | None" = None,
     *,
     threshold: float | None = None,
+    groups: Sequence[str] | None = None,
+    verified: bool = False,
 ) -> "duckdb.DuckDBPyConnection":
     """Return a DuckDB connection with the same views whichever source was given: see `screening.analytics`.
 
     columns: "ours=theirs", for every file of `cases`. threshold: for cases with scores and no calls.
+    groups: further columns to make subgroups by. verified: a reference standard is needed, from a table or from the cases' labels.
     Raises UsageError where not exactly one source is given, or an argument does not go with it.
     """
     from screening.analytics import connect, connect_cases
@@ -49,11 +53,16 @@ def open_source(
         if columns or threshold is not None:
             raise UsageError("--column and --threshold go with --cases: a results folder has columns and calls of its own")
         check_results(results)
-        return connect(results, reference, bundle=bundle, rule=rule)
+        if verified and reference is None:
+            raise UsageError("the RT-PCR results are needed: give --reference FILE")
+        return connect(results, reference, bundle=bundle, rule=rule, groups=groups or ())
     if bundle:
         raise UsageError("--bundle goes with a results folder: files of cases are told apart by their names")
     mapping = parse_columns(columns or ())
-    return connect_cases([load_cases(file, mapping) for file in cases or ()], reference, threshold=threshold, rule=rule)
+    files = [load_cases(file, mapping) for file in cases or ()]
+    if verified and reference is None and not any("label" in file.mapping for file in files):
+        raise UsageError("the cases have no labels: name their column, --column label=COLUMN, or give --reference FILE")
+    return connect_cases(files, reference, threshold=threshold, rule=rule, groups=groups or ())
 
 
 def check_results(results: str) -> None:

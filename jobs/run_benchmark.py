@@ -17,6 +17,7 @@ class Part(StrEnum):
     CASCADE = "cascade"  # milliseconds an image by stage, float32 and bf16
     THROUGHPUT = "throughput"  # `screening run` beside a bare loop over the same images
     MEMORY = "memory"  # peak memory of a run over N and 10 N instances
+    ANALYTICS = "analytics"  # seconds of every view over a population of generated rows
 
 
 def command(
@@ -24,11 +25,14 @@ def command(
     images: Annotated[int, typer.Option(min=16, help="images of the throughput benchmark")] = 512,
     instances: Annotated[int, typer.Option(min=10, help="instances of the smaller run of the memory benchmark")] = 1000,
     repeats: Annotated[int, typer.Option(min=1, help="of each measurement; the best is shown")] = 3,
+    rows: Annotated[int, typer.Option(min=1000, help="instance rows of the analytics benchmark; a tenth as many RT-PCR tests")] = 1_000_000,
+    rows_per_part: Annotated[int | None, typer.Option(min=1, help="rows of one Parquet part there  [default: a night]")] = None,
     json: Annotated[bool, typer.Option("--json", help="print the rows as JSON")] = False,
 ) -> None:
-    """Measure this machine: decoding by transfer syntax, the cascade by stage, a run beside a bare loop, the memory of a run.
+    """Measure this machine: decoding by transfer syntax, the cascade by stage, a run beside a bare loop, its memory, the SQL views.
 
-    Needs no data: the images are phantoms, the weights random.
+    Needs no data: the images are phantoms, the weights random, the results of the views made up. Ten million rows of those take 1 GB of
+    temporary disk, a hundred million 10 GB, and as much again while a view is larger than the 4 GB of memory that it is given.
 
     Example:
 
@@ -38,14 +42,15 @@ def command(
 
     from jobs.tables import answer_table
 
+    measures = _MEASURES | {Part.ANALYTICS: lambda *_: _analytics(rows, rows_per_part)}
     answers = {}
     for part in parts or list(Part):
         err.print(f"── {part}", style="bold")
-        rows = _MEASURES[part](images, instances, repeats)
-        answers[part.value] = rows
+        measured = measures[part](images, instances, repeats)
+        answers[part.value] = measured
         if not json:
-            names = dict.fromkeys(name for row in rows for name in row)
-            out.print(answer_table(pa.table({name: [row.get(name) for row in rows] for name in names})))
+            names = dict.fromkeys(name for row in measured for name in row)
+            out.print(answer_table(pa.table({name: [row.get(name) for row in measured] for name in names})))
     if json:
         print_json(answers)
 
@@ -103,6 +108,21 @@ def _memory(images: int, instances: int, repeats: int) -> list[dict[str, object]
     found = [_measured(row) for row in rows]
     found.append({"what": "ratio of the peaks", "peak MiB": round(rows[1].peak_bytes / rows[0].peak_bytes, 3)})
     return found
+
+
+def _analytics(rows: int, rows_per_part: int | None) -> list[dict[str, object]]:
+    """Time every view over so many rows, in order."""
+    from screening import analytics_benchmark
+
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
+        folder = Path(name)
+        results, reference = analytics_benchmark.generate(folder, rows, rows // 10, rows_per_part=rows_per_part)
+        size = analytics_benchmark.size_of(name)
+        err.print(f"   {rows:,} instance rows and {rows // 10:,} tests, {size / 2**20:,.0f} MiB")
+        return [
+            {"view": timing.name, "seconds": round(timing.seconds, 2), "cpu seconds": round(timing.cpu_seconds, 2), "rows": timing.rows}
+            for timing in analytics_benchmark.time_views(results, reference, folder / "spill")
+        ]
 
 
 def _prepare(folder: Path, images: int, *, full: bool) -> tuple[str, str, str]:

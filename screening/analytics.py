@@ -32,12 +32,16 @@ from screening.storage import join, list_files, read_bytes
 # in the order in which they build upon each other
 VIEWS = (
     *("instance_rows", "bundles", "duplicates", "instances", "heatmaps", "link_rule", "links", "reference_verdicts", "verdicts", "flow"),
-    "threshold_units",
+    *("threshold_units", "monitor", "monitor_reasons", "monitor_scores"),
 )
-REFERENCE_VIEWS = ("accuracy", "lead_time", "lead_time_summary", "thresholds", "threshold_pairs")
+REFERENCE_VIEWS = (
+    *("judgements", "judgement_groups", "group_accuracy", "accuracy", "stage_accuracy", "subgroups", "auroc"),
+    *("gate_loss", "paired_accuracy", "calibration", "brier"),
+    *("lead_time", "lead_time_summary", "lead_time_by_onset", "thresholds", "threshold_pairs", "monitor_accuracy"),
+)
 
 CASE_VIEWS = ("case_rows", "case_instances", "case_tests")  # of files of cases, in the place of a results folder and a reference table
-MACROS = ("wilson", "needs_reference", "dates", "age_band", "at_prevalence")
+MACROS = ("wilson", "likelihood_ratio", "mcnemar", "needs_reference", "dates", "age_band", "onset_band", "at_prevalence")
 
 COPY_THREADS = 16
 
@@ -76,12 +80,14 @@ def connect(
     *,
     bundle: str | Sequence[str] | None = None,
     rule: LinkRule | None = None,
+    groups: Sequence[str] = (),
 ) -> duckdb.DuckDBPyConnection:
     """Return an in-memory DuckDB connection with the views of `screening/sql/` over a results folder.
 
     reference: URL of a Parquet or CSV file, or a table (REFERENCE_SCHEMA); without one `accuracy` and `lead_time` say how to get it.
     bundle: digest, or its first digits, or several of them; only their rows are seen. Where nothing was written yet the views have no rows.
-    Raises UsageError for an unknown bundle, ReferenceTableError for a reference table that cannot be used.
+    groups: columns of instance rows to make subgroups by, beside those that are always there (the view subgroups).
+    Raises UsageError for an unknown bundle or column, ReferenceTableError for a reference table that cannot be used.
     """
     connection = _open(rule or LinkRule(), has_reference=reference is not None)
     connection.register("reference", _reference_table(reference))
@@ -91,16 +97,24 @@ def connect(
         connection.execute("set variable instance_files = $parts", {"parts": _local_paths(parts, connection)})
     else:
         connection.register("instance_rows", INSTANCE_SCHEMA.empty_table())
-    _create(connection, VIEWS if parts else VIEWS[1:], REFERENCE_VIEWS)
+    _create(connection, VIEWS if parts else VIEWS[1:])
+    _group_by(connection, groups, ("instances",))
+    _create(connection, REFERENCE_VIEWS)
     return connection
 
 
 def connect_cases(
-    cases: Sequence[Cases], reference: str | pa.Table | None = None, *, threshold: float | None = None, rule: LinkRule | None = None
+    cases: Sequence[Cases],
+    reference: str | pa.Table | None = None,
+    *,
+    threshold: float | None = None,
+    rule: LinkRule | None = None,
+    groups: Sequence[str] = (),
 ) -> duckdb.DuckDBPyConnection:
     """Return a connection with the same views over files of cases: each file stands where a bundle does.
 
     reference: as in `connect`; then the files' own labels must be absent. threshold: in the unit of the scores, for rows without a call.
+    groups: columns of the files, or of instance rows, to make subgroups by.
     Raises UsageError where two files are the same or both kinds of reference are given, ReferenceTableError for cells that mean nothing.
     """
     labelled = any("label" in file.mapping for file in cases)
@@ -115,12 +129,15 @@ def connect_cases(
     connection.execute("set variable call_threshold = $threshold", {"threshold": threshold})
     _create(connection, CASE_VIEWS)
     _check_cells(connection, cases)
-    connection.execute("create view instance_rows as from case_instances")
+    connection.execute("create table instance_rows as from case_instances")
     if labelled:
         connection.execute("create view reference as from case_tests")
     else:
         connection.register("reference", _reference_table(reference))
-    _create(connection, VIEWS[1:], REFERENCE_VIEWS)
+    _create(connection, VIEWS[1:])
+    connection.register("case_columns", pa.concat_tables([file.given for file in cases], promote_options="permissive"))
+    _group_by(connection, groups, ("case_columns", "instances"))
+    _create(connection, REFERENCE_VIEWS)
     return connection
 
 
@@ -159,6 +176,24 @@ def _open(rule: LinkRule, has_reference: bool) -> duckdb.DuckDBPyConnection:
 def _create(connection: duckdb.DuckDBPyConnection, *names: Sequence[str]) -> None:
     for name in chain(*names):
         connection.execute(_sql(name))
+
+
+def _group_by(connection: duckdb.DuckDBPyConnection, columns: Sequence[str], tables: Sequence[str]) -> None:
+    """Create the view group_values: one row per instance row and column asked for. Raises UsageError where no table has a column."""
+    connection.execute("create table no_groups (bundle_digest varchar, object_id varchar, subgroup varchar, subgroup_value varchar)")
+    values = connection.table("no_groups")
+    for column in columns:
+        table = next((name for name in tables if column in connection.table(name).columns), None)
+        if table is None:
+            known = ", ".join(dict.fromkeys(chain.from_iterable(connection.table(name).columns for name in tables)))
+            raise UsageError(f"--group {column}: there is no such column, but {known}")
+        value = duckdb.ColumnExpression(column).cast(duckdb.sqltypes.VARCHAR)
+        values = values.union(
+            connection.table(table).select(
+                "bundle_digest", "object_id", duckdb.ConstantExpression(column).alias("subgroup"), value.alias("subgroup_value")
+            )
+        )
+    values.create_view("group_values")
 
 
 def _check_cells(connection: duckdb.DuckDBPyConnection, cases: Sequence[Cases]) -> None:

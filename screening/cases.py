@@ -44,8 +44,10 @@ class Cases:
 
     name: str  # of the file, without its ending
     digest: str  # stands where a bundle's digest would: 64 hex digits over the name and the bytes
-    texts: pa.Table  # bundle_digest, object_url, case_row and every name of SYNONYMS, as text; null where the file has no such column
-    given: pa.Table  # every column of the file under its own name
+    texts: (
+        pa.Table
+    )  # bundle_digest, object_id, object_url, case_row and every name of SYNONYMS, as text; null where the file has no such column
+    given: pa.Table  # every column of the file under its own name, and bundle_digest and object_id
     mapping: Mapping[str, str]  # ours → the file's own column
 
 
@@ -66,13 +68,16 @@ def load_cases(url: str, columns: Mapping[str, str] | None = None) -> Cases:
     name = PurePosixPath(url).name.removesuffix(".csv")
     digest = hashlib.sha256(name.encode() + b"\0" + data).hexdigest()
     row = pl.int_range(1, pl.len() + 1, dtype=pl.Int64)
+    keys = [hashlib.sha256(f"{digest}{number}".encode()).hexdigest()[:32] for number in range(1, len(given) + 1)]
     texts = given.select(
         pl.lit(digest).alias("bundle_digest"),
+        pl.Series("object_id", keys, pl.String),
         (pl.lit(f"{url}#") + row.cast(pl.String)).alias("object_url"),
         row.alias("case_row"),
         *((pl.col(mapping[ours]) if ours in mapping else pl.lit(None, pl.String)).alias(ours) for ours in SYNONYMS),
     )
-    return Cases(name, digest, texts.to_arrow(), given.to_arrow(), mapping)
+    named = given.with_columns(texts["bundle_digest"], texts["object_id"])
+    return Cases(name, digest, texts.to_arrow(), named.to_arrow(), mapping)
 
 
 def map_columns(found: Sequence[str], columns: Mapping[str, str], name: str) -> dict[str, str]:

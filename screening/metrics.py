@@ -61,11 +61,11 @@ def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
     negatives = positive.size - positives
     if not positives or not negatives:
         raise UsageError(f"{positives} positives and {negatives} negatives have no ROC curve: both are needed")
-    ranks = _mid_ranks(scores)
+    ranks = mid_ranks(scores)
     return float((ranks[positive].sum() - positives * (positives + 1) / 2) / (positives * negatives))
 
 
-def _mid_ranks(values: np.ndarray) -> np.ndarray:
+def mid_ranks(values: np.ndarray) -> np.ndarray:
     """Return ranks from 1; equal values share the mean of theirs."""
     _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
     last = np.cumsum(counts)

@@ -40,97 +40,15 @@
 --   npv                  negative predictive value in these data, in [0, 1]; null where n is 0
 --   npv_low              lower limit of the 95 % Wilson interval
 --   npv_high             upper limit
+--   lr_positive          likelihood ratio of a positive answer, sensitivity / (1 - specificity); null where tp, fp or a margin is 0
+--   lr_positive_low      lower limit of its 95 % interval by the log method (Simel 1991)
+--   lr_positive_high     upper limit
+--   lr_negative          likelihood ratio of a negative answer, (1 - sensitivity) / specificity; null where fn, tn or a margin is 0
+--   lr_negative_low      lower limit of its 95 % interval by the log method
+--   lr_negative_high     upper limit
 
 create view accuracy as
-with counting as materialized (
-    select * from verdicts where counts and needs_reference('accuracy')
-),
-asked as (
-    select *, 'covid' as question, covid_positive as called, rt_pcr as truth
-    from counting
-    union all
-    select *, 'pneumonia', pneumonia_positive, reading
-    from counting
-    where exists (select 1 from reference where reading is not null)
-),
-of_units as (
-    select *, 'instance' as unit, object_id as unit_id
-    from asked
-    union all
-    select *, 'study', coalesce(StudyInstanceUID, object_id)
-    from asked
-    union all
-    select *, 'patient', coalesce(patient_pseudonym, object_id)
-    from asked
-),
-judged as (
-    select
-        bundle_digest,
-        unit,
-        question,
-        case
-            when bool_or(truth = 'positive') then 'positive'
-            when bool_or(truth = 'negative') then 'negative'
-            when bool_or(truth = 'indeterminate') then 'indeterminate'
-        end as truth,
-        bool_or(called) filter (truth in ('positive', 'negative')) as called_verified,
-        bool_or(called) filter (truth = 'indeterminate') as called_indeterminate,
-        bool_or(called) as called,
-        bool_and(undated) filter (truth is not null) as undated
-    from of_units
-    group by bundle_digest, unit, unit_id, question
-),
-placed as (
-    select
-        *,
-        case
-            when truth in ('positive', 'negative') and called_verified is not null
-                then if(called_verified, if(truth = 'positive', 'tp', 'fp'), if(truth = 'positive', 'fn', 'tn'))
-            when truth = 'indeterminate' and called_indeterminate is not null then 'indeterminate'
-            when truth is null and called is not null then 'unverified'
-            else 'not_scored'
-        end as cell
-    from judged
-),
-counted as (
-    select
-        bundle_digest,
-        unit,
-        question,
-        count(*) as units,
-        count(*) filter (cell = 'tp') as tp,
-        count(*) filter (cell = 'fp') as fp,
-        count(*) filter (cell = 'fn') as fn,
-        count(*) filter (cell = 'tn') as tn,
-        count(*) filter (cell = 'indeterminate') as indeterminate,
-        count(*) filter (cell = 'unverified') as unverified,
-        count(*) filter (cell = 'not_scored') as not_scored,
-        count(*) filter (cell = 'not_scored' and truth = 'positive') as not_scored_positive,
-        count(*) filter (cell in ('tp', 'fp', 'fn', 'tn') and undated) as undated
-    from placed
-    group by bundle_digest, unit, question
-)
-select
-    *,
-    tp as sensitivity_k,
-    tp + fn as sensitivity_n,
-    tp / nullif(tp + fn, 0) as sensitivity,
-    wilson_low(tp, tp + fn) as sensitivity_low,
-    wilson_high(tp, tp + fn) as sensitivity_high,
-    tn as specificity_k,
-    tn + fp as specificity_n,
-    tn / nullif(tn + fp, 0) as specificity,
-    wilson_low(tn, tn + fp) as specificity_low,
-    wilson_high(tn, tn + fp) as specificity_high,
-    tp as ppv_k,
-    tp + fp as ppv_n,
-    tp / nullif(tp + fp, 0) as ppv,
-    wilson_low(tp, tp + fp) as ppv_low,
-    wilson_high(tp, tp + fp) as ppv_high,
-    tn as npv_k,
-    tn + fn as npv_n,
-    tn / nullif(tn + fn, 0) as npv,
-    wilson_low(tn, tn + fn) as npv_low,
-    wilson_high(tn, tn + fn) as npv_high
-from counted
+select * exclude (subgroup, subgroup_value)
+from group_accuracy
+where subgroup = 'all' and question in ('covid', 'pneumonia')
 order by bundle_digest, question, case unit when 'instance' then 1 when 'study' then 2 else 3 end;

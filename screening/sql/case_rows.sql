@@ -24,7 +24,7 @@
 --   Manufacturer        of the X-ray machine
 --   unread              names of the columns that hold something that means nothing
 
-create view case_rows as
+create table case_rows as
 with orders as (
     select
         bundle_digest,
@@ -50,7 +50,7 @@ cells as (
         words.bundle_digest,
         object_url,
         case_row,
-        sha256(words.bundle_digest || case_row)[:32] as object_id,
+        object_id,
         coalesce(known_text(case_id), 'row ' || case_row) as case_id,
         case
             when label_word in ('covid', 'covid-19', 'covid19', 'positive', 'pos', '+', '1', '1.0', 'true', 't', 'yes', 'y') then 'positive'

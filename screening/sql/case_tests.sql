@@ -1,6 +1,6 @@
 -- grain: one row per test that cases files speak of: rows that say the same of the same person are one test
 
-create view case_tests as
+create table case_tests as
 select distinct
     case_id as patient_pseudonym,
     symptom_onset_date,

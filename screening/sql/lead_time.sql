@@ -13,21 +13,43 @@
 --   confirmation_date      result_date of the first positive test
 --   lead_days              confirmation_date less first_positive_date, in days; null where not detected or a date is missing
 --   dates_missing          the confirmation date is missing, or that of the first (detected: first positive) radiograph
+--   timing                 of the first positive radiograph: before, same day or after confirmation; dates missing; or missed
+--   days_since_onset       from symptom_onset_date to the first positive radiograph, or to the first where none was positive, in days
+--   radiographs            scored ones that are linked with a positive test
+--   radiographs_after      of these, taken after confirmation
 
 create view lead_time as
-with persons as (
+with radiographs as (
     select
-        bundle_digest,
-        patient_pseudonym,
-        bool_or(covid_positive) as detected,
+        links.bundle_digest,
+        links.patient_pseudonym,
+        links.object_id,
+        any_value(covid_positive) as covid_positive,
+        any_value(radiograph_date) as radiograph_date,
         min(symptom_onset_date) as symptom_onset_date,
-        min(radiograph_date) as first_radiograph_date,
-        min(radiograph_date) filter (covid_positive) as first_positive_date,
-        min(result_date) as confirmation_date
+        min(result_date) as result_date
     from links
     anti join duplicates
         on links.bundle_digest = duplicates.bundle_digest and links.object_id = duplicates.object_id
     where result = 'positive' and outcome = 'scored'
+    group by links.bundle_digest, links.patient_pseudonym, links.object_id
+),
+confirmed as (
+    select *, min(result_date) over (partition by bundle_digest, patient_pseudonym) as confirmation_date
+    from radiographs
+),
+persons as (
+    select
+        bundle_digest,
+        patient_pseudonym,
+        coalesce(bool_or(covid_positive), false) as detected,
+        min(symptom_onset_date) as symptom_onset_date,
+        min(radiograph_date) as first_radiograph_date,
+        min(radiograph_date) filter (covid_positive) as first_positive_date,
+        any_value(confirmation_date) as confirmation_date,
+        count(*) as radiographs,
+        count(*) filter (radiograph_date > confirmation_date) as radiographs_after
+    from confirmed
     group by bundle_digest, patient_pseudonym
 ),
 guarded as (
@@ -41,12 +63,37 @@ guarded as (
         no_reference('lead_time')::date as symptom_onset_date,
         no_reference('lead_time')::date as first_radiograph_date,
         no_reference('lead_time')::date as first_positive_date,
-        no_reference('lead_time')::date as confirmation_date
+        no_reference('lead_time')::date as confirmation_date,
+        no_reference('lead_time')::bigint as radiographs,
+        no_reference('lead_time')::bigint as radiographs_after
     where not needs_reference('lead_time')
+),
+dated as (
+    select
+        *,
+        confirmation_date - first_positive_date as lead_days,
+        confirmation_date is null or if(detected, first_positive_date, first_radiograph_date) is null as dates_missing
+    from guarded
 )
 select
-    *,
-    confirmation_date - first_positive_date as lead_days,
-    confirmation_date is null or if(detected, first_positive_date, first_radiograph_date) is null as dates_missing
-from guarded
+    bundle_digest,
+    patient_pseudonym,
+    detected,
+    symptom_onset_date,
+    first_radiograph_date,
+    first_positive_date,
+    confirmation_date,
+    lead_days,
+    dates_missing,
+    case
+        when not detected then 'missed'
+        when lead_days is null then 'dates missing'
+        when lead_days > 0 then 'before'
+        when lead_days = 0 then 'same day'
+        else 'after'
+    end as timing,
+    if(detected, first_positive_date, first_radiograph_date) - symptom_onset_date as days_since_onset,
+    radiographs,
+    radiographs_after
+from dated
 order by bundle_digest, lead_days desc nulls last, patient_pseudonym;

@@ -1,11 +1,12 @@
 -- grain: one row per instance row that is linked with a test: what the reference standard says of it
 --
 -- columns:
---   bundle_digest  digest of the bundle that answered
---   object_id      key of the instance row
---   rt_pcr         positive, negative or indeterminate by the link rule
---   reading        positive (pneumonia or covid) or negative (normal) by the radiologist; null where none was made
---   undated        every linked test was linked although a date is unknown
+--   bundle_digest       digest of the bundle that answered
+--   object_id           key of the instance row
+--   rt_pcr              positive, negative or indeterminate by the link rule
+--   reading             positive (pneumonia or covid) or negative (normal) by the radiologist; null where none was made
+--   undated             every linked test was linked although a date is unknown
+--   symptom_onset_date  first day of symptoms
 
 create view reference_verdicts as
 select
@@ -20,6 +21,7 @@ select
         when bool_or(reading in ('pneumonia', 'covid')) then 'positive'
         when bool_or(reading = 'normal') then 'negative'
     end as reading,
-    bool_and(undated) as undated
+    bool_and(undated) as undated,
+    min(symptom_onset_date) as symptom_onset_date
 from links
 group by bundle_digest, object_id;

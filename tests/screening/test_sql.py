@@ -6,17 +6,17 @@ from importlib import resources
 import pytest
 
 from schemas.reference import REFERENCE_SCHEMA
-from screening.analytics import REFERENCE_VIEWS, VIEWS, connect
+from screening.analytics import CASE_VIEWS, MACROS, REFERENCE_VIEWS, VIEWS, connect
 from screening.metrics import wilson
+from screening.report.facts import REPORT_VIEWS, VERIFIED_VIEWS
 
 FILES = {
     file.name.removesuffix(".sql"): file.read_text() for file in resources.files("screening.sql").iterdir() if file.name.endswith(".sql")
 }
-MACROS = {"wilson", "needs_reference"}
 
 
 def test_each_file_is_a_view_or_macros():
-    assert FILES.keys() == {*VIEWS, *REFERENCE_VIEWS} | MACROS
+    assert FILES.keys() == {*VIEWS, *REFERENCE_VIEWS, *CASE_VIEWS, *MACROS, *REPORT_VIEWS, *VERIFIED_VIEWS}
 
 
 @pytest.mark.parametrize("name", sorted(FILES))

@@ -1,0 +1,162 @@
+"""`screening accuracy`: the cascade, or another product, against the reference standard."""
+
+from typing import Annotated, Any
+
+import typer
+
+from jobs.analytics_source import Bundles, CasesFiles, Columns, Groups, Json, Reference, Results, Threshold, WindowAfter, WindowBefore
+from jobs.console import out, print_json, run_command
+
+BESIDE = ("units", "tp", "fp", "fn", "tn", "indeterminate", "unverified", "not_scored", "not_scored_positive", "undated")
+FIGURES = ("sensitivity", "specificity", "ppv", "npv")
+
+
+def command(
+    results: Results = None,
+    reference: Reference = None,
+    cases: CasesFiles = None,
+    column: Columns = None,
+    bundle: Bundles = None,
+    threshold: Threshold = None,
+    group: Groups = None,
+    unit: Annotated[str, typer.Option(help="unit of analysis: instance, study or patient")] = "patient",
+    min_cell: Annotated[int, typer.Option(min=1, help="subgroups with fewer verified units are not shown; 1 shows all")] = 5,
+    replicates: Annotated[int, typer.Option(min=0, help="of the bootstrap over patients; 0 leaves it out")] = 1000,
+    seed: Annotated[int, typer.Option(help="of the bootstrap")] = 0,
+    window_before: WindowBefore = 14,
+    window_after: WindowAfter = 21,
+    json: Json = False,
+) -> None:
+    """Measure accuracy against RT-PCR: 2×2, its figures and ROC areas with 95 % intervals, by stage and subgroup, bundles in pairs.
+
+    Every proportion stands with k of n. What is unverified, indeterminate or not scored is counted beside the table, never in it.
+
+    Example:
+
+        screening accuracy s3://results/nightly --reference rt_pcr.parquet --bundle 3fa2 --bundle 90cc
+    """
+    from jobs.analytics_source import open_source
+    from screening.accuracy import measure
+    from screening.analytics import LinkRule
+
+    rule, source = LinkRule(window_before, window_after), (results, reference, cases, column, bundle)
+    with open_source(*source, rule, threshold=threshold, groups=group, verified=True) as connection:
+        answer = measure(connection, unit, min_cell=min_cell, replicates=replicates, seed=seed)
+    if json:
+        print_json(answer)
+    else:
+        _print(answer)
+
+
+def _print(answer: dict[str, Any]) -> None:
+    import pyarrow as pa
+
+    from jobs.tables import answer_table
+
+    out.print(answer["link_rule"], style="italic", markup=False)
+    out.print(
+        f"Unit of analysis: {answer['unit']}. 95 % intervals in brackets: Wilson; likelihood ratios by the log method; ROC areas by DeLong."
+    )
+    for title, rows in {
+        "Counts": [_named(row, *BESIDE) for row in answer["accuracy"]],
+        "Figures": [_named(row) | {name: share(row, name) for name in FIGURES} | _ratios(row) for row in answer["accuracy"]],
+        "Area under the ROC curve": [_area(row) for row in answer["auroc"]],
+        "What stage 2 holds back that stage 3 would have called, from the audit sample (radiographs)": [
+            _loss(row) for row in answer["gate_loss"]
+        ],
+        "Two at a time on the same units (McNemar's exact test; difference by Newcombe)": [_pair(row) for row in answer["paired"]],
+        "Two ROC areas on the same units (DeLong)": [_paired_area(row) for row in answer["paired_auroc"]],
+        f"Subgroups (fewer than {answer['min_cell']} verified units are suppressed)": [_subgroup(row) for row in answer["subgroups"]],
+        "Brier score": [_named(row, "n", "outside", "brier", "brier_reference", "predicted", "observed") for row in answer["brier"]],
+        "Calibration": [_bin(row) for row in answer["calibration"]],
+    }.items():
+        if rows:
+            out.print()
+            out.print(answer_table(pa.Table.from_pylist(rows), title))
+
+
+def share(row: dict[str, Any], name: str) -> str:
+    """Return a proportion in words: 81.8 % (45/55; 69.7 to 89.8)."""
+    return proportion(row[f"{name}_k"], row[f"{name}_n"], row[name], row[f"{name}_low"], row[f"{name}_high"])
+
+
+def proportion(k: int | None, n: int | None, value: float | None, low: float | None, high: float | None) -> str:
+    """Return `value` in percent with k of n and its interval, a dash where there is none."""
+    if value is None or low is None or high is None:
+        return "–" if n is None else f"– ({k}/{n})"
+    return f"{100 * value:.1f} % ({k}/{n}; {100 * low:.1f} to {100 * high:.1f})"
+
+
+def ranged(value: float | None, low: float | None, high: float | None, digits: int = 3) -> str:
+    """Return a number with its interval, a dash where it is unknown."""
+    if value is None:
+        return "–"
+    return f"{value:.{digits}f}" + ("" if low is None or high is None else f" ({low:.{digits}f} to {high:.{digits}f})")
+
+
+def _named(row: dict[str, Any], *columns: str) -> dict[str, Any]:
+    return {"name": row["name"], "question": row["question"]} | {column: row[column] for column in columns}
+
+
+def _ratios(row: dict[str, Any]) -> dict[str, str]:
+    return {name: ranged(row[name], row[f"{name}_low"], row[f"{name}_high"], 2) for name in ("lr_positive", "lr_negative")}
+
+
+def _area(row: dict[str, Any]) -> dict[str, Any]:
+    area = ranged(row["auroc"], row["auroc_low"], row["auroc_high"])
+    bootstrap = ranged(row["auroc"], row["bootstrap_low"], row["bootstrap_high"])
+    return _named(row, "positives", "negatives") | {"auroc": area, "by bootstrap over patients": bootstrap}
+
+
+def _loss(row: dict[str, Any]) -> dict[str, Any]:
+    columns = ("truth", "judged", "held_back", "audited", "audited_called")
+    return (
+        {"name": row["name"]}
+        | {column: row[column] for column in columns}
+        | {
+            "share": "–" if row["share"] is None else f"{100 * row['share']:.1f} % ({100 * row['low']:.1f} to {100 * row['high']:.1f})",
+            "lost": ranged(row["lost"], row["lost_low"], row["lost_high"], 1),
+            "of judged": "–" if row["share_of_judged"] is None else f"{100 * row['share_of_judged']:.2f} %",
+        }
+    )
+
+
+def _pair(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "question": row["question"],
+        "of": "sensitivity" if row["truth"] == "positive" else "specificity",
+        "first": row["name"],
+        "of the first": proportion(row["k"], row["n"], row["share"], row["low"], row["high"]),
+        "second": row["other_name"],
+        "of the second": proportion(row["other_k"], row["n"], row["other_share"], row["other_low"], row["other_high"]),
+        "right alone": f"{row['only_first']} : {row['only_second']}",
+        "difference": f"{100 * row['difference']:+.1f} % ({100 * row['difference_low']:+.1f} to {100 * row['difference_high']:+.1f})",
+        "p": f"{row['p']:.3g}",
+    }
+
+
+def _paired_area(row: dict[str, Any]) -> dict[str, Any]:
+    return {
+        "question": row["question"],
+        "positives": row["positives"],
+        "negatives": row["negatives"],
+        "first": f"{row['name']} {row['first']:.3f}",
+        "second": f"{row['other_name']} {row['second']:.3f}",
+        "difference": ranged(row["difference"], row["low"], row["high"]),
+        "p": "–" if row["p"] is None else f"{row['p']:.3g}",
+    }
+
+
+def _subgroup(row: dict[str, Any]) -> dict[str, Any]:
+    counts = {name: "suppressed" if row[name] is None else str(row[name]) for name in ("units", "verified")}
+    shares = {name: "suppressed" if row[f"{name}_n"] is None else share(row, name) for name in ("sensitivity", "specificity")}
+    return _named(row, "subgroup", "subgroup_value") | counts | shares
+
+
+def _bin(row: dict[str, Any]) -> dict[str, Any]:
+    observed = proportion(row["k"], row["n"], row["observed"], row["low"], row["high"])
+    return _named(row) | {"from": row["bin_low"], "to": row["bin_high"], "predicted": row["predicted"], "observed": observed}
+
+
+if __name__ == "__main__":
+    run_command(command)
