@@ -35,37 +35,37 @@ with per_patient as (
 boxes as (
     select
         bundle_digest,
-        patient_pseudonym,
         unnest([
-            {'step': 1, 'box': 'objects found', 'images': found},
-            {'step': 2, 'box': 'rejected', 'images': rejected},
-            {'step': 3, 'box': 'failed', 'images': failed},
-            {'step': 4, 'box': 'scored', 'images': scored},
-            {'step': 5, 'box': 'second copies', 'images': copies},
-            {'step': 6, 'box': 'radiographs that count', 'images': radiographs},
-            {'step': 7, 'box': 'pneumonia negative', 'images': pneumonia_negative},
-            {'step': 8, 'box': 'audit sample', 'images': audited},
-            {'step': 9, 'box': 'pneumonia positive', 'images': pneumonia_positive},
-            {'step': 10, 'box': 'reached stage 3', 'images': stage_3},
-            {'step': 11, 'box': 'covid positive', 'images': covid_positive},
-            {'step': 12, 'box': 'linked with a test', 'images': linked},
-            {'step': 13, 'box': 'reference positive', 'images': reference_positive},
-            {'step': 14, 'box': 'reference negative', 'images': reference_negative},
-            {'step': 15, 'box': 'reference indeterminate', 'images': reference_indeterminate},
-            {'step': 16, 'box': 'unverified', 'images': unverified}
+            {'step': 1, 'box': 'objects found', 'images': sum(found), 'patients': count(patient_pseudonym) filter (found > 0)},
+            {'step': 2, 'box': 'rejected', 'images': sum(rejected), 'patients': count(patient_pseudonym) filter (rejected > 0)},
+            {'step': 3, 'box': 'failed', 'images': sum(failed), 'patients': count(patient_pseudonym) filter (failed > 0)},
+            {'step': 4, 'box': 'scored', 'images': sum(scored), 'patients': count(patient_pseudonym) filter (scored > 0)},
+            {'step': 5, 'box': 'second copies', 'images': sum(copies), 'patients': count(patient_pseudonym) filter (copies > 0)},
+            {'step': 6, 'box': 'radiographs that count', 'images': sum(radiographs),
+                'patients': count(patient_pseudonym) filter (radiographs > 0)},
+            {'step': 7, 'box': 'pneumonia negative', 'images': sum(pneumonia_negative),
+                'patients': count(patient_pseudonym) filter (pneumonia_negative > 0)},
+            {'step': 8, 'box': 'audit sample', 'images': sum(audited), 'patients': count(patient_pseudonym) filter (audited > 0)},
+            {'step': 9, 'box': 'pneumonia positive', 'images': sum(pneumonia_positive),
+                'patients': count(patient_pseudonym) filter (pneumonia_positive > 0)},
+            {'step': 10, 'box': 'reached stage 3', 'images': sum(stage_3), 'patients': count(patient_pseudonym) filter (stage_3 > 0)},
+            {'step': 11, 'box': 'covid positive', 'images': sum(covid_positive),
+                'patients': count(patient_pseudonym) filter (covid_positive > 0)},
+            {'step': 12, 'box': 'linked with a test', 'images': sum(linked), 'patients': count(patient_pseudonym) filter (linked > 0)},
+            {'step': 13, 'box': 'reference positive', 'images': sum(reference_positive),
+                'patients': count(patient_pseudonym) filter (reference_positive > 0)},
+            {'step': 14, 'box': 'reference negative', 'images': sum(reference_negative),
+                'patients': count(patient_pseudonym) filter (reference_negative > 0)},
+            {'step': 15, 'box': 'reference indeterminate', 'images': sum(reference_indeterminate),
+                'patients': count(patient_pseudonym) filter (reference_indeterminate > 0)},
+            {'step': 16, 'box': 'unverified', 'images': sum(unverified), 'patients': count(patient_pseudonym) filter (unverified > 0)}
         ], recursive := true)
     from per_patient
+    group by bundle_digest
 ),
 counted as (
-    select
-        bundle_digest,
-        step,
-        box,
-        null as reason,
-        sum(images)::bigint as images,
-        count(patient_pseudonym) filter (images > 0) as patients
+    select bundle_digest, step, box, null as reason, images::bigint as images, patients
     from boxes
-    group by bundle_digest, step, box
     union all
     select bundle_digest, if(outcome = 'rejected', 2, 3), outcome, reason, count(*), count(distinct patient_pseudonym)
     from instance_rows
