@@ -273,13 +273,14 @@ def test_the_link_rule_is_printed(tmp_path: Path):
         LinkRule(-1)
 
 
-@pytest.mark.parametrize("view", REFERENCE_VIEWS)
-def test_without_a_reference_table_the_views_say_how_to_get_them(results: Callable[[Rows], str], view: str):
+def test_without_a_reference_table_the_views_say_how_to_get_them(results: Callable[[Rows], str]):
     folder = results([pneumonia_row(1, covid=True)])
-    for query in (f"from {view}", f"select count(*) from {view}", f"from {view} where bundle_digest = '{DIGEST}'"):
-        with pytest.raises(duckdb.Error, match=r"needs the RT-PCR results.*--reference FILE"):
-            ask(folder, query)
-    assert describe(connect(folder), view) == describe(connect(folder, reference_of()), view)
+    without, empty = connect(folder), connect(folder, reference_of())
+    for view in REFERENCE_VIEWS:
+        for query in (f"from {view}", f"select count(*) from {view}", f"from {view} where bundle_digest = '{DIGEST}'"):
+            with pytest.raises(duckdb.Error, match=r"needs the RT-PCR results.*--reference FILE"):
+                without.sql(query).fetchall()
+        assert describe(without, view) == describe(empty, view)
 
 
 def test_lead_time_by_hand(results: Callable[[Rows], str]):
