@@ -93,7 +93,7 @@ def test_an_archive_that_is_not_there_ends_with_1(bundle: str, key: str, tmp_pat
 
 def test_a_folder_without_a_bundle_ends_with_1(key: str, tmp_path: Path) -> None:
     options = ["--results", str(tmp_path / "r"), "--bundle", str(tmp_path), "--pseudonym-key", key]
-    done = screening("run", str(tmp_path), *options, expected=1)
+    done = screening("run", str(tmp_path / "archive"), *options, expected=1)
     assert "bundle.json" in done.stderr
 
 
