@@ -33,7 +33,7 @@ def measure(
         raise UsageError(f"--unit {unit}: it is {', '.join(UNITS)}")
     connection.execute("set variable min_cell = $limit", {"limit": min_cell})
     units = _definite_units(connection, unit)
-    areas = _rows(connection, "select * from auroc where unit = $unit and subgroup = 'all'", unit)
+    areas = _rows(connection, "select * from auroc where unit = $unit", unit)
     for area in areas:
         area |= _bootstrap(units.get((area["bundle_digest"], area["question"])), replicates, seed)
     return {

@@ -35,13 +35,13 @@ VIEWS = (
     *("threshold_units", "monitor", "monitor_reasons", "monitor_scores"),
 )
 REFERENCE_VIEWS = (
-    *("judgements", "judgement_groups", "group_accuracy", "accuracy", "stage_accuracy", "subgroups", "auroc"),
+    *("judgements", "unlinked_judgements", "group_accuracy", "accuracy", "stage_accuracy", "subgroups", "auroc"),
     *("gate_loss", "paired_accuracy", "calibration", "brier"),
     *("lead_time", "lead_time_summary", "lead_time_by_onset", "thresholds", "threshold_pairs", "monitor_accuracy"),
 )
 
 CASE_VIEWS = ("case_rows", "case_instances", "case_tests")  # of files of cases, in the place of a results folder and a reference table
-MACROS = ("wilson", "likelihood_ratio", "mcnemar", "needs_reference", "dates", "age_band", "onset_band", "at_prevalence")
+MACROS = ("wilson", "likelihood_ratio", "mcnemar", "unit_of", "needs_reference", "dates", "age_band", "onset_band", "at_prevalence")
 
 COPY_THREADS = 16
 
@@ -98,6 +98,8 @@ def connect(
     else:
         connection.register("instance_rows", INSTANCE_SCHEMA.empty_table())
     _create(connection, VIEWS if parts else VIEWS[1:])
+    if reference is not None:
+        _keep_duplicates(connection)
     _group_by(connection, groups, ("instances",))
     _create(connection, REFERENCE_VIEWS)
     return connection
@@ -176,6 +178,11 @@ def _open(rule: LinkRule, has_reference: bool) -> duckdb.DuckDBPyConnection:
 def _create(connection: duckdb.DuckDBPyConnection, *names: Sequence[str]) -> None:
     for name in chain(*names):
         connection.execute(_sql(name))
+
+
+def _keep_duplicates(connection: duckdb.DuckDBPyConnection) -> None:
+    """Work out the view duplicates once, as a table of its name: every answer about accuracy asks for it, some several times."""
+    connection.execute("create table kept as from duplicates; drop view duplicates; alter table kept rename to duplicates")
 
 
 def _group_by(connection: duckdb.DuckDBPyConnection, columns: Sequence[str], tables: Sequence[str]) -> None:

@@ -23,7 +23,7 @@ THREADS = 2
 MEMORY = "4GB"
 ROW_VIEWS = (
     *("instance_rows", "duplicates", "instances", "heatmaps", "links", "reference_verdicts", "verdicts"),
-    *("threshold_units", "judgements", "judgement_groups"),
+    *("threshold_units", "judgements"),
 )
 
 # one radiograph of a person in five has COVID-19, which moves the scores; one image in 200 is sent twice; one in 25 is refused

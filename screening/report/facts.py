@@ -126,7 +126,7 @@ def _answers(connection: duckdb.DuckDBPyConnection, digest: str, options: Report
     answers |= {"calibration": ask("calibration", "and unit = 'patient'"), "brier": ask("brier", "and unit = 'patient'")}
     answers |= {"lead_by_onset": ask("lead_time_by_onset"), "gate_loss": ask("gate_loss")}
     answers["subgroups"] = ask("subgroups", "and unit = 'patient' and question = 'covid'")
-    areas = ask("auroc", "and unit = 'patient' and subgroup = 'all' and auroc is not null")
+    areas = ask("auroc", "and unit = 'patient' and auroc is not null")
     answers["aurocs"] = {row["question"]: row for row in areas}
     answers["gallery"] = _chosen_cases(ask("report_gallery", f"and place <= {options.cases:d}"), options.cases)
     return answers

@@ -1,15 +1,13 @@
--- grain: one row per bundle, unit of analysis, question, subgroup and its value: area under the ROC curve
+-- grain: one row per bundle, unit of analysis and question: area under the ROC curve
 --
 -- How often a positive scores above a negative, ties counting half, with the 95 % interval by DeLong's variance (DeLong, DeLong and
--- Clarke-Pearson 1988), computed from the counts at each score as Sun and Xu (2014) do from midranks. Units with a definite reference standard and
--- a score. The interval takes the units as independent: for radiographs of the same people ask `screening accuracy` for that by bootstrap.
+-- Clarke-Pearson 1988), computed from the counts at each score as Sun and Xu (2014) do from midranks. Units with a definite reference
+-- standard and a score. The interval takes the units as independent: for radiographs of the same people ask `screening accuracy` for that by bootstrap.
 --
 -- columns:
 --   bundle_digest   digest of the bundle that answered
 --   unit            unit of analysis: instance, study or patient
 --   question        covid, pneumonia, gate or stage_3
---   subgroup        all, age, sex, view, site, vendor, days since onset, or a column that was asked for
---   subgroup_value  one of its values
 --   positives       by the reference standard, with a score
 --   negatives       by the reference standard, with a score
 --   auroc           in [0, 1]; null without both
@@ -20,10 +18,10 @@
 create view auroc as
 with at_score as (
     select
-        bundle_digest, unit, question, subgroup, subgroup_value, score,
+        bundle_digest, unit, question, score,
         count(*) filter (truth = 'positive') as positive,
         count(*) filter (truth = 'negative') as negative
-    from judgement_groups
+    from judgements
     where truth in ('positive', 'negative') and score is not null
     group by all
     union all
@@ -32,8 +30,6 @@ with at_score as (
         no_reference('auroc')::varchar as bundle_digest,
         no_reference('auroc')::varchar as unit,
         no_reference('auroc')::varchar as question,
-        no_reference('auroc')::varchar as subgroup,
-        no_reference('auroc')::varchar as subgroup_value,
         no_reference('auroc')::double as score,
         no_reference('auroc')::bigint as positive,
         no_reference('auroc')::bigint as negative
@@ -48,8 +44,8 @@ ordered as (
         sum(negative) over whole as negatives
     from at_score
     window
-        whole as (partition by bundle_digest, unit, question, subgroup, subgroup_value),
-        upwards as (partition by bundle_digest, unit, question, subgroup, subgroup_value order by score)
+        whole as (partition by bundle_digest, unit, question),
+        upwards as (partition by bundle_digest, unit, question order by score)
 ),
 -- placement of a positive among the negatives, and of a negative among the positives
 placements as (
@@ -61,7 +57,7 @@ placements as (
 ),
 summed as (
     select
-        bundle_digest, unit, question, subgroup, subgroup_value,
+        bundle_digest, unit, question,
         any_value(positives)::bigint as positives,
         any_value(negatives)::bigint as negatives,
         sum(positive * positive_placement) / any_value(positives) as auroc,
@@ -85,8 +81,6 @@ select
     bundle_digest,
     unit,
     question,
-    subgroup,
-    subgroup_value,
     positives,
     negatives,
     if(positives > 0 and negatives > 0, auroc, null) as auroc,
@@ -94,4 +88,4 @@ select
     greatest(0, auroc - 1.959963984540054 * sqrt(auroc_variance)) as auroc_low,
     least(1, auroc + 1.959963984540054 * sqrt(auroc_variance)) as auroc_high
 from varied
-order by bundle_digest, unit, question, subgroup, subgroup_value;
+order by bundle_digest, unit, question;

@@ -1,6 +1,7 @@
 -- grain: one row per bundle, unit of analysis, question, subgroup and its value: the 2×2 table and its figures
 --
--- Units, questions and cells: see judgements. Nothing is held back here: the view subgroups does that where few units could be people.
+-- Units, questions and cells: see judgements. Subgroups hold the units that are linked with a test; all holds the others too.
+-- Nothing is held back here: the view subgroups does that where few units could be people.
 -- tp + fp + fn + tn + indeterminate + unverified + not_scored = units: a rejected or failed image is not a negative one.
 --
 -- columns:
@@ -47,25 +48,74 @@
 --   lr_negative_high     upper limit
 
 create view group_accuracy as
-with counted as (
+with profiles as materialized (
+    select
+        bundle_digest,
+        unit,
+        question,
+        age_band(age_years) as age,
+        PatientSex,
+        ViewPosition,
+        InstitutionName,
+        Manufacturer,
+        onset_band(days_since_onset) as onset,
+        cell,
+        truth,
+        undated,
+        count(*) as units
+    from judgements
+    group by all
+),
+grouped as (
+    -- the row of all units needs no profiles: it is asked for most, and then they are not worked out
+    select bundle_digest, unit, question, 'all' as subgroup, 'all' as subgroup_value, cell, truth, undated, 1 as units
+    from judgements
+    union all
+    select bundle_digest, unit, question, 'all', 'all', cell, null, false, units
+    from unlinked_judgements
+    union all
+    select bundle_digest, unit, question, 'age', age, cell, truth, undated, units
+    from profiles
+    union all
+    select bundle_digest, unit, question, 'sex', PatientSex, cell, truth, undated, units
+    from profiles
+    union all
+    select bundle_digest, unit, question, 'view', ViewPosition, cell, truth, undated, units
+    from profiles
+    union all
+    select bundle_digest, unit, question, 'site', InstitutionName, cell, truth, undated, units
+    from profiles
+    union all
+    select bundle_digest, unit, question, 'vendor', Manufacturer, cell, truth, undated, units
+    from profiles
+    union all
+    select bundle_digest, unit, question, 'days since onset', onset, cell, truth, undated, units
+    from profiles
+    union all
+    select judgements.bundle_digest, unit, question, group_values.subgroup, group_values.subgroup_value, cell, truth, undated, 1
+    from judgements
+    inner join group_values
+        on judgements.bundle_digest = group_values.bundle_digest and judgements.object_id = group_values.object_id
+),
+counted as (
     select
         bundle_digest,
         unit,
         question,
         subgroup,
-        subgroup_value,
-        count(*) as units,
-        count(*) filter (cell = 'tp') as tp,
-        count(*) filter (cell = 'fp') as fp,
-        count(*) filter (cell = 'fn') as fn,
-        count(*) filter (cell = 'tn') as tn,
-        count(*) filter (cell = 'indeterminate') as indeterminate,
-        count(*) filter (cell = 'unverified') as unverified,
-        count(*) filter (cell = 'not_scored') as not_scored,
-        count(*) filter (cell = 'not_scored' and truth = 'positive') as not_scored_positive,
-        count(*) filter (cell in ('tp', 'fp', 'fn', 'tn') and undated) as undated
-    from judgement_groups
-    group by bundle_digest, unit, question, subgroup, subgroup_value
+        coalesce(subgroup_value, 'unknown') as subgroup_value,
+        sum(units)::bigint as units,
+        coalesce(sum(units) filter (cell = 'tp'), 0)::bigint as tp,
+        coalesce(sum(units) filter (cell = 'fp'), 0)::bigint as fp,
+        coalesce(sum(units) filter (cell = 'fn'), 0)::bigint as fn,
+        coalesce(sum(units) filter (cell = 'tn'), 0)::bigint as tn,
+        coalesce(sum(units) filter (cell = 'indeterminate'), 0)::bigint as indeterminate,
+        coalesce(sum(units) filter (cell = 'unverified'), 0)::bigint as unverified,
+        coalesce(sum(units) filter (cell = 'not_scored'), 0)::bigint as not_scored,
+        coalesce(sum(units) filter (cell = 'not_scored' and truth = 'positive'), 0)::bigint as not_scored_positive,
+        coalesce(sum(units) filter (cell in ('tp', 'fp', 'fn', 'tn') and undated), 0)::bigint as undated
+    from grouped
+    group by bundle_digest, unit, question, subgroup, coalesce(subgroup_value, 'unknown')
 )
 select
     *,

@@ -22,21 +22,30 @@
 --   specificity_highest  had no unknown_not_called the disease and all unknown_called
 
 create view report_verification as
-with counted as (
+with persons as (
+    select bundle_digest, question, cell, called, count(*) as units
+    from report_persons
+    group by all
+    union all
+    select bundle_digest, question, cell, called, units
+    from unlinked_judgements
+    where unit = 'patient' and question in ('covid', 'stage_3', 'pneumonia')
+),
+counted as (
     select
         bundle_digest,
         question,
-        count(*) as persons,
-        count(*) filter (cell = 'tp') as tp,
-        count(*) filter (cell = 'fp') as fp,
-        count(*) filter (cell = 'fn') as fn,
-        count(*) filter (cell = 'tn') as tn,
-        count(*) filter (cell = 'indeterminate') as indeterminate,
-        count(*) filter (cell = 'unverified') as unverified,
-        count(*) filter (cell = 'not_scored') as not_scored,
-        count(*) filter (cell in ('indeterminate', 'unverified') and called) as unknown_called,
-        count(*) filter (cell in ('indeterminate', 'unverified') and not called) as unknown_not_called
-    from report_persons
+        sum(units)::bigint as persons,
+        coalesce(sum(units) filter (cell = 'tp'), 0)::bigint as tp,
+        coalesce(sum(units) filter (cell = 'fp'), 0)::bigint as fp,
+        coalesce(sum(units) filter (cell = 'fn'), 0)::bigint as fn,
+        coalesce(sum(units) filter (cell = 'tn'), 0)::bigint as tn,
+        coalesce(sum(units) filter (cell = 'indeterminate'), 0)::bigint as indeterminate,
+        coalesce(sum(units) filter (cell = 'unverified'), 0)::bigint as unverified,
+        coalesce(sum(units) filter (cell = 'not_scored'), 0)::bigint as not_scored,
+        coalesce(sum(units) filter (cell in ('indeterminate', 'unverified') and called), 0)::bigint as unknown_called,
+        coalesce(sum(units) filter (cell in ('indeterminate', 'unverified') and not called), 0)::bigint as unknown_not_called
+    from persons
     group by bundle_digest, question
 )
 select

@@ -2,8 +2,9 @@
 -- needs: variable min_cell: fewer units than that are not shown (unset is 5; 1 shows all)
 --
 -- Where a row has verified units, but fewer than min_cell, all its figures are null and `suppressed` is true. Where only its positives (or
--- negatives) are that few but not none, the figures that rest on them are null, and so is what they could be worked out from. Where one value
--- of a subgroup alone is suppressed, the total would give it away: the value with the fewest verified units beside it is suppressed too.
+-- negatives) are that few but not none, the figures that rest on them are null, and so is what they could be worked out from.
+-- Where one value of a subgroup alone is suppressed, the total would give it away: the one with the fewest verified units beside it is
+-- suppressed too.
 --
 -- columns:
 --   bundle_digest     digest of the bundle that answered
@@ -12,7 +13,7 @@
 --   subgroup          age, sex, view, site, vendor, days since onset, or a column that was asked for
 --   subgroup_value    one of its values
 --   suppressed        too few verified units to show, or held back with one that has too few
---   units             how many there are; null where suppressed
+--   units             linked with a test; null where suppressed
 --   verified          of them, scored and with a definite reference standard; null where part of it is too small to show
 --   sensitivity_k     true positives
 --   sensitivity_n     positives by the reference standard
@@ -41,7 +42,9 @@ placed as (
     select
         *,
         count(*) filter (small) over same_subgroup as small_values,
-        row_number() over (partition by bundle_digest, unit, question, subgroup order by small, verified_units = 0, verified_units, subgroup_value) as place_of_others
+        row_number() over (
+            partition by bundle_digest, unit, question, subgroup order by small, verified_units = 0, verified_units, subgroup_value
+        ) as place_of_others
     from sized
     window same_subgroup as (partition by bundle_digest, unit, question, subgroup)
 ),

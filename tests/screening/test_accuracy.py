@@ -101,10 +101,8 @@ def test_those_stopped_by_the_gate_rank_below_all_others(tmp_path: Path):
         instance_row(4, pneumonia_logit=-8.0),
     ]
     connection = open_rows(tmp_path, rows, (1, "positive", 0), (2, "positive", 0), (3, "negative", 0), (4, "negative", 0))
-    (row,) = connection.sql(
-        "select auroc, positives, negatives from auroc where unit = 'patient' and question = 'covid' and subgroup = 'all'"
-    ).fetchall()
-    assert row == (0.5, 2, 2)  # 1 above both, 2 below both
+    (row,) = (row for row in measure(connection, replicates=0)["auroc"] if row["question"] == "covid")
+    assert (row["auroc"], row["positives"], row["negatives"]) == (0.5, 2, 2)  # 1 above both, 2 below both
 
 
 def test_areas_are_those_of_scikit_learn_and_delong(tmp_path: Path):
@@ -244,7 +242,7 @@ def test_a_person_has_the_attributes_of_the_first_radiograph(tmp_path: Path):
     tests = reference_of((1, "positive", 2)).set_column(1, "symptom_onset_date", pa.array([NIGHT - timedelta(3)], pa.date32()))
     write_instances(str(tmp_path / "results"), [first, second])
     found = connect(str(tmp_path / "results"), tests).sql(
-        "select subgroup, subgroup_value, cell from judgement_groups where unit = 'patient' and question = 'covid' and subgroup <> 'all'"
+        "select subgroup, subgroup_value, tp from group_accuracy where unit = 'patient' and question = 'covid' and subgroup <> 'all'"
     )
     known = {row for row in found.fetchall() if row[1] != "unknown"}
-    assert known == {("age", "40 to 64", "tp"), ("view", "PA", "tp"), ("days since onset", "3 to 5", "tp")}
+    assert known == {("age", "40 to 64", 1), ("view", "PA", 1), ("days since onset", "3 to 5", 1)}

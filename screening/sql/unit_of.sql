@@ -1,0 +1,21 @@
+-- What several radiographs of one unit say together, in numbers of which the highest counts.
+
+-- the truth of a unit: a positive test decides, then a negative, then an indeterminate one
+create macro truth_rank(truth) as
+    case truth when 'positive' then 3 when 'negative' then 2 when 'indeterminate' then 1 else 0 end;
+
+create macro ranked_truth(rank) as
+    case rank when 3 then 'positive' when 2 then 'negative' when 1 then 'indeterminate' end;
+
+-- the answer for a unit: of the radiographs with a definite truth, where there are any, then of the indeterminate ones, then of all;
+-- positive when one of them is, and null where none of them was scored
+create macro call_rank(called, truth) as
+    4 * case when truth in ('positive', 'negative') then 2 when truth is null then 0 else 1 end
+    + case when called then 2 when called is null then 0 else 1 end;
+
+create macro ranked_call(rank) as
+    case rank % 4 when 2 then true when 1 then false end;
+
+-- orders the radiographs by the whole cascade: those stopped by stage 2 lie below all others
+create macro cascade_rank(pneumonia_positive, pneumonia_rank, covid_rank) as
+    if(pneumonia_positive is false, pneumonia_rank - 1000000, covid_rank);
