@@ -16,7 +16,7 @@ import torch.distributed as dist
 from torch import nn
 
 from screening.bundle import NetworkSpec
-from screening.compute import computes_bf16
+from screening.compute import computes_bf16, keep_freed_memory
 from screening.models import build
 from train.augment import augment
 from train.batches import GroupStream, Row, balanced_batch
@@ -174,6 +174,8 @@ def _settle(workers_here: int) -> None:
     torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // workers_here))
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
+    torch.utils.deterministic.fill_uninitialized_memory = False  # it finds reads of fresh memory, and costs a third of a step to write NaNs
+    keep_freed_memory()
     torch.backends.cudnn.benchmark = False
 
 
