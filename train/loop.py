@@ -174,7 +174,7 @@ def _settle(workers_here: int) -> None:
     torch.set_num_threads(max(1, len(os.sched_getaffinity(0)) // workers_here))
     os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
     torch.use_deterministic_algorithms(True, warn_only=True)
-    torch.utils.deterministic.fill_uninitialized_memory = False  # it finds reads of fresh memory, and costs a third of a step to write NaNs
+    torch.utils.deterministic.fill_uninitialized_memory = False  # NaNs in fresh memory are for finding bugs
     keep_freed_memory()
     torch.backends.cudnn.benchmark = False
 
