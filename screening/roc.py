@@ -1,5 +1,6 @@
 """Areas under ROC curves with their uncertainty: DeLong's variance, its paired test, and a bootstrap over patients. numpy alone."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from math import erfc, sqrt
 
@@ -77,23 +78,46 @@ def clustered_bootstrap(
     positive, scores = np.asarray(labels).astype(bool).ravel(), np.asarray(scores, np.float64).ravel()
     area = auroc(positive, scores)
     count = int(positive.sum()), int((~positive).sum())
+    drawn = [areas[0] for areas in _drawn_areas(positive, [scores], clusters, replicates, seed)]
+    return Area(area, *_limits(drawn, replicates), *count)
+
+
+def clustered_bootstrap_paired(
+    labels: np.ndarray, first: np.ndarray, second: np.ndarray, clusters: np.ndarray, replicates: int = BOOTSTRAP_REPLICATES, seed: int = 0
+) -> tuple[float | None, float | None]:
+    """Return the percentile limits of the first area less the second, both over the same draws of patients as `clustered_bootstrap`'s."""
+    positive = np.asarray(labels).astype(bool).ravel()
+    scores = [np.asarray(each, np.float64).ravel() for each in (first, second)]
+    drawn = [areas[0] - areas[1] for areas in _drawn_areas(positive, scores, clusters, replicates, seed)]
+    return _limits(drawn, replicates)
+
+
+def _drawn_areas(
+    positive: np.ndarray, scores: Sequence[np.ndarray], clusters: np.ndarray, replicates: int, seed: int
+) -> Iterator[list[float]]:
+    """Yield the areas of each of the scores over draws of whole patients, at most `replicates` of twice as many draws."""
     _, patient = np.unique(np.asarray(clusters), return_inverse=True)
     patients = int(patient.max()) + 1
-    order = np.argsort(scores, kind="stable")
-    starts = np.flatnonzero(np.diff(scores[order], prepend=-np.inf))
-    positive, patient = positive[order], patient[order]
-    random = np.random.default_rng(seed)
-    drawn = []
-    for _ in range(2 * replicates):
-        weights = np.bincount(random.integers(0, patients, patients), minlength=patients)[patient]
-        if (value := _weighted_area(positive, weights, starts)) is not None:
-            drawn.append(value)
-        if len(drawn) == replicates:
-            break
-    if len(drawn) < replicates or patients < 2:
-        return Area(area, None, None, *count)
+    ordered = []
+    for each in scores:
+        order = np.argsort(each, kind="stable")
+        ordered.append((positive[order], patient[order], np.flatnonzero(np.diff(each[order], prepend=-np.inf))))
+    random, found = np.random.default_rng(seed), 0
+    for _ in range(2 * replicates if patients > 1 else 0):
+        times = np.bincount(random.integers(0, patients, patients), minlength=patients)
+        areas = [_weighted_area(labels, times[owner], starts) for labels, owner, starts in ordered]
+        if None not in areas:
+            yield areas
+            found += 1
+        if found == replicates:
+            return
+
+
+def _limits(drawn: Sequence[float], replicates: int) -> tuple[float | None, float | None]:
+    if len(drawn) < replicates or not drawn:
+        return None, None
     low, high = np.quantile(drawn, [0.025, 0.975])
-    return Area(area, float(low), float(high), *count)
+    return float(low), float(high)
 
 
 def _weighted_area(positive: np.ndarray, weights: np.ndarray, starts: np.ndarray) -> float | None:

@@ -7,7 +7,7 @@ from typing import Any
 from schemas.bundle import BundleManifest, OperatingPoint
 from screening.bundle import Bundle, save_bundle
 from train.config import FitConfig
-from train.evaluation import Scores, score_images
+from train.evaluation.scores import Scores, score_images
 from train.frozen import Frozen, save_provisional
 from train.images import ImageCache
 from train.manifest import Manifest

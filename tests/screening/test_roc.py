@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from screening.roc import clustered_bootstrap, delong, delong_paired
+from screening.roc import clustered_bootstrap, clustered_bootstrap_paired, delong, delong_paired
 
 
 def structural_components(positive: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -89,3 +89,17 @@ def test_bootstrap_is_seeded_and_is_scikit_learns():
 def test_bootstrap_of_one_patient_has_no_interval():
     area = clustered_bootstrap(np.array([1, 0]), np.array([1.0, 0.0]), np.array(["a", "a"]), 50)
     assert (area.auroc, area.low, area.high) == (1.0, None, None)
+
+
+def test_paired_bootstrap_draws_the_same_patients_for_both():
+    positive, first, second = sample(2)
+    clusters = np.arange(positive.size) // 2
+    low, high = clustered_bootstrap_paired(positive, first, second, clusters, 200, seed=3)
+    random = np.random.default_rng(3)
+    differences = []
+    for _ in range(200):
+        weights = np.bincount(random.integers(0, 100, 100), minlength=100)[clusters]
+        differences.append(np.subtract(*(roc_auc_score(positive, scores, sample_weight=weights) for scores in (first, second))))
+    assert (low, high) == pytest.approx(tuple(np.quantile(differences, [0.025, 0.975])))
+    assert clustered_bootstrap_paired(positive, first, first, clusters, 50) == (0, 0)
+    assert clustered_bootstrap_paired(positive, first, second, np.zeros(positive.size), 50) == (None, None)

@@ -14,7 +14,8 @@ from screening.cascade import Cascade
 from screening.errors import TrainingError, UsageError
 from tests.train.radiographs import write_manifest, write_radiographs
 from train.config import FitConfig, StageConfig
-from train.evaluation import evaluate_split
+from train.evaluation.evaluate import evaluate
+from train.evaluation.intervals import Resampling
 from train.fit import fit
 from train.manifest import read_manifest
 
@@ -74,11 +75,13 @@ def test_the_bundle_says_what_it_was_trained_on(radiographs: Path, fitted: tuple
 
 
 def test_evaluation_goes_through_the_cascade(radiographs: Path, fitted: tuple) -> None:
-    found = evaluate_split(fitted[0], str(radiographs), "test")
-    assert (found["split"], found["images"], found["lungs_dice_images"]) == ("test", 6, 6)
-    assert 0 <= found["pneumonia_auroc"] <= 1
+    found = evaluate(fitted[0], str(radiographs), ["test"], how=Resampling(replicates=20))
+    figures = found["splits"]["test"]
+    assert found["bundle"]["digest"] == fitted[1].digest()
+    assert (figures["images"], figures["dice"]["mean"]["n"]) == (6, 6)
+    assert 0 <= figures["stages"]["pneumonia"]["auroc"]["value"] <= 1
     with pytest.raises(UsageError, match="no image in split"):
-        evaluate_split(fitted[0], str(radiographs), "holdout")
+        evaluate(fitted[0], str(radiographs), ["holdout"])
 
 
 def test_one_stage_takes_the_others_over_and_a_seed_gives_the_same_twice(radiographs: Path, fitted: tuple, tmp_path: Path) -> None:

@@ -1,0 +1,142 @@
+"""A bundle's answers for the images of a split, from the networks that screen, under three ways to show them the image."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from schemas.bundle import BundleManifest
+from screening.bundle import load_manifest
+from screening.cascade_result import CascadeResult, Judgement, judgement_of
+from screening.metrics import auroc
+from train.images import ImageCache, masks_of, pixels_of
+from train.inputs import cascade_at, on_cascade_workers
+from train.stages import STAGES, dice
+
+CARRIED = ("image_id", "patient_id", "label", "source", "view")
+
+
+class Shown(StrEnum):
+    """What stages 2 and 3 are shown of an image. Erased pixels are set to the mean, as the cascade does outside the lungs."""
+
+    LUNGS = "lungs_only"  # the cascade as it screens
+    WHOLE = "whole_image"  # without the lung mask, the paper's Table 3
+    OUTSIDE = "lungs_erased"  # the complement of the lung mask: the outline of the lungs stays visible, their inside does not
+
+
+@dataclass(frozen=True)
+class Scores:
+    """A bundle's answers for N images, every one through all stages as in an audit, in the order of the manifest.
+
+    `image_id`, `patient_id`, `label`, `source` and `view` (N,) str; `lungs_found` (N,) bool; `pneumonia_logit` and `covid_logit` (N,)
+    float32, NaN where no lungs were found; `dice` (N,) float in [0, 1], NaN where the image has no mask to compare with.
+    `bundle` brings the calibration and the operating points that make probabilities and calls of the logits.
+    """
+
+    bundle: BundleManifest
+    image_id: np.ndarray
+    patient_id: np.ndarray
+    label: np.ndarray
+    source: np.ndarray
+    view: np.ndarray
+    lungs_found: np.ndarray
+    pneumonia_logit: np.ndarray
+    covid_logit: np.ndarray
+    dice: np.ndarray
+
+    def judged(self, stage: str) -> Judgement:
+        """Return scores, probabilities and calls of stage "pneumonia" or "covid", as the cascade makes them."""
+        threshold = self.bundle.operating_points[stage].threshold
+        return judgement_of(getattr(self, f"{stage}_logit"), threshold, self.bundle.calibration.get(stage))
+
+    def value(self, stage: str) -> np.ndarray:
+        """Return the probability, or the score where the stage is not calibrated, (N,) in [0, 1].
+
+        0 where no lungs were found: such an image is refused, so that it is never called positive.
+        """
+        judged = self.judged(stage)
+        return np.nan_to_num(judged.probability if stage in self.bundle.calibration else judged.score, nan=0.0)
+
+    def in_stage(self, stage: str) -> np.ndarray:
+        """Return (N,) bool: the images that a stage is there to tell apart, lungs found or not."""
+        return np.isin(self.label, STAGES[stage].groups)
+
+    def of_stage(self, stage: str) -> tuple[np.ndarray, np.ndarray]:
+        """Return labels (M,) bool and values (M,) of the images that a stage is there to tell apart."""
+        chosen = self.in_stage(stage)
+        return np.isin(self.label[chosen], list(STAGES[stage].positive)), self.value(stage)[chosen]
+
+    def take(self, rows: np.ndarray) -> "Scores":
+        """Return some of the images: `rows` is (N,) bool, or indices."""
+        return replace(self, **{field.name: getattr(self, field.name)[rows] for field in fields(self) if field.name != "bundle"})
+
+    def summary(self) -> dict[str, Any]:
+        """Return n, mean Dice with its n, and the AUROC of stages 2 and 3; null where there is nothing to compute it from."""
+        compared = self.dice[~np.isnan(self.dice)]
+        figures: dict[str, Any] = {
+            "images": int(self.label.size),
+            "lungs_not_found": int((~self.lungs_found).sum()),
+            "lungs_dice": float(compared.mean()) if compared.size else None,
+            "lungs_dice_images": int(compared.size),
+        }
+        for stage in ("pneumonia", "covid"):
+            labels, values = self.of_stage(stage)
+            both = 0 < labels.sum() < labels.size
+            figures[f"{stage}_auroc"] = float(auroc(labels, values)) if both else None
+            figures[f"{stage}_positive"], figures[f"{stage}_negative"] = int(labels.sum()), int((~labels).sum())
+        return figures
+
+
+def score_images(bundle_url: str, images: ImageCache, split: str, *, use_gpu: bool = False) -> Scores:
+    """Run the cascade of a bundle over one split of a decoded data set. Every image goes through stage 3, as in an audit."""
+    return score_shown(bundle_url, images, split, (Shown.LUNGS,), use_gpu=use_gpu)[Shown.LUNGS]
+
+
+def score_shown(bundle_url: str, images: ImageCache, split: str, shown: Sequence[Shown], *, use_gpu: bool = False) -> dict[Shown, Scores]:
+    """Return what `score_images` does for each way to show the images. Stage 1 always sees the whole image, and finds the same lungs."""
+    options = {"bundle": (bundle_url, use_gpu), "shown": tuple(shown)}
+    columns = collected(images.dataset([split]).map_batches(score_rows, fn_kwargs=options, **on_cascade_workers(1, use_gpu)))
+    manifest = load_manifest(bundle_url)
+    shared = {name: columns[name] for name in (*CARRIED, "lungs_found", "dice")}
+    return {
+        each: Scores(manifest, **shared, **{f"{stage}_logit": columns[f"{each}.{stage}_logit"] for stage in ("pneumonia", "covid")})
+        for each in shown
+    }
+
+
+def collected(dataset: Any) -> dict[str, np.ndarray]:
+    """Return every column of a Ray Data set whose rows are small."""
+    blocks = list(dataset.iter_batches(batch_size=None, batch_format="numpy"))
+    return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
+
+
+def score_rows(rows: dict[str, np.ndarray], *, bundle: tuple[str, bool], shown: Sequence[Shown]) -> dict[str, np.ndarray]:
+    """Turn decoded rows into columns of `Scores`. `bundle` is its URL and whether it runs on a GPU."""
+    pixels, truth = pixels_of(rows), masks_of(rows)
+    result = cascade_at(*bundle)(pixels, audit=np.ones(len(pixels), bool), guided=False)
+    mask = torch.from_numpy(result.lung_mask)[:, None].to(torch.uint8)
+    found = F.interpolate(mask, truth.shape[2:], mode="nearest-exact").numpy()
+    columns = {name: rows[name].astype(str) for name in CARRIED}
+    columns |= {"lungs_found": result.lungs_found, "dice": np.where(rows["has_mask"], dice(truth > 0, found > 0), np.nan)}
+    for each in shown:
+        logits = _logits(cascade_at(*bundle), pixels, result, each)
+        columns |= {f"{each}.{stage}_logit": logit for stage, logit in logits.items()}
+    return columns
+
+
+def _logits(cascade: Any, pixels: np.ndarray, result: CascadeResult, shown: Shown) -> dict[str, np.ndarray]:
+    """Return the logits of stages 2 and 3, (B,) float32. H² is of the image as shown, so that nothing erased comes back through it."""
+    if shown is Shown.LUNGS:
+        return {"pneumonia": result.pneumonia_logit, "covid": result.covid_logit}
+    lungs = torch.from_numpy(result.lung_mask).to(cascade.device)
+    kept = torch.ones_like(lungs) if shown is Shown.WHOLE else ~lungs
+    images = np.flatnonzero(result.lungs_found)
+    with torch.inference_mode():
+        held = cascade.hold(pixels)
+        pneumonia, h2 = cascade.judge("pneumonia", held, kept, images)
+        covid, _ = cascade.judge("covid", held, kept, images, h2)
+    return {"pneumonia": pneumonia.logit, "covid": covid.logit}
