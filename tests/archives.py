@@ -4,6 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
+from screening.archive import ObjectReader, scan
 from screening.dicom_writer import StudyAttributes, uid_of, write_dicom
 from screening.ingest import IngestConfig, ingest
 from screening.phantom import make_phantom
@@ -29,3 +30,10 @@ def phantom_pixels(n: int) -> np.ndarray:
     """Return (n, 1, 512, 512) uint8 phantoms as the cascade sees them."""
     files = [phantom_dicom(1000 + i, FINDINGS[i % 3]) for i in range(n)]
     return np.stack([ingest(data, IngestConfig(), None).pixels[None] for data in files])
+
+
+def archive_pixels(url: str) -> np.ndarray:
+    """Return (n, 1, 512, 512) uint8: the images of an archive that the gate lets through."""
+    with ObjectReader(max_bytes=2**30) as reader:
+        found = [ingest(reader.read(name), IngestConfig(), None) for batch in scan(url) for name in batch.column("object_url").to_pylist()]
+    return np.stack([image.pixels[None] for image in found if image.pixels is not None])
