@@ -84,6 +84,7 @@ def test_evaluation_goes_through_the_cascade(radiographs: Path, fitted: tuple) -
         evaluate(fitted[0], str(radiographs), ["holdout"])
 
 
+@pytest.mark.slow
 def test_one_stage_takes_the_others_over_and_a_seed_gives_the_same_twice(radiographs: Path, fitted: tuple, tmp_path: Path) -> None:
     """With two workers, so that the order in which they answer takes part."""
     folder, manifest, _ = fitted
