@@ -20,6 +20,7 @@ from screening.errors import ScreeningError
 from screening.run_config import RunConfig
 
 SAMPLE_SECONDS = 0.25
+SAMPLE_SHARE = 0.02  # of one core at most goes into sampling: the kernel walks every page of a process to tell its share of them
 NIGHT = date(2020, 3, 1)
 
 
@@ -119,8 +120,11 @@ class _Peak:
         self._thread.join()
 
     def _watch(self) -> None:
-        while not self._ended.wait(SAMPLE_SECONDS):
+        pause = SAMPLE_SECONDS
+        while not self._ended.wait(pause):
+            started = time.thread_time()
             self.bytes = max(self.bytes, self._tree_bytes())
+            pause = max(SAMPLE_SECONDS, (time.thread_time() - started) / SAMPLE_SHARE)
 
     def _tree_bytes(self) -> int:
         total = 0
