@@ -15,6 +15,7 @@ from screening.storage import filesystem_of, split_url
 
 GROUPS = ("normal", "pneumonia", "covid")  # the labels; batches of stages 2 and 3 are drawn evenly from them
 SPLITS = ("train", "val", "test")  # val is the tuning split
+UNLABELLED = "lung mask only"  # stands for the label of an image that has none, in counts
 REQUIRED = ("image", "label", "split")
 OPTIONAL = ("image_id", "lung_mask", "patient_id", "source", "view")
 _FAULTS_SHOWN = 3
@@ -24,8 +25,8 @@ _FAULTS_SHOWN = 3
 class Manifest:
     """A checked manifest.
 
-    `table` has the columns image_id, image_url, lung_mask_url (null where there is none), label, split, patient_id, source, view,
-    all strings, in the order of the file. `digest` is the SHA-256 of the file.
+    `table` has the columns image_id, image_url, lung_mask_url (null where there is none), label (null where only the mask counts), split,
+    patient_id, source, view, all strings, in the order of the file. `digest` is the SHA-256 of the file.
     """
 
     url: str
@@ -36,7 +37,7 @@ class Manifest:
         """Return what a bundle says of the data it was trained on: counts by split and label, sources, patients, the file's digest."""
         counts = {split: {} for split in SPLITS}
         for split, label, n in self.table.group_by("split", "label").len().sort("split", "label").iter_rows():
-            counts[split][label] = n
+            counts[split][label or UNLABELLED] = n
         masks = self.table.filter(pl.col("lung_mask_url").is_not_null()).group_by("split").len().sort("split")
         return {
             "manifest_sha256": self.digest,
@@ -52,8 +53,9 @@ def read_manifest(url: str) -> Manifest:
 
     Columns: image, label (normal, pneumonia or covid) and split (train, val or test) are required; image_id, lung_mask, patient_id,
     source and view are used where present, others are ignored. Paths are relative to the CSV; URLs are taken as they are.
-    Without a patient_id each image counts as a patient of its own. Raises TrainingError, which names the column and the lines,
-    for a missing column, an unknown label or split, an image twice, and a patient in two splits.
+    The label may be empty where there is a lung mask: stage 1 learns from the image, the others do not. Without a patient_id each image
+    counts as a patient of its own. Raises TrainingError, which names the column and the lines, for a missing column, an unknown label or
+    split, an image twice, and a patient in two splits.
     """
     content = _read(url)
     try:
@@ -104,7 +106,8 @@ def _check_values(url: str, table: pl.DataFrame) -> None:
     numbered = table.with_row_index("line", offset=2)  # line 1 is the header
     _refuse(url, numbered.filter(pl.col("image").is_null()), "no image")
     for column, known in (("label", GROUPS), ("split", SPLITS)):
-        _refuse(url, numbered.filter(pl.col(column).is_in(known).not_().fill_null(True)), f"{column} is not one of {', '.join(known)}")
+        missing = pl.lit(True) if column == "split" else pl.col("lung_mask").is_null()
+        _refuse(url, numbered.filter(pl.col(column).is_in(known).not_().fill_null(missing)), f"{column} is not one of {', '.join(known)}")
     _refuse(url, numbered.filter(pl.col("image").is_duplicated()), "the same image more than once")
     crossing = numbered.filter(pl.col("patient_id").is_not_null() & (pl.col("split").n_unique().over("patient_id") > 1))
     _refuse(url, crossing, "a patient in more than one split, so that the test would be on people seen in training")
