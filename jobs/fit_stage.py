@@ -9,6 +9,7 @@ from jobs.console import err, out, print_json, run_command
 
 if TYPE_CHECKING:
     from schemas.bundle import BundleManifest
+    from train.progress import EpochLine
 
 
 class StageName(StrEnum):
@@ -36,6 +37,12 @@ def command(
     workers: Annotated[int, typer.Option(min=1, help="training processes, one CPU or GPU each")] = 1,
     gpus: Annotated[bool, typer.Option("--gpus", help="one GPU a worker (NCCL); otherwise CPUs (gloo)")] = False,
     init_from: Annotated[str | None, typer.Option(help="bundle that brings the other stages, and the first weights of this one")] = None,
+    distill_weight: Annotated[
+        float | None, typer.Option(min=0, help="lambda of Eq. 2: hold stage pneumonia to the bundle of --init-from on the old data")
+    ] = None,
+    old_manifest: Annotated[
+        str | None, typer.Option(help="CSV of the old data, its normal and pneumonia images  [default: those of MANIFEST]")
+    ] = None,
     seed: Annotated[int, typer.Option(help="the same seed gives the same curve again, on the same kind of machine")] = 0,
     storage: Annotated[
         str | None, typer.Option(help="folder or URL for decoded images and checkpoints: a killed training goes on from there")
@@ -46,6 +53,9 @@ def command(
 
     Images are DICOM, PNG or JPEG files, and pass the same gate as in a run. Splits are train, val (early stopping and operating points)
     and test (never touched). Training on several machines needs --storage that all of them reach.
+
+    A bundle learns a new disease without forgetting the old ones with --init-from and --distill-weight (Eq. 2): cross-entropy over the
+    manifest, plus that weight times how far stage 2 has moved from the earlier one on the old data. 0 is plain training.
 
     Example:
 
@@ -59,10 +69,14 @@ def command(
 
     name = output.rstrip("/").rsplit("/", 1)[-1]
     config = configs.preset(preset.value, name=name, workers=workers, use_gpu=gpus, seed=seed, storage_url=storage)
+    config = dataclasses.replace(config, distill_weight=distill_weight, decoders=max(config.decoders, workers))
     if epochs is not None:
         config = config.with_epochs(epochs)
-    config = dataclasses.replace(config, decoders=max(config.decoders, workers))
-    bundle = fit(stage.value, manifest, output, config, init_from=init_from, on_epoch=lambda line: err.print(describe(line), markup=False))
+
+    def show(line: "EpochLine") -> None:
+        err.print(describe(line), markup=False)
+
+    bundle = fit(stage.value, manifest, output, config, init_from=init_from, old_manifest=old_manifest, on_epoch=show)
     if json:
         print_json(bundle.model_dump(mode="json"))
     else:

@@ -1,5 +1,6 @@
 """What a training can be told: one small frozen dataclass a stage, one for the whole, and two presets."""
 
+import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -41,6 +42,8 @@ class FitConfig:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     pneumonia_rule: str = "sensitivity>=0.90"  # how the operating points are chosen, see train.operating_points
     covid_rule: str = "sensitivity>=0.90"
+    distill_weight: float | None = None  # lambda of Eq. 2, how strongly stage 2 is held to the bundle it begins from; None is not at all
+    old_manifest_sha256: str | None = None  # of the old data's own manifest, filled in when it is read
     seed: int = 0
     workers: int = 1  # Ray Train workers, one process each
     use_gpu: bool = False  # one GPU a worker, NCCL; otherwise CPUs and gloo
@@ -53,6 +56,7 @@ class FitConfig:
     def __post_init__(self) -> None:
         _check(self.workers >= 1, "--workers must be at least 1")
         _check(self.decoders >= 1, "decoders must be at least 1")
+        _check(self.distill_weight is None or 0 <= self.distill_weight < math.inf, "the distillation weight must be 0 or more")
         for stage, groups in (("lungs", 1), ("pneumonia", 3), ("covid", 2)):
             size = self.stage(stage).batch_size
             even = f"batch size {size} of stage {stage} does not divide evenly among {groups} groups and {self.workers} workers"

@@ -3,18 +3,22 @@
 import dataclasses
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
+
+from ray.actor import ActorHandle
 
 from schemas.bundle import STAGES, BundleManifest
 from screening import bundle
 from screening.bundle import Bundle
 from screening.errors import TrainingError, UsageError
+from screening.storage import join, put_atomic
 from train.config import FitConfig
+from train.curves import CURVES_FILE, curves_svg
 from train.export import export
 from train.frozen import Frozen, save_provisional, spec_of, taken_over
 from train.images import ImageCache, cached
-from train.inputs import stage_inputs
+from train.inputs import StageInputs, stage_inputs, with_old_data
 from train.manifest import Manifest, read_manifest
 from train.operating_points import check_rule
 from train.progress import OnEpoch, watched
@@ -30,9 +34,12 @@ def fit(
     config: FitConfig,
     *,
     init_from: str | None = None,
+    old_manifest: str | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> BundleManifest:
-    """Train one stage or all, write a bundle to `output_url` and return its manifest.
+    """Train one stage or all, write a bundle to `output_url`, with a picture of the curves beside it, and return its manifest.
+
+    TensorBoard reads the curves while they grow, below `events` in the storage.
 
     Args:
         stage: "lungs", "pneumonia", "covid" or "all". A stage is trained on what the earlier ones, frozen, leave of the image.
@@ -40,41 +47,68 @@ def fit(
         output_url: folder of the bundle, any fsspec URL.
         config: resolved configuration, stored in the bundle.
         init_from: a bundle. The stages not trained are taken over from it; the stage trained begins with its weights where the
-            network is the same.
+            network is the same, and is held to what that bundle says of old data by `config.distill_weight` (Eq. 2; stage 2 only).
+        old_manifest: what those old data are, its normal and pneumonia images; None takes those of `manifest_url`. With a weight of 0
+            there is no second term, and it is not read: plain training from the same weights.
         on_epoch: called with one dict an epoch, from another thread.
 
     Raises:
-        UsageError: a single stage without `init_from`, an unknown stage or rule.
+        UsageError: a single stage without `init_from`, an unknown stage or rule, old data or a distillation weight that nothing uses.
         TrainingError: a manifest that no stage can be trained with, or a training that failed.
         BundleError: a damaged `init_from`.
     """
     stages = _stages(stage, init_from)
     for name in ("pneumonia", "covid"):
         check_rule(config.rule(name))
-    manifest = read_manifest(manifest_url)
     earlier = bundle.load(init_from) if init_from else None
+    _check_distillation(stage, config, earlier, old_manifest)
+    manifest = read_manifest(manifest_url)
     config = _with_preprocessing_of(earlier, config)
+    old = read_manifest(old_manifest) if old_manifest is not None and config.distill_weight else None
+    config = dataclasses.replace(config, old_manifest_sha256=None if old is None else old.digest)
     with training_session(config.storage_url, config.workers) as storage_url, watched(on_epoch) as board:
         images = cached(manifest, storage_url, config.preprocessing, decoders=config.decoders)
+        old_images = None if old is None else cached(old, storage_url, config.preprocessing, decoders=config.decoders)
         for name in stages:
-            _check_groups(name, manifest, images, config)
+            _check_groups(manifest.url, name, TASKS[name].groups, images, config)
+        if old_images is not None:
+            _check_groups(old.url, stage, TASKS[stage].old_groups, old_images, config)
         frozen = taken_over(earlier)
-        curves: dict[str, list[dict[str, Any]]] = {}
-        for name in stages:
-            run_name = _run_name(name, manifest, frozen, config)
-            before = None if name == "lungs" else save_provisional(f"{storage_url}/before-{run_name}", frozen, config)
-            trained = train_stage(
-                name,
-                stage_inputs(name, images, before, config, f"{storage_url}/inputs-{run_name}"),
-                config,
-                f"{storage_url}/runs",
-                run_name,
-                initial=_initial(name, frozen, config),
-                board=board,
-            )
-            curves[name] = trained.curve
-            frozen[name] = Frozen(spec_of(config.stage(name)), trained.state)
-        return export(output_url, manifest, images, frozen, config, curves, earlier=earlier, provisional_url=f"{storage_url}/provisional")
+        curves = _train_stages(stages, (images, old_images), manifest, frozen, config, storage_url, board)
+        provisional_url = f"{storage_url}/provisional"
+        exported = export(output_url, manifest, images, frozen, config, curves, earlier=earlier, provisional_url=provisional_url)
+    put_atomic(join(output_url, CURVES_FILE), curves_svg(curves).encode())
+    return exported
+
+
+def _train_stages(
+    stages: Sequence[str],
+    images: tuple[ImageCache, ImageCache | None],
+    manifest: Manifest,
+    frozen: dict[str, Frozen],
+    config: FitConfig,
+    storage_url: str,
+    board: ActorHandle | None,
+) -> dict[str, list[dict[str, Any]]]:
+    """Train stage after stage, put each into `frozen`, and return their curves. `images` are D's and, of their own manifest, D_o's."""
+    curves = {}
+    for name in stages:
+        run_name = _run_name(name, manifest, frozen, config)
+        before = None if name == "lungs" else save_provisional(f"{storage_url}/before-{run_name}", frozen, config)
+        trained = train_stage(
+            name,
+            _inputs(name, *images, before, config, f"{storage_url}/inputs-{run_name}"),
+            config,
+            f"{storage_url}/runs",
+            run_name,
+            initial=_initial(name, frozen, config),
+            earlier=frozen.get(name),
+            events_url=f"{storage_url}/events/{run_name}",
+            board=board,
+        )
+        curves[name] = trained.curve
+        frozen[name] = Frozen(spec_of(config.stage(name)), trained.state)
+    return curves
 
 
 def _stages(stage: str, init_from: str | None) -> tuple[str, ...]:
@@ -86,6 +120,32 @@ def _stages(stage: str, init_from: str | None) -> tuple[str, ...]:
         others = " and ".join(name for name in STAGES if name != stage)
         raise UsageError(f"a bundle has three stages: name one with --init-from that brings {others}, or fit all")
     return (stage,)
+
+
+def _check_distillation(stage: str, config: FitConfig, earlier: Bundle | None, old_manifest: str | None) -> None:
+    """Raise UsageError for old data or a distillation weight without the other things that Eq. 2 needs."""
+    if config.distill_weight is None:
+        if old_manifest is not None:
+            raise UsageError("--old-manifest names the old data of --distill-weight: give a weight too")
+        return
+    if earlier is None:
+        raise UsageError("--distill-weight holds a stage to an earlier bundle: name one with --init-from")
+    if stage not in TASKS or not TASKS[stage].old_groups:
+        able = ", ".join(name for name, task in TASKS.items() if task.old_groups)
+        raise UsageError(f"--distill-weight is for a single stage that has old groups ({able}), not for {stage}")
+    old, new = earlier.manifest.networks[stage].input_size, config.stage(stage).input_size
+    if old != new:
+        raise UsageError(f"both networks of --distill-weight see the same image: the earlier one takes {old} pixels a side, not {new}")
+
+
+def _inputs(
+    stage: str, images: ImageCache, old_images: ImageCache | None, before: str | None, config: FitConfig, folder_url: str
+) -> StageInputs:
+    """Return the inputs of a stage, and beside them those from the old data's own manifest."""
+    inputs = stage_inputs(stage, images, before, config, folder_url)
+    if old_images is None:
+        return inputs
+    return with_old_data(stage, inputs, stage_inputs(stage, old_images, before, config, f"{folder_url}-old"))
 
 
 def _with_preprocessing_of(earlier: Bundle | None, config: FitConfig) -> FitConfig:
@@ -114,10 +174,10 @@ def _run_name(stage: str, manifest: Manifest, frozen: Mapping[str, Frozen], conf
     return f"{stage}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
-def _check_groups(stage: str, manifest: Manifest, images: ImageCache, config: FitConfig) -> None:
+def _check_groups(manifest_url: str, stage: str, groups: Sequence[str], images: ImageCache, config: FitConfig) -> None:
     """Raise TrainingError where a group has no image to train or to tune on, before any time is spent."""
-    for group in TASKS[stage].groups:
+    for group in groups:
         for split, least in (("train", config.workers), ("val", 1)):
             n = images.count(split, TASKS[stage], group)
             if n < least:
-                raise TrainingError(f"{manifest.url}: stage {stage} needs {least} or more {group} images in split {split}, there are {n}")
+                raise TrainingError(f"{manifest_url}: stage {stage} needs {least} or more {group} images in split {split}, there are {n}")

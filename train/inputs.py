@@ -19,7 +19,7 @@ from screening.network_input import network_input
 from screening.storage import filesystem_of
 from train.config import FitConfig
 from train.images import ROWS_PER_TASK, ImageCache, masks_of, pixels_of
-from train.stages import STAGES, TUNING
+from train.stages import OLD_TUNING, STAGES, TUNING
 
 SPLITS = ("train", "val")
 LAYERS = {"image": np.float16, "weight": np.float16, "target": np.uint8}
@@ -67,6 +67,19 @@ def stage_inputs(stage: str, images: ImageCache, earlier_url: str | None, config
     rows = {group: counts["train", group] for group in STAGES[stage].groups}
     rows[TUNING] = sum(n for (split, group), n in counts.items() if split == "val" and group)
     return StageInputs(datasets, rows, sum(n for (_, group), n in counts.items() if not group))
+
+
+def with_old_data(stage: str, inputs: StageInputs, old: StageInputs) -> StageInputs:
+    """Return `inputs` with the old groups of `old`, the inputs from another manifest, as data sets beside them, named by `old_source`."""
+    groups = STAGES[stage].old_groups
+    datasets = {old_source(group): old.datasets[group] for group in groups} | {OLD_TUNING: old.datasets[TUNING]}
+    rows = {old_source(group): old.rows[group] for group in groups} | {OLD_TUNING: old.rows[TUNING]}
+    return StageInputs(inputs.datasets | datasets, inputs.rows | rows, inputs.lungs_not_found + old.lungs_not_found)
+
+
+def old_source(group: str) -> str:
+    """Return the name of the data set of old data that has a manifest of its own."""
+    return f"old {group}"
 
 
 def _kept(prepared: ray.data.Dataset, folder_url: str, *, in_memory: bool) -> ray.data.Dataset:

@@ -3,7 +3,7 @@
 import os
 import tempfile
 import time
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,15 +16,18 @@ import torch.distributed as dist
 from torch import nn
 
 from screening.bundle import NetworkSpec
-from screening.compute import computes_bf16, keep_freed_memory
+from screening.compute import keep_freed_memory
 from screening.models import build
 from train.augment import augment
 from train.batches import GroupStream, Row, balanced_batch
 from train.config import StageConfig
+from train.events import write_events
 from train.inputs import LAYERS, compose, unpack
 from train.job import CHECKPOINT_FILE, Job
+from train.objective import Objective, autocast
 from train.schedule import EarlyStopping, learning_rate
-from train.stages import STAGES, TUNING, Stage
+from train.stages import OLD_TUNING, STAGES, TUNING, Stage
+from train.tuning import Judged, figures
 
 
 def train(job: Job) -> list[dict[str, Any]]:
@@ -58,7 +61,9 @@ class Worker:
             self.module.load_state_dict(ray.get(job.initial))
         self.parallel: nn.Module = ray.train.torch.prepare_model(self.module)  # moves the module to the device, adds DDP
         self.optimizer = torch.optim.AdamW(self.module.parameters(), self.config.learning_rate, weight_decay=self.config.weight_decay)
-        self.shards = {group: ray.train.get_dataset_shard(group) for group in (*self.stage.groups, TUNING)}
+        self.objective = Objective(job, self.device)
+        self.old_tuning = TUNING if set(self.objective.old) <= set(job.groups) else OLD_TUNING
+        self.shards = {name: ray.train.get_dataset_shard(name) for name in {*self.objective.sources, TUNING, self.old_tuning}}
         self.stopping = EarlyStopping(self.config.patience)
         self.history: list[dict[str, Any]] = []
 
@@ -88,45 +93,49 @@ class Worker:
         seed, epoch = self.job.config.seed, self.epoch
         torch.manual_seed(seed * 1_000_003 + epoch * 1_009 + self.rank)
         streams = {
-            name: GroupStream(self.shards[name], [seed, epoch, self.rank, i], self._unpack) for i, name in enumerate(self.stage.groups)
+            name: GroupStream(self.shards[name], [seed, epoch, self.rank, i], self._unpack) for i, name in enumerate(self.objective.sources)
         }
+        size = self.config.batch_size // self.world // len(self.job.groups) * len(streams)
         self.parallel.train()
         total = torch.zeros((), device=self.device)
         for step in range(self.job.steps):
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(epoch * self.job.steps + step, self.config.epochs * self.job.steps, self.config.learning_rate)
-            x, target = self._on_device(balanced_batch(streams, self.config.batch_size // self.world), augmented=True)
-            with _autocast(self.device):
+            x, target = self._on_device(balanced_batch(streams, size), augmented=True)
+            with autocast(self.device):
                 logit = self.parallel(x)
-            loss = self.stage.loss(logit.float(), target).mean()
+            loss = self.objective(x, logit.float(), target)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self.optimizer.step()
             total += loss.detach()
         return float(np.mean(_gather(float(total) / self.job.steps, self.world)))
 
-    @torch.no_grad()
     def _tune(self) -> dict[str, Any]:
-        """Return loss and figure on the tuning split. Each worker judges every world-th image; groups weigh the same, as in training."""
+        """Return loss and figure on the tuning split. Each worker judges every world-th image."""
+        found = Judged()
+        for groups, x, logit, target in self._judged(TUNING):
+            found.see(self.objective, groups, logit, target)
+            if self.objective.old and self.old_tuning == TUNING:
+                found.see_old(self.objective, self.stage, groups, x, logit)
+        if self.old_tuning != TUNING:
+            for groups, x, logit, _ in self._judged(self.old_tuning):
+                found.see_old(self.objective, self.stage, groups, x, logit)
+        return figures(_gather(found, self.world), self.stage, self.objective)
+
+    @torch.no_grad()
+    def _judged(self, name: str) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor, torch.Tensor]]:
+        """Give this worker's share of a tuning set batch by batch: groups (B,), inputs, logits and targets (B, ...) float32."""
         self.module.eval()
-        losses: list[tuple[str, float]] = []
-        targets, logits = [], []
-        for rows in self.shards[TUNING].iter_batches(batch_size=self.config.batch_size, batch_format="numpy"):
-            rows = {name: values[self.rank :: self.world] for name, values in rows.items()}
+        for rows in self.shards[name].iter_batches(batch_size=self.config.batch_size, batch_format="numpy"):
+            rows = {column: values[self.rank :: self.world] for column, values in rows.items()}
             if not len(rows["image"]):
                 continue
             rows = self._unpack(rows)
             x, target = self._on_device(rows, augmented=False)
-            with _autocast(self.device):
+            with autocast(self.device):
                 logit = self.module(x)
-            losses += zip(rows["group"], self.stage.loss(logit.float(), target).tolist(), strict=True)
-            targets.append(target.cpu().numpy())
-            logits.append(logit.float().cpu().numpy())
-        gathered = _gather((losses, targets, logits), self.world)
-        by_group = {group: [loss for part in gathered for name, loss in part[0] if name == group] for group in self.stage.groups}
-        figure = self.stage.performance(*(np.concatenate([array for part in gathered for array in part[i]]) for i in (1, 2)))
-        present = [np.mean(values) for values in by_group.values() if values]
-        return {"tuning_loss": float(np.mean(present)), f"tuning_{self.stage.figure}": figure}
+            yield rows["group"], x, logit.float(), target
 
     def _on_device(self, rows: Row, *, augmented: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Return network inputs (B, 1, S, S) float32, channels last, and targets, (B, 1) or (B, 1, S, S) float32, on the device."""
@@ -161,6 +170,8 @@ class Worker:
         if self.rank != 0:
             ray.train.report(line)
             return
+        if self.job.events_url is not None:
+            write_events(self.job.events_url, line)
         if self.job.board is not None:
             self.job.board.add.remote(line)
         with tempfile.TemporaryDirectory() as folder:
@@ -177,11 +188,6 @@ def _settle(workers_here: int) -> None:
     torch.utils.deterministic.fill_uninitialized_memory = False  # NaNs in fresh memory are for finding bugs
     keep_freed_memory()
     torch.backends.cudnn.benchmark = False
-
-
-def _autocast(device: torch.device) -> AbstractContextManager:
-    """bf16 where the device computes in it, float32 elsewhere. Losses are taken in float32 either way."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=computes_bf16(device))
 
 
 def _gather(value: Any, world: int) -> list[Any]:

@@ -60,7 +60,11 @@ def _watch(board: ActorHandle, on_epoch: OnEpoch, ended: threading.Event) -> Non
 
 def describe(line: EpochLine) -> str:
     """Return one line for people: `pneumonia  epoch  3/12  loss 0.312  tuning loss 0.287  auroc 0.981  212 images/s`."""
-    figures = [f"{name.removeprefix('tuning_')} {line[name]:.3f}" for name in ("tuning_dice", "tuning_auroc") if line.get(name) is not None]
+    figures = [
+        f"{name.removeprefix('tuning_')} {line[name]:.3f}"
+        for name in ("tuning_distillation", "tuning_dice", "tuning_auroc")
+        if line.get(name) is not None
+    ]
     return "  ".join(
         [
             f"{line['stage']:<9}  epoch {line['epoch']:>2}/{line['epochs']}",

@@ -10,6 +10,7 @@ from screening.metrics import auroc
 from train.losses import cross_entropy, segmentation_loss
 
 TUNING = "tuning"  # name of the data set that no worker trains on
+OLD_TUNING = "old tuning"  # and of that of the old data, where they have a manifest of their own
 MASKED = "masked"  # the one group of stage 1: every image that has a lung mask, whatever its label
 
 
@@ -19,6 +20,7 @@ class Stage:
 
     `groups`: the labels that batches are drawn evenly from. `positive`: the labels whose target is 1.
     `loss`: logits and targets of one shape to one value an image. `figure`: name of the tuning metric beside the loss.
+    `old_groups`: the groups that an earlier model of this stage knew, the old data of Eq. 2; none where the paper has no such step.
     """
 
     name: str
@@ -26,6 +28,7 @@ class Stage:
     positive: frozenset[str]
     loss: Callable[[torch.Tensor, torch.Tensor], torch.Tensor]
     figure: str
+    old_groups: tuple[str, ...] = ()
 
     def group_of(self, label: str, has_mask: bool) -> str | None:
         """Return the group that an image belongs to, or None where the stage has no use for it."""
@@ -47,7 +50,9 @@ class Stage:
 STAGES = {
     "lungs": Stage("lungs", (MASKED,), frozenset(), segmentation_loss, "dice"),
     # any pneumonia is positive, and COVID-19 has a third of every batch, so that the rare disease is not drowned by the common one
-    "pneumonia": Stage("pneumonia", ("normal", "pneumonia", "covid"), frozenset({"pneumonia", "covid"}), cross_entropy, "auroc"),
+    "pneumonia": Stage(
+        "pneumonia", ("normal", "pneumonia", "covid"), frozenset({"pneumonia", "covid"}), cross_entropy, "auroc", ("normal", "pneumonia")
+    ),
     "covid": Stage("covid", ("pneumonia", "covid"), frozenset({"covid"}), cross_entropy, "auroc"),
 }
 

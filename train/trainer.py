@@ -1,7 +1,7 @@
 """One stage as one Ray Train job: scaling, checkpoints, failures, and the best weights it ended with."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,9 +17,10 @@ from ray.train.v2.api.exceptions import TrainingFailedError
 from screening.errors import TrainingError
 from screening.storage import filesystem_of, is_local
 from train.config import FitConfig
-from train.inputs import StageInputs
-from train.job import CHECKPOINT_FILE, Job, train_worker
-from train.stages import STAGES
+from train.frozen import Frozen
+from train.inputs import StageInputs, old_source
+from train.job import CHECKPOINT_FILE, Distillation, Job, train_worker
+from train.stages import OLD_TUNING, STAGES, TUNING
 
 State = Mapping[str, torch.Tensor]
 
@@ -36,30 +37,52 @@ class Trained:
 
 
 def train_stage(
-    stage: str, inputs: StageInputs, config: FitConfig, storage_url: str, run_name: str, *, initial: State | None = None, board: Any = None
+    stage: str,
+    inputs: StageInputs,
+    config: FitConfig,
+    storage_url: str,
+    run_name: str,
+    *,
+    initial: State | None = None,
+    earlier: Frozen | None = None,
+    events_url: str | None = None,
+    board: Any = None,
 ) -> Trained:
     """Train one stage and return its best epoch by tuning loss.
 
     Args:
         stage: its name.
-        inputs: what its network sees, a data set a group and one for tuning.
+        inputs: what its network sees, a data set a group and one for tuning. A group without images takes no part.
         config: of the whole training.
         storage_url: folder for checkpoints. A job that died is gone on with under the same `run_name`.
         run_name: must differ for other data or configuration; a finished name returns what it ended with.
         initial: weights to begin with.
+        earlier: the network that `config.distill_weight` holds this one to, on the old data: those that `with_old_data` added, or else
+            the old groups of `inputs`. With a weight of 0 or None it takes no part.
+        events_url: folder for the curve as TensorBoard events.
         board: actor for epoch lines, see train.progress.
 
     Raises:
         TrainingError: the job failed more often than `config.max_failures`, or its loss is not a number.
     """
-    job = Job(stage, config, _steps(stage, inputs, config), initial=None if initial is None else ray.put(dict(initial)), board=board)
+    groups = tuple(group for group in STAGES[stage].groups if inputs.rows[group])
+    job = Job(
+        stage,
+        config,
+        _steps(stage, groups, inputs, config),
+        groups,
+        distillation=_distillation(stage, inputs, config, earlier),
+        initial=None if initial is None else ray.put(dict(initial)),
+        events_url=events_url,
+        board=board,
+    )
     trainer = TorchTrainer(
         train_worker,
         train_loop_config={"job": job},
         scaling_config=ray.train.ScalingConfig(num_workers=config.workers, use_gpu=config.use_gpu),
         run_config=_run_config(storage_url, run_name, config),
-        datasets=dict(inputs.datasets),
-        dataset_config=_data_config(stage, config),
+        datasets={name: dataset for name, dataset in inputs.datasets.items() if inputs.rows[name]},
+        dataset_config=_data_config(inputs, config),
     )
     try:
         result = trainer.fit()
@@ -73,11 +96,18 @@ def train_stage(
     return Trained(state, result.return_value)
 
 
-def _steps(stage: str, inputs: StageInputs, config: FitConfig) -> int:
+def _steps(stage: str, groups: Sequence[str], inputs: StageInputs, config: FitConfig) -> int:
     """Return the batches of an epoch: as many as take each image of the largest group once; smaller groups come round again."""
-    groups = STAGES[stage].groups
     largest = max(inputs.rows[group] for group in groups)
     return math.ceil(largest * len(groups) / config.stage(stage).batch_size)
+
+
+def _distillation(stage: str, inputs: StageInputs, config: FitConfig, earlier: Frozen | None) -> Distillation | None:
+    if earlier is None or not config.distill_weight:
+        return None
+    separate = OLD_TUNING in inputs.datasets
+    sources = tuple(old_source(group) if separate else group for group in STAGES[stage].old_groups)
+    return Distillation(ray.put(earlier), config.distill_weight, sources)
 
 
 def _run_config(storage_url: str, run_name: str, config: FitConfig) -> ray.train.RunConfig:
@@ -93,9 +123,10 @@ def _run_config(storage_url: str, run_name: str, config: FitConfig) -> ray.train
     )
 
 
-def _data_config(stage: str, config: FitConfig) -> ray.train.DataConfig:
-    """Split the groups among several workers. The tuning set is never split: equal shares would drop its last rows."""
-    return ray.train.DataConfig(datasets_to_split=list(STAGES[stage].groups) if config.workers > 1 else [])
+def _data_config(inputs: StageInputs, config: FitConfig) -> ray.train.DataConfig:
+    """Split the groups among several workers. The tuning sets are never split: equal shares would drop their last rows."""
+    groups = [name for name, rows in inputs.rows.items() if rows and name not in (TUNING, OLD_TUNING)]
+    return ray.train.DataConfig(datasets_to_split=groups if config.workers > 1 else [])
 
 
 def _cause(error: TrainingFailedError) -> str:

@@ -55,6 +55,13 @@ def test_options_reach_the_training(called: list) -> None:
     assert "lungs      epoch  1/2" in result.output
 
 
+def test_incremental_learning_is_asked_for_by_name(called: list) -> None:
+    arguments = "fit pneumonia new.csv --output b --init-from old --distill-weight 0.5 --old-manifest old.csv"
+    assert runner.invoke(make_app(), arguments.split()).exit_code == 0
+    [((*_, config), options)] = called
+    assert (config.distill_weight, options["init_from"], options["old_manifest"]) == (0.5, "old", "old.csv")
+
+
 def test_json_is_the_manifest_alone(called: list, manifest: BundleManifest) -> None:
     result = runner.invoke(make_app(), ["fit", "all", "labels.csv", "--output", "b", "--json"])
     assert json.loads(result.stdout) == json.loads(manifest.model_dump_json())
@@ -67,6 +74,7 @@ def test_wrong_usage(tmp_path: Path) -> None:
         ["fit", "heart", "labels.csv", "--output", "b"],
         ["fit", "all", "labels.csv"],
         ["fit", "all", "x", "--output", "b", "--epochs", "0"],
+        ["fit", "pneumonia", "x", "--output", "b", "--init-from", "a", "--distill-weight", "-1"],
     ):
         assert runner.invoke(app, arguments).exit_code == 2
     result = runner.invoke(app, ["fit", "lungs", str(tmp_path / "labels.csv"), "--output", "b"])

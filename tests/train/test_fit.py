@@ -13,7 +13,8 @@ from screening.bundle import verify
 from screening.cascade import Cascade
 from screening.errors import TrainingError, UsageError
 from tests.train.radiographs import write_manifest, write_radiographs
-from train.config import FitConfig, StageConfig
+from tests.train.test_events import scalars_of
+from train.config import FitConfig, StageConfig, preset
 from train.evaluation.evaluate import evaluate
 from train.evaluation.intervals import Resampling
 from train.fit import fit
@@ -48,8 +49,9 @@ def radiographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def fitted(radiographs: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, BundleManifest, list[dict[str, Any]]]:
     """A bundle of all three stages: its folder, its manifest and the epoch lines that were shown."""
     lines: list[dict[str, Any]] = []
-    folder = str(tmp_path_factory.mktemp("fitted") / "bundle")
-    return folder, fit("all", str(radiographs), folder, tiny(), on_epoch=lines.append), lines
+    folder = tmp_path_factory.mktemp("fitted")
+    config = tiny(storage_url=str(folder / "storage"))
+    return str(folder / "bundle"), fit("all", str(radiographs), str(folder / "bundle"), config, on_epoch=lines.append), lines
 
 
 def test_a_bundle_that_verifies_and_screens(fitted: tuple) -> None:
@@ -72,6 +74,16 @@ def test_the_bundle_says_what_it_was_trained_on(radiographs: Path, fitted: tuple
     for point in manifest.operating_points.values():
         assert point.rule == "youden"
         assert "split val" in point.data
+    assert all(line.slope > 0 and "split val" in line.data for line in manifest.calibration.values())
+
+
+def test_curves_are_drawn_in_the_bundle_and_written_for_tensorboard(fitted: tuple) -> None:
+    folder, _, lines = fitted
+    picture = (Path(folder) / "curves.svg").read_text()
+    assert all(f"{line['stage']}: 1 epochs, least tuning loss {line['tuning_loss']:.3f} at epoch 1" in picture for line in lines)
+    for line in lines:
+        [file] = (Path(folder).parent / "storage" / "events").glob(f"{line['stage']}-*/events.out.tfevents.*")
+        assert scalars_of(file)["loss/tuning"] == (1, pytest.approx(line["tuning_loss"]))
 
 
 def test_evaluation_goes_through_the_cascade(radiographs: Path, fitted: tuple) -> None:
@@ -86,30 +98,47 @@ def test_evaluation_goes_through_the_cascade(radiographs: Path, fitted: tuple) -
 
 @pytest.mark.slow
 def test_one_stage_takes_the_others_over_and_a_seed_gives_the_same_twice(radiographs: Path, fitted: tuple, tmp_path: Path) -> None:
-    """With two workers, so that the order in which they answer takes part."""
+    """With two workers, so that the order in which they answer takes part. The second time lambda is 0: Eq. 2 is plain training then."""
     folder, manifest, _ = fitted
     config = tiny(workers=2, seed=1, storage_url=str(tmp_path / "storage"))
-    again, twice = (
-        fit("covid", str(radiographs), str(tmp_path / name), dataclasses.replace(config, name=name), init_from=folder) for name in "ab"
+    plain, zero, held = (
+        fit(
+            "pneumonia",
+            str(radiographs),
+            str(tmp_path / f"bundle-{weight}"),
+            dataclasses.replace(config, distill_weight=weight),
+            init_from=folder,
+            old_manifest=None if weight is None else str(radiographs),
+        )
+        for weight in (None, 0.0, 1.0)
     )
-    for stage in ("lungs", "pneumonia"):
-        assert again.networks[stage].sha256 == manifest.networks[stage].sha256
-    assert again.networks["covid"].sha256 == twice.networks["covid"].sha256 != manifest.networks["covid"].sha256
-    assert without_speed(again) == without_speed(twice)
-    assert again.training_data["init_from"]["digest"] == manifest.digest()
-    assert again.training_data["stages_trained"] == ["covid"]
-    assert len(list((tmp_path / "storage" / "runs").glob("covid-*"))) == 2
+    for stage in ("lungs", "covid"):
+        assert plain.networks[stage].sha256 == manifest.networks[stage].sha256
+    first = manifest.networks["pneumonia"].sha256
+    assert plain.networks["pneumonia"].sha256 == zero.networks["pneumonia"].sha256 != first
+    assert without_speed(plain, "pneumonia") == without_speed(zero, "pneumonia")
+    assert plain.training_data["init_from"]["digest"] == manifest.digest()
+    assert plain.training_data["stages_trained"] == ["pneumonia"]
+    assert len(list((tmp_path / "storage" / "runs").glob("pneumonia-*"))) == 3
+
+    assert held.networks["pneumonia"].sha256 not in (first, plain.networks["pneumonia"].sha256)
+    [line] = held.metrics["curves"]["pneumonia"]
+    assert 0 < line["tuning_distillation"] < line["tuning_loss"]
+    assert held.metrics["configuration"]["old_manifest_sha256"] == read_manifest(str(radiographs)).digest
 
 
-def without_speed(manifest: BundleManifest) -> list[dict[str, Any]]:
-    """The curve of stage 3, which must repeat itself to the last digit."""
-    return [{name: value for name, value in line.items() if name != "images_per_second"} for line in manifest.metrics["curves"]["covid"]]
+def without_speed(manifest: BundleManifest, stage: str) -> list[dict[str, Any]]:
+    """The curve of a stage, which must repeat itself to the last digit."""
+    return [{name: value for name, value in line.items() if name != "images_per_second"} for line in manifest.metrics["curves"][stage]]
 
 
 @pytest.mark.slow
-def test_a_killed_worker_costs_at_most_an_epoch_and_changes_nothing(radiographs: Path, fitted: tuple, tmp_path: Path) -> None:
-    config = tiny(storage_url=str(tmp_path / "storage"))
-    config = dataclasses.replace(config, covid=dataclasses.replace(config.covid, epochs=4))
+@pytest.mark.parametrize(("stage", "weight"), [("covid", None), ("pneumonia", 1.0)])
+def test_a_killed_worker_costs_at_most_an_epoch_and_changes_nothing(
+    radiographs: Path, fitted: tuple, tmp_path: Path, stage: str, weight: float | None
+) -> None:
+    config = tiny(storage_url=str(tmp_path / "storage"), distill_weight=weight)
+    config = dataclasses.replace(config, **{stage: dataclasses.replace(config.stage(stage), epochs=4)})
     killed: list[int] = []
 
     def kill_once(line: dict[str, Any]) -> None:
@@ -119,7 +148,7 @@ def test_a_killed_worker_costs_at_most_an_epoch_and_changes_nothing(radiographs:
             worker.kill()
 
     broken, whole, finished = (
-        fit("covid", str(radiographs), str(tmp_path / name), config, init_from=fitted[0], on_epoch=on_epoch)
+        fit(stage, str(radiographs), str(tmp_path / name), config, init_from=fitted[0], on_epoch=on_epoch)
         for name, config, on_epoch in (
             ("broken", config, kill_once),
             ("whole", dataclasses.replace(config, storage_url=None), None),
@@ -127,7 +156,7 @@ def test_a_killed_worker_costs_at_most_an_epoch_and_changes_nothing(radiographs:
         )
     )
     assert killed
-    assert without_speed(broken) == without_speed(whole)
+    assert without_speed(broken, stage) == without_speed(whole, stage)
     assert broken.metrics["curves"] == finished.metrics["curves"]  # also in speed: a finished training is not repeated
 
 
@@ -136,6 +165,15 @@ def test_refusals_before_any_time_is_spent(radiographs: Path, fitted: tuple, tmp
         fit("lungs", str(radiographs), str(tmp_path), tiny())
     with pytest.raises(UsageError, match="no stage 'heart'"):
         fit("heart", str(radiographs), str(tmp_path), tiny())
+    with pytest.raises(UsageError, match="name one with --init-from"):
+        fit("all", str(radiographs), str(tmp_path), tiny(distill_weight=0.0))
+    for config, stage, old, message in (
+        (tiny(), "pneumonia", "labels.csv", "give a weight too"),
+        (tiny(distill_weight=1.0), "covid", None, "a single stage that has old groups"),
+        (preset("small", distill_weight=1.0), "pneumonia", None, "the earlier one takes 64 pixels a side, not 128"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            fit(stage, str(radiographs), str(tmp_path), config, init_from=fitted[0], old_manifest=old)
     with pytest.raises(UsageError, match="unknown rule"):
         fit("all", str(radiographs), str(tmp_path), tiny(covid_rule="best"))
 
