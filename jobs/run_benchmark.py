@@ -18,18 +18,23 @@ class Part(StrEnum):
     THROUGHPUT = "throughput"  # `screening run` beside a bare loop over the same images
     MEMORY = "memory"  # peak memory of a run over N and 10 N instances
     ANALYTICS = "analytics"  # seconds of every view over a population of generated rows
+    FORGETTING = "forgetting"  # what stage 2 forgets while it learns COVID-19, by lambda of Eq. 2; takes minutes, runs when named
 
 
 def command(
-    parts: Annotated[list[Part] | None, typer.Argument(help="what to measure  [default: all]")] = None,
+    parts: Annotated[list[Part] | None, typer.Argument(help="what to measure  [default: all but forgetting]")] = None,
     images: Annotated[int, typer.Option(min=16, help="images of the throughput benchmark")] = 512,
     instances: Annotated[int, typer.Option(min=10, help="instances of the smaller run of the memory benchmark")] = 1000,
     repeats: Annotated[int, typer.Option(min=1, help="of each measurement; the best is shown")] = 3,
     rows: Annotated[int, typer.Option(min=1000, help="instance rows of the analytics benchmark; a tenth as many RT-PCR tests")] = 1_000_000,
     rows_per_part: Annotated[int | None, typer.Option(min=1, help="rows of one Parquet part there  [default: a night]")] = None,
+    distill_weights: Annotated[str, typer.Option(help="values of lambda, the weight of distillation")] = "0,0.5,1,2",
+    epochs: Annotated[int, typer.Option(min=1, help="of each training of the forgetting benchmark")] = 12,
     json: Annotated[bool, typer.Option("--json", help="print the rows as JSON")] = False,
 ) -> None:
     """Measure this machine: decoding by transfer syntax, the cascade by stage, a run beside a bare loop, its memory, the SQL views.
+
+    And, where asked for, a method: what stage 2 forgets of its old hospitals while it learns COVID-19 from a new one.
 
     Needs no data: the images are phantoms, the weights random, the results of the views made up. Ten million rows of those take 1 GB of
     temporary disk, a hundred million 10 GB, and as much again while a view is larger than the 4 GB of memory that it is given.
@@ -42,9 +47,12 @@ def command(
 
     from jobs.tables import answer_table
 
-    measures = _MEASURES | {Part.ANALYTICS: lambda *_: _analytics(rows, rows_per_part)}
+    measures = _MEASURES | {
+        Part.ANALYTICS: lambda *_: _analytics(rows, rows_per_part),
+        Part.FORGETTING: lambda *_: _forgetting(distill_weights, epochs),
+    }
     answers = {}
-    for part in parts or list(Part):
+    for part in parts or [part for part in Part if part is not Part.FORGETTING]:
         err.print(f"── {part}", style="bold")
         measured = measures[part](images, instances, repeats)
         answers[part.value] = measured
@@ -123,6 +131,35 @@ def _analytics(rows: int, rows_per_part: int | None) -> list[dict[str, object]]:
             {"view": timing.name, "seconds": round(timing.seconds, 2), "cpu seconds": round(timing.cpu_seconds, 2), "rows": timing.rows}
             for timing in analytics_benchmark.time_views(results, reference, folder / "spill")
         ]
+
+
+def _forgetting(weights: str, epochs: int) -> list[dict[str, object]]:
+    """Train once for each weight; a row a model."""
+    from screening.errors import UsageError
+    from train.forgetting import sweep
+
+    try:
+        values = [float(weight) for weight in weights.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--distill-weights takes numbers with commas between them, not {weights!r}") from error
+    rows = []
+    for found in sweep(values, epochs=epochs):
+        err.print(f"   {found.model}: {found.epochs} epochs")
+        rows.append(
+            {
+                "model": found.model,
+                "old task AUROC": _with_interval(found.old),
+                "lost": "" if found.lost is None else _with_interval(found.lost, "difference"),
+                "new task AUROC": _with_interval(found.new),
+            }
+        )
+    return rows
+
+
+def _with_interval(found: object, name: str = "auroc") -> str:
+    """Return an estimate with its 95 % interval, e.g. `0.913 (0.870 to 0.956)`."""
+    value, low, high = (getattr(found, field) for field in (name, "low", "high"))
+    return f"{value:.3f}" if low is None or high is None else f"{value:.3f} ({low:.3f} to {high:.3f})"
 
 
 def _prepare(folder: Path, images: int, *, full: bool) -> tuple[str, str, str]:
