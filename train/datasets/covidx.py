@@ -36,7 +36,7 @@ def read(files: SetFiles, version: str | None = None) -> Reading:
 
 def _split_file(files: SetFiles, part: str, version: str | None) -> str:
     """Return the name of the split file, in lower case as `SetFiles.names` has it."""
-    pattern = re.compile(rf"{part}_covidx_?(?:cxr-)?(.+)\.txt")
+    pattern = re.compile(rf"{part}_covidx_?(?:cxr-)?(.*)\.txt")
     found = {match[1]: name for name in files.names() if (match := pattern.fullmatch(name))}
     if version is not None:
         found = {key: name for key, name in found.items() if key == version.lower().removeprefix("cxr-")}

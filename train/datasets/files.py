@@ -58,6 +58,8 @@ class SetFiles:
             if (not within or within.lower() in folders) and not any(folder.lower() in folders for folder in outside):
                 found.append(url)
         if len(found) > 1:
+            found = [url for url in found if os.path.basename(self.path(url)) == os.path.basename(name)] or found
+        if len(found) > 1:
             paths = " and ".join(self.path(url) for url in found[:2])
             raise TrainingError(f"{self.folder} has {len(found)} files called {os.path.basename(name)}: {paths}; keep one of them")
         return found[0] if found else None

@@ -21,14 +21,14 @@ def read(files: SetFiles, source: str = "plain") -> Reading:
     reading = Reading()
     for row in files.table(TABLE, columns=("image", "label")):
         image, label, split = row["image"], row["label"], row.get("split", "")
-        mask = files.at(row["lung_mask"]) if row.get("lung_mask") else None
+        mask = _file(files, row.get("lung_mask", ""))
         if row.get("lung_mask") and mask is None:
             reading.note(NO_MASK)
         reading.accounted |= {mask} - {None}
         reading.consider(
             files,
             image,
-            files.at(image) if image else None,
+            _file(files, image),
             label if label in _LABELS else Why.NO_USABLE_LABEL if label else None,
             patient=image,
             refused=(Why.UNREADABLE_ROW, f"split {split}") if split and split not in _SPLITS else None,
@@ -46,3 +46,8 @@ def read(files: SetFiles, source: str = "plain") -> Reading:
             image_id=row.get("image_id", "") or posixpath.splitext(image)[0],
         )
     return reading
+
+
+def _file(files: SetFiles, path: str) -> str | None:
+    """Return the URL of a path beside the table; an absolute path or URL as it is, for it may lie anywhere."""
+    return path if "://" in path or path.startswith("/") else files.at(path) if path else None
