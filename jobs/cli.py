@@ -5,6 +5,7 @@ import typer
 from jobs import (
     choose_thresholds,
     dicomize_images,
+    evaluate_bundle,
     fit_stage,
     index_archive,
     make_manifest,
@@ -13,6 +14,7 @@ from jobs import (
     measure_accuracy,
     measure_lead_time,
     monitor_results,
+    promote_bundle,
     pseudonymize_table,
     query_results,
     redrive_failures,
@@ -40,6 +42,8 @@ COMMANDS = {
     "report": write_report.command,
     "manifest": make_manifest.command,
     "fit": fit_stage.command,
+    "evaluate": evaluate_bundle.command,
+    "promote": promote_bundle.command,
     "pseudonymize": pseudonymize_table.command,
     "benchmark": run_benchmark.command,
 }

@@ -1,4 +1,4 @@
-"""`screening bundle`: look at a bundle, and check it."""
+"""`screening bundle`: look at a bundle, check it, pack it, write its card."""
 
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
     from schemas.bundle import BundleManifest
 
-app = typer.Typer(help="Look at a bundle of weights, and check it.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(help="Look at a bundle of weights, check it, pack it, write its card.", no_args_is_help=True, rich_markup_mode=None)
 
 Url = Annotated[str, typer.Argument(help="the folder of the bundle: a path or an fsspec URL", metavar="BUNDLE")]
 Json = Annotated[bool, typer.Option("--json", help="print the answer as JSON")]
@@ -68,6 +68,59 @@ def show(url: Url, json: Json = False) -> None:
             out.print(f"{title}: {name} = {value}", markup=False, soft_wrap=True)
     code, license = manifest.code_version or "not stated", manifest.license or "not stated"
     out.print(f"heatmap: {manifest.heatmap}   code: {code}   license: {license}", markup=False)
+
+
+@app.command()
+def pack(
+    url: Url,
+    output: Annotated[str, typer.Argument(help="folder or URL of the packed bundle", metavar="OUT")],
+    name: Annotated[str | None, typer.Option(help="of the packed bundle  [default: the same]")] = None,
+    json: Json = False,
+) -> None:
+    """Write a bundle in half the size: weights as float16, all else as it was.
+
+    It is another bundle, with another digest, and its scores differ in the third digit: evaluate it before it is released.
+
+    Example:
+
+        screening bundle pack out/trained bundles/cxr-public-1
+    """
+    from train.packing import pack, weights_megabytes
+
+    manifest = pack(url, output, name)
+    megabytes = weights_megabytes(output, manifest)
+    if json:
+        print_json({"bundle": output, "name": manifest.name, "digest": manifest.digest(), "megabytes": megabytes})
+    else:
+        out.print(f"{output}: {manifest.name} {manifest.digest()[:12]}, {megabytes:.1f} MB of weights", markup=False, soft_wrap=True)
+
+
+@app.command()
+def card(
+    url: Url,
+    metrics: Annotated[str, typer.Option(help="metrics.json that `screening evaluate` wrote for this bundle: a path or a URL")],
+    notes: Annotated[str | None, typer.Option(help="a Markdown file that goes into the card as it is")] = None,
+) -> None:
+    """Write MODEL_CARD.md into a bundle's folder: data, licences, intended use, limits, and every figure that was measured.
+
+    Exit code 2 where the metrics are of another bundle.
+
+    Example:
+
+        screening bundle card bundles/cxr-public-1 --metrics out/evaluation/metrics.json
+    """
+    from json import loads
+
+    from screening.errors import UsageError
+    from screening.storage import read_bytes
+    from train.model_card import CARD_FILE, write_card
+
+    try:
+        measured, said = loads(read_bytes(metrics)), "" if notes is None else read_bytes(notes).decode()
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{metrics} or {notes} cannot be read: {error}") from error
+    write_card(url, measured, said)
+    out.print(f"{url}/{CARD_FILE}", markup=False, soft_wrap=True)
 
 
 def _stage_table(manifest: "BundleManifest") -> "Table":

@@ -10,7 +10,7 @@ from schemas.bundle import STAGES, BundleManifest, OperatingPoint
 from screening import heatmap
 from screening.bundle import Bundle, load, with_operating_points
 from screening.cascade_result import CascadeResult, Judgement, judgement_of
-from screening.compute import batch_size_of, device_of, dtype_of, keep_freed_memory
+from screening.compute import batch_size_of, device_of, dtype_of, keep_freed_memory, use_threads
 from screening.errors import BundleError, UsageError
 from screening.guided import GuidedBackpropagation, as_pixels, guided_grad_cam
 from screening.models.folded import fold
@@ -67,9 +67,7 @@ class Cascade:
         place = device_of(device)
         precision = dtype_of(dtype, place)
         if threads is not None:
-            if threads < 1:
-                raise UsageError(f"threads must be at least 1, not {threads}")
-            torch.set_num_threads(threads)
+            use_threads(threads)
         if place.type == "cpu":
             keep_freed_memory()
         bundle = load(url)
@@ -168,6 +166,16 @@ class Cascade:
         if not np.isfinite(found[images]).all():
             raise BundleError(f"stage {stage!r} of bundle {self.digest[:12]} gives logits that are not finite in {self.dtype}: use float32")
         return judgement_of(found, self.manifest.operating_points[stage].threshold, self.manifest.calibration.get(stage)), maps
+
+    def pooled_features(
+        self, stage: str, held: torch.Tensor, masks: torch.Tensor, images: np.ndarray, h2: torch.Tensor | None = None
+    ) -> np.ndarray:
+        """Return what the head of stage 2, or of 3 where H² is given, sees of those images: the maps' means, (len(images), C) float32."""
+        found = [np.empty((0, self._heads[stage][0].shape[1]), np.float32)]
+        for batch, count in self._batches(images, self.batch_size):
+            features = self._networks[stage].features_of(self._input(stage, held, masks, h2, batch))
+            found.append(features[:count].double().mean(dim=(2, 3)).float().cpu().numpy())
+        return np.concatenate(found)
 
     def _input(self, stage: str, held: torch.Tensor, masks: torch.Tensor, h2: torch.Tensor | None, batch: torch.Tensor) -> torch.Tensor:
         size = self.manifest.networks[stage].input_size

@@ -19,6 +19,10 @@ class BundleError(ScreeningError):
     """A bundle that is damaged, incomplete, or not for this code."""
 
 
+class PromotionRefused(ScreeningError):
+    """A bundle that may have forgotten more than the margin allows, and is not released."""
+
+
 class ResultsError(ScreeningError):
     """The results folder contradicts itself, e.g. rows are missing or doubled after a run."""
 

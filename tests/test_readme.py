@@ -42,7 +42,7 @@ def test_command_lines_are_accepted(line: str) -> None:
     command.make_context(name, options, resilient_parsing=False)
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, "bundle verify", "bundle show"])
+@pytest.mark.parametrize("name", [*COMMANDS, "bundle verify", "bundle show", "bundle pack", "bundle card"])
 def test_every_command_has_help_with_an_example(name: str) -> None:
     result = typer.testing.CliRunner().invoke(make_app(), [*name.split(), "--help"])
     assert result.exit_code == 0

@@ -21,7 +21,7 @@ from screening.report.methods import methods
 from screening.report.section import Section
 from screening.report.wording import NOTHING, count, day, interval, share
 
-__all__ = ["Facts", "ReportOptions", "gather", "render", "write_page"]
+__all__ = ["Facts", "ReportOptions", "gather", "head", "render", "write_page"]
 
 
 def render(connection: duckdb.DuckDBPyConnection, results_url: str | None, options: ReportOptions | None = None) -> tuple[str, Facts]:
@@ -49,10 +49,11 @@ def write_page(facts: Facts, results_url: str | None, written: datetime) -> str:
         id="top",
     )
     body = tag("body", tag("a", "Skip to the report", href="#top", class_="skip"), tag("div", _contents(chapters), main, class_="page"))
-    return "<!doctype html>\n" + tag("html", _head(facts.options.title), body, lang="en")
+    return "<!doctype html>\n" + tag("html", head(facts.options.title), body, lang="en")
 
 
-def _head(title: str) -> Markup:
+def head(title: str) -> Markup:
+    """Return the head of a page: its style, and the policy that forbids scripts and requests."""
     css = resources.files("screening.report").joinpath("report.css").read_text(encoding="utf-8")
     digest = base64.b64encode(hashlib.sha256(css.encode()).digest()).decode()
     policy = f"default-src 'none'; img-src data:; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"

@@ -253,3 +253,17 @@ def test_a_gpu_agrees(networks, pixels, middle, dtype):
     np.testing.assert_allclose(result.pneumonia_logit, reference.pneumonia_logit, atol=0.1 if dtype == torch.bfloat16 else 5e-3)
     for i in range(IMAGES):
         assert_same(on_gpu(pixels[i : i + 1], audit=audit[:1]), result, np.array([i]), exact=True)
+
+
+def test_pooled_features_are_what_the_head_sees(networks, pixels, middle):
+    cascade = cascade_of(networks, manifest_with(**middle))
+    images = np.array([4, 0, 1, 5, 2])
+    with torch.inference_mode():
+        held = cascade.hold(pixels)
+        masks, _ = cascade.find_lungs(held)
+        pneumonia, h2 = cascade.judge("pneumonia", held, masks, images)
+        covid, _ = cascade.judge("covid", held, masks, images, h2)
+        for stage, judged, heatmap in (("pneumonia", pneumonia, None), ("covid", covid, h2)):
+            features = torch.from_numpy(cascade.pooled_features(stage, held, masks, images, heatmap))
+            np.testing.assert_allclose(networks[stage].head(features)[:, 0], judged.logit[images], atol=1e-4)
+        assert cascade.pooled_features("covid", held, masks, np.array([], int), h2).shape == (0, networks["covid"].head.in_features)

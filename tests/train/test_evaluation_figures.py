@@ -89,3 +89,12 @@ def test_subgroups_add_up_and_small_ones_are_flagged() -> None:
     assert list(view) == ["unknown", "PA"]
     assert view["PA"]["small"]
     assert not view["unknown"]["small"]
+
+
+def test_an_image_with_a_mask_and_no_label_counts_for_its_dice_alone() -> None:
+    found, rest = scores(), scores().take(np.arange(30, 90))
+    nameless = type(found)(**(vars(found) | {"label": np.where(np.arange(90) < 30, "", found.label)}))
+    figures, expected = split_figures(nameless, HOW), split_figures(rest, HOW)
+    assert (figures["dice"]["mean"]["n"], figures["images"]) == (30, 90)
+    for name in ("stages", "three_class"):
+        assert figures[name] == expected[name]

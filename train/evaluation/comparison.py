@@ -18,18 +18,19 @@ def compared(first: Scores, second: Scores, name: str, how: Resampling) -> dict[
     `name` says what the second is. AUROC by question, null where a class is absent; mean Dice; three-class accuracy.
     """
     first, second = aligned(first, second)
-    patients = first.patient_id
     both = ~np.isnan(first.dice) & ~np.isnan(second.dice)
+    dice = mean((first.dice - second.dice)[both], first.patient_id[both], how).to_json()
+    first, second = first.labelled(), second.labelled()
+    patients = first.patient_id
     right = [(calls_of(each, "operating_points") == each.label).astype(float) for each in (first, second)]
     return {
         "second": name,
         "second_digest": second.bundle.digest(),
         "images": int(patients.size),
-        "auroc": {question: _areas(first, second, question, how) for question in QUESTIONS},
-        "dice": mean((first.dice - second.dice)[both], patients[both], how).to_json(),
+        "auroc": {question: areas_compared(first, second, question, how) for question in QUESTIONS},
+        "dice": dice,
         "accuracy": {
-            "first": float(right[0].mean()),
-            "second": float(right[1].mean()),
+            **{name: float(each.mean()) if each.size else None for name, each in zip(("first", "second"), right, strict=True)},
             "difference": mean(right[0] - right[1], patients, how).to_json(),
         },
     }
@@ -43,7 +44,8 @@ def aligned(first: Scores, second: Scores) -> tuple[Scores, Scores]:
     return first.take(here), second.take(there)
 
 
-def _areas(first: Scores, second: Scores, question: str, how: Resampling) -> dict[str, Any] | None:
+def areas_compared(first: Scores, second: Scores, question: str, how: Resampling) -> dict[str, Any] | None:
+    """Return the first AUROC less the second, with DeLong's and the bootstrap's limits; None where a class is absent. Both as `aligned`."""
     labels, values, _, patients = question_of(first, question)
     others = question_of(second, question)[1]
     if labels.all() or not labels.any():

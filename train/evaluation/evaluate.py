@@ -1,7 +1,7 @@
 """One evaluation: bundles over splits of one manifest, each image decoded once, and all figures in one answer."""
 
 import dataclasses
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -10,10 +10,11 @@ import polars as pl
 from schemas.bundle import BundleManifest
 from screening.bundle import load_manifest, verify
 from screening.errors import UsageError
+from train.evaluation.audit import audit
 from train.evaluation.comparison import compared
 from train.evaluation.figures import split_figures
 from train.evaluation.intervals import Resampling
-from train.evaluation.scores import Shown, score_shown
+from train.evaluation.scores import Shown, score_images, score_shown
 from train.images import ImageCache, cached
 from train.manifest import SPLITS, Manifest, read_manifest
 from train.session import training_session
@@ -32,6 +33,7 @@ def evaluate(
     use_gpu: bool = False,
     storage_url: str | None = None,
     how: Resampling | None = None,
+    on_split: Callable[[str], None] = lambda name: None,
 ) -> dict[str, Any]:
     """Return what `metrics.json` holds: how well a bundle does on each split of a manifest.
 
@@ -44,6 +46,7 @@ def evaluate(
         use_gpu: run the cascade on a GPU.
         storage_url: folder for decoded images, used again by the next evaluation.
         how: of the intervals.
+        on_split: called with the name of each split before it is judged.
 
     Raises:
         BundleError: a damaged bundle.
@@ -51,7 +54,7 @@ def evaluate(
         UsageError: a split that is none, or has no images.
     """
     how = how or Resampling()
-    shown = (Shown.LUNGS, Shown.WHOLE) if without_lung_mask else (Shown.LUNGS,)
+    shown = (Shown.LUNGS, Shown.OUTSIDE, *([Shown.WHOLE] if without_lung_mask else []))
     bundles = {url: verify(url) for url in (bundle_url, *others)}
     answer: dict[str, Any] = {
         "bundle": identity(bundles[bundle_url]),
@@ -65,11 +68,13 @@ def evaluate(
     answer["manifest"] = {"file": manifest_url.rstrip("/").rsplit("/", 1)[-1], "sha256": manifest.digest}
     with decoded_splits(manifest, splits, bundle_url, storage_url) as decoded:
         for split, images in decoded:
-            own = score_shown(bundle_url, images, split, shown, use_gpu=use_gpu)
+            on_split(split)
+            own, traces = score_shown(bundle_url, images, split, shown, traced=True, use_gpu=use_gpu)
             figures = split_figures(own[Shown.LUNGS], how) | {"refused": images.refused}
-            figures["comparisons"] = [compared(own[Shown.LUNGS], own[each], WITHOUT_MASK, how) for each in shown[1:]]
+            figures["audit"] = audit(bundle_url, images, split, own[Shown.LUNGS], own[Shown.OUTSIDE], traces, how, use_gpu=use_gpu)
+            figures["comparisons"] = [compared(own[Shown.LUNGS], own[each], WITHOUT_MASK, how) for each in shown if each is Shown.WHOLE]
             for url in others:
-                other = score_shown(url, images, split, (Shown.LUNGS,), use_gpu=use_gpu)[Shown.LUNGS]
+                other = score_images(url, images, split, use_gpu=use_gpu)
                 figures["comparisons"].append(compared(own[Shown.LUNGS], other, other.bundle.name, how))
             answer["splits"][split] = figures
     return answer

@@ -12,6 +12,7 @@ from train.stages import STAGES
 SMALL_CELL = 10  # figures that rest on fewer images of a class are flagged
 CASCADE = "cascade"  # the whole: COVID-19 against everything else, positive in stage 2 and in stage 3
 QUESTIONS = ("pneumonia", "covid", CASCADE)
+CURVE_POINTS = 200
 BINS = 10  # of the calibration curve, equally wide
 NOT_JUDGED = "not judged"  # no lungs found: a wrong answer, whatever the truth
 RULES = {
@@ -22,16 +23,17 @@ _QUANTILES = {"q05": 0.05, "q25": 0.25, "median": 0.5, "q75": 0.75, "q95": 0.95}
 
 
 def split_figures(scores: Scores, how: Resampling) -> dict[str, Any]:
-    """Return all figures of a split: unit of analysis is the image, intervals draw patients."""
+    """Return all figures of a split: unit of analysis is the image, intervals draw patients. Without a label only the Dice counts."""
+    labelled = scores.labelled()
     return {
         "images": int(scores.label.size),
         "patients": int(np.unique(scores.patient_id).size),
         "labels": {label: int((scores.label == label).sum()) for label in GROUPS},
         "lungs_not_found": int((~scores.lungs_found).sum()),
         "dice": dice_figures(scores, how),
-        "stages": {question: stage_figures(scores, question, how) for question in QUESTIONS},
-        "three_class": {rule: three_class(scores, rule, how) for rule in RULES},
-        "by": {column: subgroups(scores, column, how) for column in ("source", "view")},
+        "stages": {question: stage_figures(labelled, question, how) for question in QUESTIONS},
+        "three_class": {rule: three_class(labelled, rule, how) for rule in RULES},
+        "by": {column: subgroups(labelled, column, how) for column in ("source", "view")},
     }
 
 
@@ -73,8 +75,19 @@ def stage_figures(scores: Scores, question: str, how: Resampling) -> dict[str, A
     figures = accuracy_of(scores, question, how)
     if question == CASCADE:
         return figures
+    labels, values, _, _ = question_of(scores, question)
     point = scores.bundle.operating_points[question].model_dump()
-    return figures | {"operating_point": point, "calibration": calibration(scores, question, how)}
+    return figures | {"roc": roc_points(labels, values), "operating_point": point, "calibration": calibration(scores, question, how)}
+
+
+def roc_points(labels: np.ndarray, values: np.ndarray) -> list[tuple[float, float]]:
+    """Return 1 - specificity and sensitivity at every threshold from the highest, at most about CURVE_POINTS; none without both classes."""
+    if labels.all() or not labels.any():
+        return []
+    thresholds = np.unique(values)[::-1]
+    thresholds = thresholds[:: -(-thresholds.size // CURVE_POINTS)]
+    rates = [(float((values[~labels] >= at).mean()), float((values[labels] >= at).mean())) for at in thresholds]
+    return [(0.0, 0.0), *rates, (1.0, 1.0)]
 
 
 def calibration(scores: Scores, stage: str, how: Resampling) -> dict[str, Any]:

@@ -11,10 +11,13 @@ import torch.nn.functional as F
 
 from schemas.bundle import BundleManifest
 from screening.bundle import load_manifest
+from screening.cascade import Cascade
 from screening.cascade_result import CascadeResult, Judgement, judgement_of
+from screening.heatmap import resize
 from screening.metrics import auroc
 from train.images import ImageCache, masks_of, pixels_of
 from train.inputs import cascade_at, on_cascade_workers
+from train.manifest import GROUPS
 from train.stages import STAGES, dice
 
 CARRIED = ("image_id", "patient_id", "label", "source", "view")
@@ -74,6 +77,10 @@ class Scores:
         """Return some of the images: `rows` is (N,) bool, or indices."""
         return replace(self, **{field.name: getattr(self, field.name)[rows] for field in fields(self) if field.name != "bundle"})
 
+    def labelled(self) -> "Scores":
+        """Return the images that have a label: those that are there for their lung mask alone say nothing of stages 2 and 3."""
+        return self.take(np.isin(self.label, GROUPS))
+
     def summary(self) -> dict[str, Any]:
         """Return n, mean Dice with its n, and the AUROC of stages 2 and 3; null where there is nothing to compute it from."""
         compared = self.dice[~np.isnan(self.dice)]
@@ -91,21 +98,42 @@ class Scores:
         return figures
 
 
+@dataclass(frozen=True)
+class Traces:
+    """What the networks do with N images beyond their answers, NaN where no lungs were found.
+
+    `features` (N, C) float32: what the head of stage 3 sees. `lung_area` (N,): share of the image inside the lung mask.
+    `pneumonia_energy` and `covid_energy` (N,): share of a heatmap's sum that lies inside the lung mask, NaN for a map of zeros.
+    """
+
+    features: np.ndarray
+    lung_area: np.ndarray
+    pneumonia_energy: np.ndarray
+    covid_energy: np.ndarray
+
+
 def score_images(bundle_url: str, images: ImageCache, split: str, *, use_gpu: bool = False) -> Scores:
     """Run the cascade of a bundle over one split of a decoded data set. Every image goes through stage 3, as in an audit."""
-    return score_shown(bundle_url, images, split, (Shown.LUNGS,), use_gpu=use_gpu)[Shown.LUNGS]
+    found, _ = score_shown(bundle_url, images, split, (Shown.LUNGS,), use_gpu=use_gpu)
+    return found[Shown.LUNGS]
 
 
-def score_shown(bundle_url: str, images: ImageCache, split: str, shown: Sequence[Shown], *, use_gpu: bool = False) -> dict[Shown, Scores]:
-    """Return what `score_images` does for each way to show the images. Stage 1 always sees the whole image, and finds the same lungs."""
-    options = {"bundle": (bundle_url, use_gpu), "shown": tuple(shown)}
+def score_shown(
+    bundle_url: str, images: ImageCache, split: str, shown: Sequence[Shown], *, traced: bool = False, use_gpu: bool = False
+) -> tuple[dict[Shown, Scores], Traces | None]:
+    """Return what `score_images` does for each way to show the images, and with `traced` what else the networks do with them.
+
+    Stage 1 always sees the whole image, and finds the same lungs.
+    """
+    options = {"bundle": (bundle_url, use_gpu), "shown": tuple(shown), "traced": traced}
     columns = collected(images.dataset([split]).map_batches(score_rows, fn_kwargs=options, **on_cascade_workers(1, use_gpu)))
     manifest = load_manifest(bundle_url)
     shared = {name: columns[name] for name in (*CARRIED, "lungs_found", "dice")}
-    return {
+    found = {
         each: Scores(manifest, **shared, **{f"{stage}_logit": columns[f"{each}.{stage}_logit"] for stage in ("pneumonia", "covid")})
         for each in shown
     }
+    return found, Traces(**{field.name: columns[field.name] for field in fields(Traces)}) if traced else None
 
 
 def collected(dataset: Any) -> dict[str, np.ndarray]:
@@ -114,29 +142,55 @@ def collected(dataset: Any) -> dict[str, np.ndarray]:
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 
-def score_rows(rows: dict[str, np.ndarray], *, bundle: tuple[str, bool], shown: Sequence[Shown]) -> dict[str, np.ndarray]:
-    """Turn decoded rows into columns of `Scores`. `bundle` is its URL and whether it runs on a GPU."""
+def score_rows(
+    rows: dict[str, np.ndarray], *, bundle: tuple[str, bool], shown: Sequence[Shown], traced: bool = False
+) -> dict[str, np.ndarray]:
+    """Turn decoded rows into columns of `Scores` and `Traces`. `bundle` is its URL and whether it runs on a GPU."""
+    cascade = cascade_at(*bundle)
     pixels, truth = pixels_of(rows), masks_of(rows)
-    result = cascade_at(*bundle)(pixels, audit=np.ones(len(pixels), bool), guided=False)
+    result = cascade(pixels, audit=np.ones(len(pixels), bool), guided=False)
     mask = torch.from_numpy(result.lung_mask)[:, None].to(torch.uint8)
     found = F.interpolate(mask, truth.shape[2:], mode="nearest-exact").numpy()
     columns = {name: rows[name].astype(str) for name in CARRIED}
     columns |= {"lungs_found": result.lungs_found, "dice": np.where(rows["has_mask"], dice(truth > 0, found > 0), np.nan)}
-    for each in shown:
-        logits = _logits(cascade_at(*bundle), pixels, result, each)
-        columns |= {f"{each}.{stage}_logit": logit for stage, logit in logits.items()}
-    return columns
+    with torch.inference_mode():
+        for each in shown:
+            columns |= {f"{each}.{stage}_logit": logit for stage, logit in _logits(cascade, pixels, result, each).items()}
+        return columns | (_traces(cascade, pixels, result) if traced else {})
 
 
-def _logits(cascade: Any, pixels: np.ndarray, result: CascadeResult, shown: Shown) -> dict[str, np.ndarray]:
+def _logits(cascade: Cascade, pixels: np.ndarray, result: CascadeResult, shown: Shown) -> dict[str, np.ndarray]:
     """Return the logits of stages 2 and 3, (B,) float32. H² is of the image as shown, so that nothing erased comes back through it."""
     if shown is Shown.LUNGS:
         return {"pneumonia": result.pneumonia_logit, "covid": result.covid_logit}
     lungs = torch.from_numpy(result.lung_mask).to(cascade.device)
     kept = torch.ones_like(lungs) if shown is Shown.WHOLE else ~lungs
-    images = np.flatnonzero(result.lungs_found)
-    with torch.inference_mode():
-        held = cascade.hold(pixels)
-        pneumonia, h2 = cascade.judge("pneumonia", held, kept, images)
-        covid, _ = cascade.judge("covid", held, kept, images, h2)
+    images, held = np.flatnonzero(result.lungs_found), cascade.hold(pixels)
+    pneumonia, h2 = cascade.judge("pneumonia", held, kept, images)
+    covid, _ = cascade.judge("covid", held, kept, images, h2)
     return {"pneumonia": pneumonia.logit, "covid": covid.logit}
+
+
+def _traces(cascade: Cascade, pixels: np.ndarray, result: CascadeResult) -> dict[str, np.ndarray]:
+    """Return the columns of `Traces`."""
+    images = np.flatnonzero(result.lungs_found)
+    masks, h2 = (torch.from_numpy(each).to(cascade.device) for each in (result.lung_mask, result.pneumonia_heatmap))
+    seen = cascade.pooled_features("covid", cascade.hold(pixels), masks, images, h2)
+    features = np.full((len(pixels), seen.shape[1]), np.nan, np.float32)
+    features[images] = seen
+    return {
+        "features": features,
+        "lung_area": np.where(result.lungs_found, result.lung_area_fraction, np.nan),
+        "pneumonia_energy": energy_inside(result.pneumonia_heatmap, result.lung_mask),
+        "covid_energy": energy_inside(result.covid_heatmap, result.lung_mask),
+    }
+
+
+def energy_inside(heatmaps: np.ndarray, masks: np.ndarray) -> np.ndarray:
+    """Return the share of each heatmap's sum inside its mask, (B,) in [0, 1]; NaN for a map of zeros or NaN.
+
+    heatmaps: (B, h, w), at least 0, resized bilinearly to the masks, (B, m, m) bool, as they are for the next stage and for people.
+    """
+    full = resize(torch.from_numpy(heatmaps).double(), masks.shape[-1])[:, 0].numpy()
+    total = full.sum(axis=(1, 2))
+    return (full * masks).sum(axis=(1, 2)) / np.where(total > 0, total, np.nan)

@@ -1,0 +1,188 @@
+"""`evaluation.html`: what `metrics.json` holds, as one page that opens offline. No script, no request: charts are SVG in the page."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from screening.report import head
+from screening.report.markup import Child, Markup, figure, paragraphs, table, tag, together
+from screening.report.section import Section, empty, notice
+from screening.report.wording import count, score
+from train.evaluation.audit_page import audit_section
+from train.evaluation.charts import calibration_chart, roc_chart
+from train.evaluation.figures import RULES, SMALL_CELL
+from train.evaluation.wording import LABELS, STAGES, estimate, gap, proportion
+from train.manifest import GROUPS
+
+_METHODS = """Unit of analysis: the image. Intervals are percentiles of {replicates} bootstrap draws of whole patients (seed
+{seed}). A share of 0 or 1 has Wilson's interval of its patients; an AUROC of 1 has none. Every image goes through stage 3, whatever
+stage 2 says. Stage 3 is judged among pneumonia and COVID-19, the cascade among all."""
+_POINTS = """Sensitivity and specificity are at the operating points of the bundle, which were chosen on its tuning split: figures
+on that split flatter it."""
+_LIMITS = """Public collections: label and source are entangled, and labels were mined from reports. What holds here need not hold
+in another hospital."""
+
+
+def evaluation_page(metrics: dict[str, Any], written: datetime | None = None) -> str:
+    """Return the page that states these metrics, as `train.evaluation.evaluate` gives them."""
+    title = f"Evaluation of {metrics['bundle']['name']}"
+    chapters = {f"Split {name}": _sections(name, figures) for name, figures in metrics["splits"].items()}
+    chapters["How this was measured"] = [Section("methods", "Methods", "", _methods(metrics))]
+    main = tag(
+        "main",
+        tag("header", tag("h1", title), tag("p", _lead(metrics, written or datetime.now(UTC)), class_="lead"), _keys(metrics)),
+        *(section.markup() for sections in chapters.values() for section in sections),
+        tag("footer", "For research; not a medical device."),
+        id="top",
+    )
+    lists = [
+        [tag("strong", name), tag("ol", *(tag("li", tag("a", each.title, href=f"#{each.name}")) for each in sections))]
+        for name, sections in chapters.items()
+    ]
+    body = tag("body", tag("div", tag("nav", together(lists), aria_label="Contents"), main, class_="page"))
+    return "<!doctype html>\n" + tag("html", head(title), body, lang="en")
+
+
+def _lead(metrics: dict[str, Any], written: datetime) -> str:
+    manifest = metrics["manifest"]
+    words = f"Bundle {metrics['bundle']['digest'][:12]} on {manifest['file']} ({manifest['sha256'][:12]})."
+    return f"{words} Written {written:%Y-%m-%d %H:%M} UTC."
+
+
+def _keys(metrics: dict[str, Any]) -> Markup:
+    """Return the figures of the last split, which is the test where there is one."""
+    split, figures = list(metrics["splits"].items())[-1]
+    stages, accuracy = figures["stages"], figures["three_class"]["operating_points"]["accuracy"]
+    keys = {
+        "Dice of the lungs": figures["dice"]["mean"],
+        "AUROC of stage 2": stages["pneumonia"]["auroc"],
+        "AUROC of stage 3": stages["covid"]["auroc"],
+        "AUROC of stage 3, lungs erased": figures["audit"]["lungs_erased"]["covid"]["lungs_erased"],
+        "three-class accuracy": accuracy,
+    }
+    entries = [
+        tag("li", tag("b", score(found["value"])), words, tag("span", f"split {split}: {_rests_on(found)}"))
+        for words, found in keys.items()
+    ]
+    return tag("ul", *entries, class_="keys")
+
+
+def _rests_on(found: dict[str, Any]) -> str:
+    limits = "" if found["low"] is None else f"; 95% CI {found['low']:.3f} to {found['high']:.3f}"
+    return f"{count(found['n'])} images of {count(found['patients'])} patients{limits}"
+
+
+def _sections(split: str, figures: dict[str, Any]) -> list[Section]:
+    parts: list[tuple[str, str, Child]] = [
+        ("stages", "Stages", _stages(split, figures)),
+        ("classes", "Three classes", [_classes(rule, found) for rule, found in figures["three_class"].items()]),
+        ("calibration", "Calibration", _calibration(split, figures["stages"])),
+        ("subgroups", "By source and view", [_subgroups(column, rows) for column, rows in figures["by"].items()]),
+        ("comparisons", "Comparisons", _comparisons(figures["comparisons"])),
+        ("audit", "Shortcut audit", audit_section(split, figures["audit"])),
+    ]
+    return [Section(f"{split}-{name}", title, "", together([body])) for name, title, body in parts]
+
+
+def _stages(split: str, figures: dict[str, Any]) -> Markup:
+    rows = [
+        (
+            STAGES[stage],
+            f"{found['positives']} / {found['negatives']}",
+            estimate(found["auroc"]),
+            f"{found['operating_point']['threshold']:.3f}" if "operating_point" in found else "both",
+            proportion(found["sensitivity"]),
+            proportion(found["specificity"]),
+        )
+        for stage, found in figures["stages"].items()
+    ]
+    columns = ["question", "positive / negative", "AUROC (95% CI)", "threshold", "sensitivity (k/n; 95% CI)", "specificity (k/n; 95% CI)"]
+    return together(
+        [
+            tag("p", _counts(figures)),
+            table(columns, rows, caption=f"Split {split}, by image"),
+            _dice(figures["dice"]),
+            roc_chart(split, figures["stages"]),
+        ]
+    )
+
+
+def _counts(figures: dict[str, Any]) -> str:
+    labels = ", ".join(f"{count(n)} {LABELS[label]}" for label, n in figures["labels"].items())
+    refused = ", ".join(f"{count(n)} {reason}" for reason, n in figures["refused"].items()) or "none"
+    lost = f"{count(figures['lungs_not_found'])}, which count as negative in every stage, and as wrong among three classes"
+    judged = f"{count(figures['images'])} images of {count(figures['patients'])} patients: {labels}."
+    return f"{judged} Refused by the gate before stage 1: {refused}. Lungs not found: {lost}."
+
+
+def _dice(dice: dict[str, Any]) -> Markup:
+    quantiles = ("least", "q05", "q25", "median", "q75", "q95")
+    row = [count(dice["mean"]["n"]), estimate(dice["mean"]), *(score(dice[name]) for name in quantiles)]
+    columns = ["masks", "mean (95% CI)", "least", "5%", "25%", "median", "75%", "95%"]
+    return table(columns, [row], caption="Stage 1: Dice coefficient of each image's lung mask")
+
+
+def _classes(rule: str, found: dict[str, Any]) -> Markup:
+    rows = [(LABELS[label], *map(count, found["confusion"][label]), proportion(found["recall"][label])) for label in GROUPS]
+    numbers = table(
+        ["truth", *(f"called {LABELS[name]}" for name in found["called"]), "right"], rows, caption="Truth by row, call by column"
+    )
+    return together([tag("h3", f"Accuracy {proportion(found['accuracy'])}"), tag("p", f"Rule: {found['rule']}."), numbers])
+
+
+def _calibration(split: str, stages: dict[str, Any]) -> Markup:
+    figures = []
+    for stage in ("pneumonia", "covid"):
+        found = stages[stage]["calibration"]
+        if not found["before"]["bins"]:
+            continue
+        rows = [(way, estimate(found[way]["brier"]), estimate(found[way]["ece"])) for way in found if found[way] is not None]
+        numbers = table(["", "Brier score (95% CI)", "expected calibration error (95% CI)"], rows, caption="Less is better")
+        uncalibrated = "" if found["after"] else " The bundle does not calibrate this stage."
+        figures.append(figure(calibration_chart(f"{split}-{stage}", STAGES[stage], found), f"{STAGES[stage]}.{uncalibrated}", numbers))
+    return tag("div", *figures, class_="pair") if figures else empty("Empty, because no image was judged.")
+
+
+def _subgroups(column: str, rows: list[dict[str, Any]]) -> Markup:
+    body = []
+    for row in rows:
+        flagged = " (small)" if row["small"] else ""
+        areas = [
+            estimate(row["stages"][stage]["auroc"]) + (" *" if row["stages"][stage]["small"] else "") for stage in ("pneumonia", "covid")
+        ]
+        body.append(
+            (
+                row["value"] + flagged,
+                count(row["images"]),
+                count(row["patients"]),
+                estimate(row["dice"]),
+                *areas,
+                proportion(row["accuracy"]),
+            )
+        )
+    head_row = [column, "images", "patients", "Dice", "AUROC stage 2", "AUROC stage 3", "three-class accuracy (k/n; 95% CI)"]
+    return table(head_row, body, caption=f"By {column}. Small, or *: rests on fewer than {SMALL_CELL} images of a class")
+
+
+def _comparisons(comparisons: list[dict[str, Any]]) -> Markup:
+    if not comparisons:
+        return empty("None was asked for: see --compare and --without-lung-mask.")
+    rows = [
+        (
+            f"less {found['second']} ({found['second_digest'][:12]})",
+            count(found["images"]),
+            *(gap(found["auroc"][stage]) for stage in ("pneumonia", "covid", "cascade")),
+            estimate(found["dice"]),
+            estimate(found["accuracy"]["difference"]),
+        )
+        for found in comparisons
+    ]
+    head_row = ["this bundle", "images", "AUROC stage 2", "AUROC stage 3", "AUROC cascade", "Dice", "three-class accuracy"]
+    return table(
+        head_row, rows, caption="Differences on the same images: above 0 this bundle is better; intervals draw patients, p by DeLong"
+    )
+
+
+def _methods(metrics: dict[str, Any]) -> Markup:
+    how = metrics["bootstrap"]
+    rules = (f"{name.replace('_', ' ').capitalize()}: {words}." for name, words in RULES.items())
+    return together([*paragraphs(_METHODS.format(replicates=count(how["replicates"]), seed=how["seed"]), _POINTS, *rules), notice(_LIMITS)])
