@@ -15,10 +15,10 @@ from screening.storage import join, put_atomic
 TAGS = {
     "train_loss": "loss/train",
     "tuning_loss": "loss/tuning",
-    "tuning_distillation": "loss/tuning distillation",
-    "tuning_dice": "figure/tuning dice",
-    "tuning_auroc": "figure/tuning AUROC",
-    "images_per_second": "speed/images a second",
+    "tuning_distillation": "loss/tuning_distillation",
+    "tuning_dice": "tuning/dice",
+    "tuning_auroc": "tuning/auroc",
+    "images_per_second": "speed/images_per_second",
 }
 
 

@@ -48,7 +48,7 @@ def test_an_epoch_is_a_file_of_events(tmp_path: Path) -> None:
     files = sorted((tmp_path / "run").iterdir())
     assert [file.name for file in files] == ["events.out.tfevents.0000000003.covid", "events.out.tfevents.0000000010.covid"]
     assert events_of(files[0])[0].file_version == "brain.Event:2"
-    assert scalars_of(files[0]) == {"loss/train": (3, 0.25), "loss/tuning": (3, 0.5), "speed/images_a_second": (3, 9.0)}
+    assert scalars_of(files[0]) == {"loss/train": (3, 0.25), "loss/tuning": (3, 0.5), "speed/images_per_second": (3, 9.0)}
 
 
 def test_an_epoch_written_again_replaces_itself(tmp_path: Path) -> None:
