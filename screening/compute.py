@@ -54,6 +54,13 @@ def computes_bf16(device: torch.device) -> bool:
     return any(capabilities.get(name, False) for name in ("avx512_bf16", "amx_bf16", "bf16"))
 
 
+def use_threads(threads: int) -> None:
+    """Compute with so many CPU threads from here on, in this thread and those that begin later. Raises UsageError for less than one."""
+    if threads < 1:
+        raise UsageError(f"threads must be at least 1, not {threads}")
+    torch.set_num_threads(threads)
+
+
 def keep_freed_memory() -> bool:
     """Let this process reuse large blocks of memory, not return and fetch them anew; return whether the C library could.
 

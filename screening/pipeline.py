@@ -149,17 +149,28 @@ class _CascadeActor:
 
     def __init__(self, work: Work):
         self._config = work.config
-        self._cascade = load_cascade(work.bundle_url, work.config, work.operating_points)
+        self._cascade = load_cascade(work.bundle_url, work.config, work.operating_points, threads=1)
 
     def __call__(self, decoded: pa.Table) -> pa.Table:
+        from screening.compute import use_threads
+
+        # Ray calls from another thread than it constructs in, and OpenMP keeps a team for each that ever computed on several cores.
+        # With more threads in teams than cores its threads sleep at every turn, which made a shard half as slow again.
+        use_threads(actor_threads(self._config))
         return score_rows(decoded, self._cascade, self._config)
 
 
-def load_cascade(bundle_url: str, config: RunConfig, operating_points: Mapping[str, OperatingPoint] | None = None) -> "Cascade":
-    """Return the cascade as an actor of a run holds it: on its GPU, or on every core of the machine divided by the actors."""
+def actor_threads(config: RunConfig) -> int:
+    """Return how many CPU threads an actor computes with: the cores of the machine divided by the actors."""
+    return max(1, (os.cpu_count() or 1) // config.actors)
+
+
+def load_cascade(
+    bundle_url: str, config: RunConfig, operating_points: Mapping[str, OperatingPoint] | None = None, *, threads: int
+) -> "Cascade":
+    """Return the cascade as an actor of a run holds it, on its GPU or on the CPU, loaded with so many threads."""
     from screening.cascade import Cascade
 
-    threads = max(1, (os.cpu_count() or 1) // config.actors)
     return Cascade.from_bundle(
         bundle_url,
         device="cuda" if config.gpus_per_actor else "cpu",

@@ -12,12 +12,13 @@ import ray
 LOCAL_OBJECT_STORE_BYTES = 1536 * 2**20  # about 20 full shards of pixels
 
 # Set before Ray starts, for its processes inherit them: no usage report leaves the agency; workers run at normal priority on a
-# machine that is there for them; waiting OpenMP threads sleep instead of taking a core from the decoders.
+# machine that is there for them; one heap for all threads of a process, for glibc gives the others' freed memory back at once, and the
+# networks, which do not run in the first thread, would fetch it anew for every layer.
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_worker_niceness": "0",
     "RAY_TRAIN_ENABLE_V2": "1",
-    "OMP_WAIT_POLICY": "passive",
+    "MALLOC_ARENA_MAX": "1",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # else each actor pool prints an error that is none (ray issue 53727)
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
