@@ -86,7 +86,8 @@ def _print_report(report: dict[str, Any], output: str) -> None:
     out.print(_split_table(report))
     like = report["near_duplicates"]
     out.print(
-        f"{like['pairs']:,} pairs of images look the same, {like['pairs_of_two_patients']:,} of them of patients with two names; "
+        f"{like['pairs']:,} pairs of images look the same, {like['pairs_of_two_patients']:,} of them of patients with two names and "
+        f"{like['pairs_of_two_labels']:,} with two labels; "
         f"{like['crossing']:,} cross an official split",
         soft_wrap=True,
     )

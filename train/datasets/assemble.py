@@ -114,8 +114,8 @@ def assemble(
 def _read(name: str, folder: str, config: ManifestConfig) -> tuple[SetFiles, Reading]:
     """Return the files and rows of a set; the plain one may be named by its table."""
     read = partial(covidx.read, version=config.covidx_version) if name == "covidx" else public_set(name).read
-    if name == "plain" and folder.endswith(f"/{plain.TABLE}"):
-        folder = folder.removesuffix(f"/{plain.TABLE}")
+    if name == "plain" and folder.rpartition("/")[2] == plain.TABLE:
+        folder = folder.rpartition("/")[0] or "."
     files = SetFiles.scan(folder)
     return files, read(files)
 

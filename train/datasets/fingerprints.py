@@ -3,7 +3,8 @@
 The perceptual hash holds the signs of the lowest 16 x 16 coefficients of a discrete cosine transform, as pHash does (Zauner 2010), but of
 the ranks of the pixels, so that no change of tone matters, and of what lies inside the borders. All chests look alike: of the 936,000 pairs
 among 1,369 real radiographs 1,400 pairs of strangers are within 4 bits of a 64-bit difference hash. Of this one, 256 bits long, strangers
-are 59 bits apart or more, while copies that were scaled, compressed, windowed or framed differ by 20 at most in nine of ten cases.
+are 62 bits apart or more; of copies that were compressed, scaled to 224 x 224, windowed, equalized, inverted, framed by 5 % or cropped by
+1 %, 98 to 100 % are close as `duplicates` says.
 """
 
 import math

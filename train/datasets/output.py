@@ -180,6 +180,7 @@ def _likeness(assembled: Assembled, ids: Sequence[str]) -> dict[str, Any]:
     return {
         "pairs": len(assembled.pairs),
         "pairs_of_two_patients": sum(rows[one].patient_id != rows[other].patient_id for one, other, _ in assembled.pairs),
+        "pairs_of_two_labels": sum(rows[one].label != rows[other].label for one, other, _ in assembled.pairs),
         "groups_of_several_patients": sum(len(of) > 1 for of in patients.values()),
         "patients_of_the_largest_group": max(map(len, patients.values())),
         "crossing": len(crossing),

@@ -112,7 +112,7 @@ def test_an_official_split_is_kept_and_what_crosses_it_is_named(tmp_path: Path) 
 
 def test_of_equal_images_the_one_of_the_official_test_counts(tmp_path: Path) -> None:
     rows = [("a.png", "normal", "p1", "", 0), ("b.png", "normal", "p2", "train", 0), ("c.png", "normal", "p3", "test", 0)]
-    assembled = assemble([("plain", str(write_plain(tmp_path, rows)))], CONFIG)
+    assembled = assemble([("plain", f"{write_plain(tmp_path, rows)}/labels.csv")], CONFIG)  # a plain set may be named by its table
     assert [(row.origin, split) for row, split in zip(assembled.rows, assembled.splits, strict=True)] == [("c.png", "test")]
 
 

@@ -60,7 +60,10 @@ def test_the_report_counts_and_the_list_names_what_is_left_out(sets: list[tuple[
     assert sum(n for counts in report["images"].values() for n in counts.values()) == 4
     assert sum(report["patients"].values()) == 4
     assert (report["split_key"], report["min_age_years"]) == ("chest-screening", 18)
-    assert report["near_duplicates"]["crossing_pairs"] == []
+    assert report["near_duplicates"] == {
+        **{"pairs": 0, "pairs_of_two_patients": 0, "pairs_of_two_labels": 0, "groups_of_several_patients": 0},
+        **{"patients_of_the_largest_group": 1, "crossing": 0, "crossing_pairs": []},
+    }
     assert rows_of(tmp_path / "all.left-out.csv") == [{"set": "cohen", "item": "l.jpg", "why": "lateral_view", "detail": "L"}]
 
 
