@@ -24,9 +24,6 @@ from train.stages import OLD_TUNING, STAGES, TUNING
 
 State = Mapping[str, torch.Tensor]
 
-# a backward pass is thousands of short parallel loops: threads that sleep between them, as the decoders' do, make it ten times slower
-_WORKER_ENVIRONMENT = {"GOMP_SPINCOUNT": "300000"}
-
 
 @dataclass(frozen=True)
 class Trained:
@@ -117,7 +114,6 @@ def _run_config(storage_url: str, run_name: str, config: FitConfig) -> ray.train
         name=run_name,
         storage_path=path,
         storage_filesystem=remote,
-        worker_runtime_env={"env_vars": _WORKER_ENVIRONMENT},
         failure_config=ray.train.FailureConfig(max_failures=config.max_failures),
         checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1, checkpoint_score_attribute="tuning_loss", checkpoint_score_order="min"),
     )
