@@ -1,19 +1,25 @@
-"""The end of a training: thresholds chosen on the tuning split through the real cascade, and the bundle with all that it must say."""
+"""The end of a training: calibration and thresholds from the tuning split through the real cascade, and the bundle that says all this."""
 
+import dataclasses
 from collections.abc import Mapping
 from importlib.metadata import version
 from typing import Any
 
-from schemas.bundle import BundleManifest, OperatingPoint
+import numpy as np
+
+from schemas.bundle import BundleManifest, Calibration, OperatingPoint
 from screening.bundle import Bundle, save_bundle
+from train.calibration import fit_platt
 from train.config import FitConfig
 from train.evaluation.scores import Scores, score_images
 from train.frozen import Frozen, save_provisional
 from train.images import ImageCache
 from train.manifest import Manifest
 from train.operating_points import choose_operating_point
+from train.stages import STAGES
 
 TUNING_SPLIT = "val"
+JUDGES = ("pneumonia", "covid")  # the stages that have an operating point
 
 
 def export(
@@ -27,17 +33,19 @@ def export(
     earlier: Bundle | None,
     provisional_url: str,
 ) -> BundleManifest:
-    """Choose the operating points, write the bundle to `output_url` and return its manifest.
+    """Calibrate, choose the operating points on what the calibration gives, write the bundle to `output_url` and return its manifest.
 
     `frozen` holds all three stages, `curves` one curve for each that was trained now; `earlier` is the bundle that the others are from.
     """
     scores = score_images(save_provisional(provisional_url, frozen, config), images, TUNING_SPLIT, use_gpu=config.use_gpu)
+    scores = tuned(scores, manifest, config)
     return save_bundle(
         output_url,
         name=config.name,
         modules={stage: part.module() for stage, part in frozen.items()},
         networks={stage: part.spec for stage, part in frozen.items()},
-        operating_points={stage: _operating_point(stage, scores, manifest, config) for stage in ("pneumonia", "covid")},
+        operating_points=scores.bundle.operating_points,
+        calibration=scores.bundle.calibration,
         preprocessing=config.preprocessing,
         training_data=_training_data(manifest, images, curves, earlier),
         metrics={TUNING_SPLIT: scores.summary(), "curves": dict(curves), "configuration": config.to_json() | {"storage_url": None}},
@@ -46,10 +54,35 @@ def export(
     )
 
 
+def tuned(scores: Scores, manifest: Manifest, config: FitConfig) -> Scores:
+    """Return the scores of the tuning split under the calibration and the operating points that they call for.
+
+    Platt scaling of each stage over the images that it judged; a stage that does not rank them stays uncalibrated. Then the rules of
+    `config` over probabilities. Raises TrainingError where a stage lacks a class.
+    """
+    lines = {stage: _calibration(stage, scores, manifest) for stage in JUDGES}
+    calibration = {stage: line for stage, line in lines.items() if line is not None}
+    scores = dataclasses.replace(scores, bundle=scores.bundle.model_copy(update={"calibration": calibration}))
+    points = {stage: _operating_point(stage, scores, manifest, config) for stage in JUDGES}
+    return dataclasses.replace(scores, bundle=scores.bundle.model_copy(update={"operating_points": points}))
+
+
+def _calibration(stage: str, scores: Scores, manifest: Manifest) -> Calibration | None:
+    judged = scores.take(scores.in_stage(stage) & scores.lungs_found)
+    labels = np.isin(judged.label, list(STAGES[stage].positive))
+    if labels.all() or not labels.any():
+        return None
+    return fit_platt(labels, getattr(judged, f"{stage}_logit"), _said(labels, manifest))
+
+
 def _operating_point(stage: str, scores: Scores, manifest: Manifest, config: FitConfig) -> OperatingPoint:
-    labels, stage_scores = scores.of_stage(stage)
-    data = f"split {TUNING_SPLIT} of the manifest {manifest.digest[:12]}, {labels.sum()} positive and {(~labels).sum()} negative images"
-    return choose_operating_point(labels, stage_scores, config.rule(stage), data)
+    labels, values = scores.of_stage(stage)
+    return choose_operating_point(labels, values, config.rule(stage), _said(labels, manifest))
+
+
+def _said(labels: np.ndarray, manifest: Manifest) -> str:
+    """Return what a calibration or an operating point says of its data."""
+    return f"split {TUNING_SPLIT} of the manifest {manifest.digest[:12]}, {labels.sum()} positive and {(~labels).sum()} negative images"
 
 
 def _training_data(

@@ -41,9 +41,9 @@ CAVEATS = """- Label and source are entangled in the public collections: most CO
   anew on your own people (`screening thresholds`), and expect figures to fall in another hospital: the paper's own fell from 99.9
   % to 40.0 %.
 - Heatmaps show where a network looks, not why; Guided Grad-CAM illustrates and decides nothing."""
-ETHICS = """The images are public and pseudonymous; this bundle holds weights, no image. Public collections over-represent severe
-and published cases, and say little of age, sex and origin: no figure here supports a claim of equal performance across people. A
-screening that misses, or alarms, costs: people held back for want of a test, tests spent on the well."""
+ETHICS = """The bundle holds weights, no image and no name. Public collections over-represent severe and published cases, and say
+little of age, sex and origin: no figure here supports a claim of equal performance across people. A screening that misses, or
+alarms, costs: people held back for want of a test, tests spent on the well."""
 
 
 def write_card(bundle_url: str, metrics: dict[str, Any], notes: str = "") -> str:
@@ -68,7 +68,7 @@ def model_card(manifest: BundleManifest, metrics: dict[str, Any], megabytes: flo
         "Factors": "Source (collection) and view are reported below; age, sex and origin are unknown for most images, and are not.",
         "Metrics": _metrics(metrics),
         "Training data": _training_data(manifest.training_data),
-        "Evaluation data": _evaluation_data(metrics),
+        "Evaluation data": _evaluation_data(metrics, manifest.training_data.get("manifest_sha256")),
         "Quantitative analyses": "\n\n".join(_split(name, figures) for name, figures in metrics["splits"].items()),
         "Beside the paper's figures": _beside(metrics),
         "Ethical considerations": ETHICS,
@@ -148,13 +148,16 @@ def _training_data(data: dict[str, Any]) -> str:
     return "\n\n".join(parts)
 
 
-def _evaluation_data(metrics: dict[str, Any]) -> str:
+def _evaluation_data(metrics: dict[str, Any], trained_on: str | None) -> str:
     rows = [
         (name, count(it["images"]), count(it["patients"]), *(count(it["labels"][label]) for label in GROUPS), count(it["lungs_not_found"]))
         for name, it in metrics["splits"].items()
     ]
     table = markdown_table(["split", "images", "patients", *(LABELS[label] for label in GROUPS), "lungs not found"], rows)
-    words = "The split val chose the operating points, calibration and when to stop: its figures flatter. The split test chose nothing."
+    if metrics["manifest"]["sha256"] == trained_on:
+        words = "Split val chose operating points, calibration and when to stop: its figures flatter. Split test chose nothing."
+    else:
+        words = "This is another manifest than the one that it was trained on; nothing here says whether the two share patients."
     return f"{table}\n\nManifest `{metrics['manifest']['file']}`, SHA-256 `{metrics['manifest']['sha256']}`. {words}"
 
 

@@ -87,7 +87,10 @@ def test_curves_are_drawn_in_the_bundle_and_written_for_tensorboard(fitted: tupl
 
 
 def test_evaluation_goes_through_the_cascade(radiographs: Path, fitted: tuple) -> None:
-    found = evaluate(fitted[0], str(radiographs), ["test"], how=Resampling(replicates=20))
+    found = evaluate(fitted[0], str(radiographs), ["val", "test"], how=Resampling(replicates=20))
+    for stage, point in fitted[1].operating_points.items():  # chosen on what the calibrated cascade gives there
+        tuned = found["splits"]["val"]["stages"][stage]
+        assert (tuned["sensitivity"]["value"], tuned["specificity"]["value"]) == (point.sensitivity, point.specificity)
     figures = found["splits"]["test"]
     assert found["bundle"]["digest"] == fitted[1].digest()
     assert (figures["images"], figures["dice"]["mean"]["n"]) == (6, 6)

@@ -80,6 +80,7 @@ def test_the_card_states_what_was_measured_beside_what_was_printed(folder: str, 
     for printed in ("0.88", "96.6 %", "99.9 %", "40.0 %", "87.02 %", "split by image", "split by patient"):
         assert printed in text
     assert "Not a medical device" in text
+    assert "another manifest than the one that it was trained on" in text
     assert "the other" in text
     assert r"<b>here\|" in text
 

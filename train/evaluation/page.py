@@ -145,41 +145,32 @@ def _calibration(split: str, stages: dict[str, Any]) -> Markup:
 def _subgroups(column: str, rows: list[dict[str, Any]]) -> Markup:
     body = []
     for row in rows:
-        flagged = " (small)" if row["small"] else ""
-        areas = [
-            estimate(row["stages"][stage]["auroc"]) + (" *" if row["stages"][stage]["small"] else "") for stage in ("pneumonia", "covid")
-        ]
-        body.append(
-            (
-                row["value"] + flagged,
-                count(row["images"]),
-                count(row["patients"]),
-                estimate(row["dice"]),
-                *areas,
-                proportion(row["accuracy"]),
-            )
-        )
-    head_row = [column, "images", "patients", "Dice", "AUROC stage 2", "AUROC stage 3", "three-class accuracy (k/n; 95% CI)"]
-    return table(head_row, body, caption=f"By {column}. Small, or *: rests on fewer than {SMALL_CELL} images of a class")
+        name = row["value"] + (" (small)" if row["small"] else "")
+        stages = (row["stages"][stage]["auroc"] | {"small": row["stages"][stage]["small"]} for stage in ("pneumonia", "covid"))
+        areas = [estimate(found) + (" *" if found["small"] else "") for found in stages]
+        people = f"{count(row['images'])} ({count(row['patients'])})"
+        body.append((name, people, estimate(row["dice"]), *areas, proportion(row["accuracy"])))
+    columns = [column, "images (patients)", "Dice", "AUROC stage 2", "AUROC stage 3", "three classes right"]
+    return table(columns, body, caption=f"By {column}. Small, or *: rests on fewer than {SMALL_CELL} images of a class")
 
 
 def _comparisons(comparisons: list[dict[str, Any]]) -> Markup:
     if not comparisons:
         return empty("None was asked for: see --compare and --without-lung-mask.")
+    return together(_comparison(found) for found in comparisons)
+
+
+def _comparison(found: dict[str, Any]) -> Markup:
     rows = [
-        (
-            f"less {found['second']} ({found['second_digest'][:12]})",
-            count(found["images"]),
-            *(gap(found["auroc"][stage]) for stage in ("pneumonia", "covid", "cascade")),
-            estimate(found["dice"]),
-            estimate(found["accuracy"]["difference"]),
-        )
-        for found in comparisons
+        (f"AUROC, {STAGES[stage][0].lower()}{STAGES[stage][1:]}", score(areas["first"]), score(areas["second"]), gap(areas))
+        for stage, areas in found["auroc"].items()
+        if areas is not None
     ]
-    head_row = ["this bundle", "images", "AUROC stage 2", "AUROC stage 3", "AUROC cascade", "Dice", "three-class accuracy"]
-    return table(
-        head_row, rows, caption="Differences on the same images: above 0 this bundle is better; intervals draw patients, p by DeLong"
-    )
+    accuracy = found["accuracy"]
+    rows.append(("three classes right", score(accuracy["first"]), score(accuracy["second"]), estimate(accuracy["difference"])))
+    rows.append(("Dice", "", "", estimate(found["dice"])))
+    caption = f"Less {found['second']} ({found['second_digest'][:12]}) on {count(found['images'])} images: above 0 this bundle is better"
+    return table(["figure", "this bundle", "the other", "difference (95% CI)"], rows, caption=caption)
 
 
 def _methods(metrics: dict[str, Any]) -> Markup:
