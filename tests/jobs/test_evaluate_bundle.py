@@ -14,7 +14,7 @@ from screening.errors import BundleError, PromotionRefused, UsageError
 from tests.screening.networks import small_densenet, small_unet
 from tests.train.radiographs import write_radiographs
 
-pytestmark = pytest.mark.usefixtures("ray_cluster")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
 
 DENSENET = {"growth_rate": 8, "block_config": [2, 3, 2, 2], "num_init_features": 16}
 

@@ -3,6 +3,7 @@ import pytest
 from train.forgetting import sweep
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_every_model_is_judged_on_the_same_films_of_both_tasks() -> None:
     earlier, held = sweep([0.5], images=6, epochs=1)
