@@ -1,14 +1,16 @@
 """The one way in which every command of analytics opens its data: a results folder with a reference table, or files of cases."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from jobs.console import out
 
 if TYPE_CHECKING:
     import duckdb
 
-    from screening.analytics import LinkRule
+    from screening.linking import LinkRule
 
 # the options that these commands share, one description each
 Results = Annotated[str | None, typer.Argument(help="folder or URL that was --results of `screening run`; or give --cases")]
@@ -22,6 +24,12 @@ Threshold = Annotated[float | None, typer.Option(help="cases without a call are 
 Groups = Annotated[list[str] | None, typer.Option("--group", help="a further column to make subgroups by; may be repeated")]
 WindowBefore = Annotated[int, typer.Option(help="a specimen counts when taken at most that many days before the radiograph")]
 WindowAfter = Annotated[int, typer.Option(help="and at most that many days after it")]
+Undated = Annotated[bool, typer.Option(help="a test counts too where its date or the radiograph's is unknown")]
+Repeated = Annotated[
+    str,
+    typer.Option(help="of several tests: positive (a positive one decides), nearest (the nearest does) or agree (else indeterminate)"),
+]
+Indeterminate = Annotated[str, typer.Option(help="an indeterminate result stands apart, or is taken for positive, or for negative")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
@@ -82,3 +90,15 @@ def parse_columns(columns: Sequence[str]) -> dict[str, str]:
     if any(len(pair) != 2 or not all(pair) for pair in pairs):
         raise UsageError("--column is ours=theirs, for example --column covid_score=ai_output")
     return dict(pairs)
+
+
+def print_links(answer: dict[str, Any]) -> None:
+    """Print the link rule of an answer, and what was cleaned in the reference table: see `screening.linking.describe_links`."""
+    out.print(answer["link_rule"], style="italic", markup=False)
+    reference = answer["reference"]
+    if not reference["rows"]:
+        return
+    out.print(f"Reference table: {reference['rows']:,} rows, {reference['used']:,} of them used.", markup=False)
+    for row in reference["cleaning"]:
+        taken = "left out" if row["column_name"] == "row" else "taken" if row["used"] else "taken as unknown"
+        out.print(f"  {row['k']:,} × {row['column_name']}: {row['reason']}, {taken}; first in row {row['first_row']:,}", markup=False)

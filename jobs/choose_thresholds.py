@@ -4,7 +4,20 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobs.analytics_source import Bundles, CasesFiles, Columns, Json, Reference, Results, WindowAfter, WindowBefore
+from jobs.analytics_source import (
+    Bundles,
+    CasesFiles,
+    Columns,
+    Indeterminate,
+    Json,
+    Reference,
+    Repeated,
+    Results,
+    Undated,
+    WindowAfter,
+    WindowBefore,
+    print_links,
+)
 from jobs.console import EXIT_FAILED, out, print_json, run_command
 
 if TYPE_CHECKING:
@@ -31,6 +44,9 @@ def command(
     rows: Annotated[int, typer.Option(min=2, help="thresholds shown in the table; --json gives all")] = 20,
     window_before: WindowBefore = 14,
     window_after: WindowAfter = 21,
+    undated: Undated = True,
+    repeated: Repeated = "positive",
+    indeterminate: Indeterminate = "apart",
     json: Json = False,
 ) -> None:
     """Show what every threshold gives: cases found and missed, RT-PCR tests needed, cost for each case; and choose one.
@@ -43,16 +59,17 @@ def command(
     """
     from jobs.analytics_source import open_source
     from screening import thresholds
-    from screening.analytics import LinkRule
+    from screening.linking import LinkRule, describe_links
 
     target = thresholds.Target(sensitivity, specificity, capacity)
     question = thresholds.Question(unit, by, prevalence, cost_screen, cost_test, screened_per_day)
+    rule = LinkRule(window_before, window_after, undated, repeated, indeterminate)
     _check(target, save, pairs, by)
-    with open_source(results, reference, cases, column, bundle, LinkRule(window_before, window_after)) as connection:
+    with open_source(results, reference, cases, column, bundle, rule) as connection:
         thresholds.ask(connection, question)
         found = thresholds.table(connection, pairs=pairs)
         answer = {
-            "link_rule": connection.sql("select rule from link_rule").fetchall()[0][0],
+            **describe_links(connection),
             "units": thresholds.units(connection),
             "notes": [thresholds.GATE] if pairs else [],
             "thresholds": found,
@@ -107,7 +124,8 @@ def _print(answer: dict[str, Any], pairs: bool, rows: int, json: bool, save: str
         print_json(answer)
         return
     out.print(answer_table(pa.Table.from_pylist(answer["units"]), "Units"))
-    out.print(f"\n{answer['link_rule']}", markup=False)
+    out.print()
+    print_links(answer)
     for note in answer["notes"]:
         out.print(note, markup=False)
     found = answer["thresholds"]

@@ -4,7 +4,22 @@ from typing import Annotated, Any
 
 import typer
 
-from jobs.analytics_source import Bundles, CasesFiles, Columns, Groups, Json, Reference, Results, Threshold, WindowAfter, WindowBefore
+from jobs.analytics_source import (
+    Bundles,
+    CasesFiles,
+    Columns,
+    Groups,
+    Indeterminate,
+    Json,
+    Reference,
+    Repeated,
+    Results,
+    Threshold,
+    Undated,
+    WindowAfter,
+    WindowBefore,
+    print_links,
+)
 from jobs.console import out, print_json, run_command
 
 BESIDE = ("units", "tp", "fp", "fn", "tn", "indeterminate", "unverified", "not_scored", "not_scored_positive", "undated")
@@ -25,6 +40,9 @@ def command(
     seed: Annotated[int, typer.Option(help="of the bootstrap")] = 0,
     window_before: WindowBefore = 14,
     window_after: WindowAfter = 21,
+    undated: Undated = True,
+    repeated: Repeated = "positive",
+    indeterminate: Indeterminate = "apart",
     json: Json = False,
 ) -> None:
     """Measure accuracy against RT-PCR: 2×2, its figures and ROC areas with 95 % intervals, by stage and subgroup, bundles in pairs.
@@ -37,9 +55,9 @@ def command(
     """
     from jobs.analytics_source import open_source
     from screening.accuracy import measure
-    from screening.analytics import LinkRule
+    from screening.linking import LinkRule
 
-    rule, source = LinkRule(window_before, window_after), (results, reference, cases, column, bundle)
+    rule, source = LinkRule(window_before, window_after, undated, repeated, indeterminate), (results, reference, cases, column, bundle)
     with open_source(*source, rule, threshold=threshold, groups=group, verified=True) as connection:
         answer = measure(connection, unit, min_cell=min_cell, replicates=replicates, seed=seed)
     if json:
@@ -53,7 +71,7 @@ def _print(answer: dict[str, Any]) -> None:
 
     from jobs.tables import answer_table
 
-    out.print(answer["link_rule"], style="italic", markup=False)
+    print_links(answer)
     out.print(
         f"Unit of analysis: {answer['unit']}. 95 % intervals in brackets: Wilson; likelihood ratios by the log method; ROC areas by DeLong."
     )

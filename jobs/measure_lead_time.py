@@ -4,7 +4,21 @@ from typing import Annotated, Any
 
 import typer
 
-from jobs.analytics_source import Bundles, CasesFiles, Columns, Json, Reference, Results, Threshold, WindowAfter, WindowBefore
+from jobs.analytics_source import (
+    Bundles,
+    CasesFiles,
+    Columns,
+    Indeterminate,
+    Json,
+    Reference,
+    Repeated,
+    Results,
+    Threshold,
+    Undated,
+    WindowAfter,
+    WindowBefore,
+    print_links,
+)
 from jobs.console import out, print_json, run_command
 
 
@@ -20,6 +34,9 @@ def command(
     min_cell: Annotated[int, typer.Option(min=1, help="bands of onset with fewer persons are not shown; 1 shows all")] = 5,
     window_before: WindowBefore = 14,
     window_after: WindowAfter = 21,
+    undated: Undated = True,
+    repeated: Repeated = "positive",
+    indeterminate: Indeterminate = "apart",
     json: Json = False,
 ) -> None:
     """Count the persons whom the cascade found days before their RT-PCR confirmation, by days since onset, beside its false alerts.
@@ -31,10 +48,10 @@ def command(
         screening lead-time s3://results/nightly --reference rt_pcr.parquet --days 2 --days 5
     """
     from jobs.analytics_source import open_source
-    from screening.analytics import LinkRule
     from screening.lead_time import measure
+    from screening.linking import LinkRule
 
-    rule, source = LinkRule(window_before, window_after), (results, reference, cases, column, bundle)
+    rule, source = LinkRule(window_before, window_after, undated, repeated, indeterminate), (results, reference, cases, column, bundle)
     with open_source(*source, rule, threshold=threshold, verified=True) as connection:
         answer = measure(connection, tuple(days or (1, 2, 5)), persons=persons, min_cell=min_cell)
     if json:
@@ -48,7 +65,7 @@ def _print(answer: dict[str, Any]) -> None:
 
     from jobs.tables import answer_table
 
-    out.print(answer["link_rule"], style="italic", markup=False)
+    print_links(answer)
     out.print("Unit of analysis: patient. Shares are of all confirmed persons with a scored radiograph; 95 % Wilson intervals.")
     for title, rows in {
         "Detected at least that many days before confirmation": [_summary(row) for row in answer["summary"]],

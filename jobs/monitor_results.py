@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobs.analytics_source import Bundles, Json, Reference, WindowAfter, WindowBefore
+from jobs.analytics_source import Bundles, Indeterminate, Json, Reference, Repeated, Undated, WindowAfter, WindowBefore
 from jobs.console import EXIT_FAILED, err, out, print_json, run_command
 
 if TYPE_CHECKING:
@@ -23,6 +23,9 @@ def command(
     bundle: Bundles = None,
     window_before: WindowBefore = 14,
     window_after: WindowAfter = 21,
+    undated: Undated = True,
+    repeated: Repeated = "positive",
+    indeterminate: Indeterminate = "apart",
     json: Json = False,
 ) -> None:
     """Show the last nights by site: screened, refused, positive, how scores moved, speed, accuracy; exit 1 when a stated limit is crossed.
@@ -38,13 +41,14 @@ def command(
 
     from jobs.analytics_source import open_source
     from screening import monitoring
-    from screening.analytics import LinkRule
     from screening.layout import ResultsLayout
+    from screening.linking import LinkRule
 
     stated = monitoring.with_limits(monitoring.load_limits(limits) if limits else monitoring.Limits(), limit or ())
+    rule = LinkRule(window_before, window_after, undated, repeated, indeterminate)
     period = monitoring.Period.parse(baseline) if baseline else None
     _check(stated, period is not None, reference is not None)
-    with open_source(results, reference, bundle=bundle, rule=LinkRule(window_before, window_after)) as connection:
+    with open_source(results, reference, bundle=bundle, rule=rule) as connection:
         watched = monitoring.watch(connection, ResultsLayout(results), nights=nights, baseline=period, reference=reference is not None)
     watched = monitoring.judge(watched, stated, judged_nights=judged_nights, min_images=min_images)
     if json:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jobs.analytics_source import Indeterminate, Repeated, Undated, WindowAfter, WindowBefore, check_results
 from jobs.console import EXIT_FAILED, print_json, run_command
 
 if TYPE_CHECKING:
@@ -33,8 +34,11 @@ def command(
     format: Annotated[Format, typer.Option(help="how the answer is written")] = Format.TABLE,
     output: Annotated[str | None, typer.Option(help="file or URL to write the answer of QUERY to; needed for parquet")] = None,
     bundle: Annotated[str | None, typer.Option(help="see only the rows of this bundle: its digest or the first digits of it")] = None,
-    window_before: Annotated[int, typer.Option(help="a specimen counts when taken at most that many days before the radiograph")] = 14,
-    window_after: Annotated[int, typer.Option(help="and at most that many days after it")] = 21,
+    window_before: WindowBefore = 14,
+    window_after: WindowAfter = 21,
+    undated: Undated = True,
+    repeated: Repeated = "positive",
+    indeterminate: Indeterminate = "apart",
 ) -> None:
     """Ask the results in SQL: views instances, heatmaps, flow and, with a reference table, accuracy and lead_time.
 
@@ -43,15 +47,17 @@ def command(
     Example: screening sql s3://results/nightly "from accuracy" --reference rt_pcr.parquet
     """
     from jobs.sql_prompt import Prompt
-    from screening.analytics import LinkRule, connect
+    from screening.analytics import connect
     from screening.errors import UsageError
+    from screening.linking import LinkRule
 
+    rule = LinkRule(window_before, window_after, undated, repeated, indeterminate)
     if query is None and output is not None:
         raise UsageError("--output writes the answer of one query: give the query too")
     if format is Format.PARQUET and output is None:
         raise UsageError("Parquet cannot be printed: give --output FILE")
-    _check_results(results)
-    with connect(results, reference, bundle=bundle, rule=LinkRule(window_before, window_after)) as connection:
+    check_results(results)
+    with connect(results, reference, bundle=bundle, rule=rule) as connection:
         if query is not None:
             _write(_answer(connection, query), format, output)
             return
@@ -59,15 +65,6 @@ def command(
         if prompt.run(interactive=sys.stdin.isatty()):
             return
     raise typer.Exit(EXIT_FAILED)
-
-
-def _check_results(results: str) -> None:
-    """Raise UsageError where no run has written: a mistyped folder is not one with nothing found."""
-    from screening.errors import UsageError
-    from screening.storage import join, list_files
-
-    if not any(list_files(join(results, folder)) for folder in ("instances", "runs")):
-        raise UsageError(f"{results}: no run has written here; give the folder that was --results of `screening run`")
 
 
 def _answer(connection: "duckdb.DuckDBPyConnection", query: str) -> "pa.Table | None":

@@ -4,7 +4,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobs.analytics_source import CasesFiles, Columns, Json, Reference, Results, Threshold, WindowAfter, WindowBefore
+from jobs.analytics_source import (
+    CasesFiles,
+    Columns,
+    Indeterminate,
+    Json,
+    Reference,
+    Repeated,
+    Results,
+    Threshold,
+    Undated,
+    WindowAfter,
+    WindowBefore,
+)
 from jobs.console import out, print_json, run_command
 
 if TYPE_CHECKING:
@@ -29,6 +41,9 @@ def command(
     timeline: Annotated[int, typer.Option(help="persons shown in the timeline at most")] = 120,
     window_before: WindowBefore = 14,
     window_after: WindowAfter = 21,
+    undated: Undated = True,
+    repeated: Repeated = "positive",
+    indeterminate: Indeterminate = "apart",
     json: Json = False,
 ) -> None:
     """Write one HTML file in the order of STARD 2015 that opens offline: flow, accuracy, thresholds, subgroups, lead time, cases.
@@ -40,12 +55,12 @@ def command(
         screening report s3://results/nightly --reference rt_pcr.parquet --output report.html
     """
     from jobs.analytics_source import open_source
-    from screening.analytics import LinkRule
+    from screening.linking import LinkRule
     from screening.report import ReportOptions, render
     from screening.storage import put_atomic
 
     options = ReportOptions(title, smallest_cell, gallery, timeline)
-    rule = LinkRule(window_before, window_after)
+    rule = LinkRule(window_before, window_after, undated, repeated, indeterminate)
     with open_source(results, reference, cases, column, [bundle] if bundle else None, rule, threshold=threshold) as connection:
         page, facts = render(connection, results, options)
     put_atomic(output, page.encode())

@@ -7,6 +7,7 @@ import duckdb
 import numpy as np
 
 from screening.errors import UsageError
+from screening.linking import describe_links
 from screening.roc import BOOTSTRAP_REPLICATES, clustered_bootstrap, delong_paired
 
 UNITS = ("instance", "study", "patient")
@@ -23,8 +24,10 @@ def measure(
     replicates: int = BOOTSTRAP_REPLICATES,
     seed: int = 0,
 ) -> dict[str, Any]:
-    """Return link_rule, unit, min_cell, and lists of rows: accuracy, auroc, gate_loss, paired, paired_auroc, subgroups, brier, calibration.
+    """Return all that is said of accuracy for one unit of analysis.
 
+    Keys: link_rule and reference (see `screening.linking`), unit, min_cell, and lists of rows: accuracy, auroc, gate_loss, paired,
+    paired_auroc, subgroups, brier, calibration.
     connection: of `screening.analytics`. Subgroups with fewer than min_cell verified units are suppressed, and those with no value but
     unknown are left out.
     replicates, seed: of the bootstrap over patients, 0 replicates for none. Raises UsageError for a unit that is none.
@@ -37,7 +40,7 @@ def measure(
     for area in areas:
         area |= _bootstrap(units.get((area["bundle_digest"], area["question"])), replicates, seed)
     return {
-        "link_rule": connection.sql("select rule from link_rule").fetchall()[0][0],
+        **describe_links(connection),
         "unit": unit,
         "min_cell": min_cell,
         "accuracy": _rows(connection, "select * from stage_accuracy where unit = $unit", unit),

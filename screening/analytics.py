@@ -26,22 +26,29 @@ from screening.cases import Cases
 from screening.database import open_duckdb
 from screening.errors import ReferenceTableError, UsageError
 from screening.layout import DIGEST_LENGTH
-from screening.reference import check_reference, load_reference
+from screening.linking import LinkRule
+from screening.reference import as_given, load_reference
 from screening.storage import join, list_files, read_bytes
 
 # in the order in which they build upon each other
+REFERENCE = ("reference_read", "reference")  # the agency's table and what is used of it
 VIEWS = (
-    *("instance_rows", "bundles", "duplicates", "instances", "heatmaps", "link_rule", "links", "reference_verdicts", "verdicts", "flow"),
+    *("instance_rows", "bundles", "duplicates", "instances", "heatmaps"),
+    *("tested_radiographs", "reference_cleaning", "reference_reasons"),
+    *("link_rule", "links", "reference_verdicts", "verdicts", "flow"),
     *("threshold_units", "monitor", "monitor_reasons", "monitor_scores"),
 )
 REFERENCE_VIEWS = (
-    *("judgements", "unlinked_judgements", "group_accuracy", "accuracy", "stage_accuracy", "subgroups", "auroc"),
+    *("judged_units", "judgements", "unlinked_judgements", "group_accuracy", "accuracy", "stage_accuracy", "subgroups", "auroc"),
     *("gate_loss", "paired_accuracy", "calibration", "brier"),
     *("lead_time", "lead_time_summary", "lead_time_by_onset", "thresholds", "threshold_pairs", "monitor_accuracy"),
 )
 
 CASE_VIEWS = ("case_rows", "case_instances", "case_tests")  # of files of cases, in the place of a results folder and a reference table
-MACROS = ("wilson", "likelihood_ratio", "mcnemar", "unit_of", "needs_reference", "dates", "age_band", "onset_band", "at_prevalence")
+MACROS = (
+    *("wilson", "likelihood_ratio", "mcnemar", "unit_of", "needs_reference", "dates", "words", "age_band", "onset_band"),
+    "at_prevalence",
+)
 
 COPY_THREADS = 16
 
@@ -49,19 +56,6 @@ _SCHEMAS = {"instance_rows": INSTANCE_SCHEMA, "instances": INSTANCE_SCHEMA, "hea
 
 
 _NAMES = pa.schema([("bundle_digest", pa.string()), ("name", pa.string())])
-
-
-@dataclass(frozen=True)
-class LinkRule:
-    """Which RT-PCR test counts for which radiograph of the same person; the view `link_rule` says it in words."""
-
-    window_before_days: int = 14  # the specimen was taken at most that many days before the radiograph
-    window_after_days: int = 21  # and at most that many after it
-    link_undated: bool = True  # a test counts too where its date or the radiograph's is unknown
-
-    def __post_init__(self) -> None:
-        if self.window_before_days < 0 or self.window_after_days < 0:
-            raise UsageError(f"a window of {self.window_before_days} days before and {self.window_after_days} after: give 0 or more")
 
 
 @dataclass(frozen=True)
@@ -84,13 +78,14 @@ def connect(
 ) -> duckdb.DuckDBPyConnection:
     """Return an in-memory DuckDB connection with the views of `screening/sql/` over a results folder.
 
-    reference: URL of a Parquet or CSV file, or a table (REFERENCE_SCHEMA); without one `accuracy` and `lead_time` say how to get it.
+    reference: URL of a Parquet or CSV file, or a table, with the columns of REFERENCE_SCHEMA, cleaned by `reference_read.sql`; without one
+    `accuracy` and `lead_time` say how to get it.
     bundle: digest, or its first digits, or several of them; only their rows are seen. Where nothing was written yet the views have no rows.
     groups: columns of instance rows to make subgroups by, beside those that are always there (the view subgroups).
     Raises UsageError for an unknown bundle or column, ReferenceTableError for a reference table that cannot be used.
     """
     connection = _open(rule or LinkRule(), has_reference=reference is not None)
-    connection.register("reference", _reference_table(reference))
+    _create_reference(connection, reference)
     connection.register("bundle_names", pa.table({"bundle_digest": [], "name": []}, _NAMES))
     parts = _parts(results_url, [bundle] if isinstance(bundle, str) else bundle)
     if parts:
@@ -99,7 +94,7 @@ def connect(
         connection.register("instance_rows", INSTANCE_SCHEMA.empty_table())
     _create(connection, VIEWS if parts else VIEWS[1:])
     if reference is not None:
-        _keep_duplicates(connection)
+        keep(connection, "duplicates", "tested_radiographs")
     _group_by(connection, groups, ("instances",))
     _create(connection, REFERENCE_VIEWS)
     return connection
@@ -132,10 +127,9 @@ def connect_cases(
     _create(connection, CASE_VIEWS)
     _check_cells(connection, cases)
     connection.execute("create table instance_rows as from case_instances")
+    _create_reference(connection, reference)
     if labelled:
-        connection.execute("create view reference as from case_tests")
-    else:
-        connection.register("reference", _reference_table(reference))
+        connection.execute("drop view reference; create view reference as from case_tests")
     _create(connection, VIEWS[1:])
     connection.register("case_columns", pa.concat_tables([file.given for file in cases], promote_options="permissive"))
     _group_by(connection, groups, ("case_columns", "instances"))
@@ -145,7 +139,7 @@ def connect_cases(
 
 def list_views() -> dict[str, str]:
     """Return the name of each view and its grain."""
-    return {name: _grain(name) for name in (*VIEWS, *REFERENCE_VIEWS)} | {"reference": "one row per RT-PCR test, as the agency gave it"}
+    return {name: _grain(name) for name in (*REFERENCE, *VIEWS, *REFERENCE_VIEWS)}
 
 
 def describe(connection: duckdb.DuckDBPyConnection, view: str) -> list[ColumnInfo]:
@@ -164,12 +158,7 @@ def describe(connection: duckdb.DuckDBPyConnection, view: str) -> list[ColumnInf
 def _open(rule: LinkRule, has_reference: bool) -> duckdb.DuckDBPyConnection:
     """Return a connection with the macros and the variables that every view needs."""
     connection = open_duckdb()
-    for name, value in {
-        "window_before_days": rule.window_before_days,
-        "window_after_days": rule.window_after_days,
-        "link_undated": rule.link_undated,
-        "has_reference": has_reference,
-    }.items():
+    for name, value in {**rule.variables(), "has_reference": has_reference}.items():
         connection.execute(f"set variable {name} = $value", {"value": value})
     _create(connection, MACROS)
     return connection
@@ -180,9 +169,10 @@ def _create(connection: duckdb.DuckDBPyConnection, *names: Sequence[str]) -> Non
         connection.execute(_sql(name))
 
 
-def _keep_duplicates(connection: duckdb.DuckDBPyConnection) -> None:
-    """Work out the view duplicates once, as a table of its name: every answer about accuracy asks for it, some several times."""
-    connection.execute("create table kept as from duplicates; drop view duplicates; alter table kept rename to duplicates")
+def keep(connection: duckdb.DuckDBPyConnection, *views: str) -> None:
+    """Work out views once, as tables of their names: for those that many answers rest on, and that are small beside what they come from."""
+    for view in views:
+        connection.execute(f"create table kept as from {view}; drop view {view}; alter table kept rename to {view}")
 
 
 def _group_by(connection: duckdb.DuckDBPyConnection, columns: Sequence[str], tables: Sequence[str]) -> None:
@@ -216,10 +206,21 @@ def _check_cells(connection: duckdb.DuckDBPyConnection, cases: Sequence[Cases]) 
             raise ReferenceTableError(f"{file.name}: cells that mean nothing here: {cells}. Write dates as YYYY-MM-DD, calls as 1 and 0")
 
 
-def _reference_table(reference: str | pa.Table | None) -> pa.Table:
+def _create_reference(connection: duckdb.DuckDBPyConnection, reference: str | pa.Table | None) -> None:
+    """Read the reference table, no rows where none is given. Raises ReferenceTableError where it has rows of which none can be used."""
     if reference is None:
-        return REFERENCE_SCHEMA.empty_table()
-    return load_reference(reference) if isinstance(reference, str) else check_reference(reference)
+        given = as_given(REFERENCE_SCHEMA.empty_table())
+    else:
+        given = load_reference(reference) if isinstance(reference, str) else as_given(reference)
+    connection.register("reference_given", given)
+    _create(connection, REFERENCE)
+    connection.unregister("reference_given")
+    if len(given) and not connection.sql("select 1 from reference limit 1").fetchall():
+        ((why,),) = connection.sql("select mode(left_out || coalesce(', ' || result_reason, '')) from reference_read").fetchall()
+        raise ReferenceTableError(
+            f"{reference if isinstance(reference, str) else 'the reference table'}: none of its {len(given)} rows can be used, mostly for "
+            f"{why}. Every test needs patient_pseudonym, and result as positive, negative or indeterminate"
+        )
 
 
 def _parts(results_url: str, bundles: Sequence[str] | None) -> list[str]:

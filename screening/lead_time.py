@@ -6,6 +6,7 @@ from typing import Any
 import duckdb
 
 from screening.errors import UsageError
+from screening.linking import describe_links
 
 TIMING = """
 select
@@ -43,7 +44,7 @@ order by bundle_digest, lead_days desc, patient_pseudonym
 def measure(
     connection: duckdb.DuckDBPyConnection, days: Sequence[int] = (1, 2, 5), *, persons: int = 10, min_cell: int = 5
 ) -> dict[str, Any]:
-    """Return link_rule, min_cell, and lists of rows: summary, timing, false_alerts, by_onset, longest.
+    """Return link_rule and reference (see `screening.linking`), unit, min_cell, and rows: summary, timing, false_alerts, by_onset, longest.
 
     days: at least that many before confirmation, each 0 or more. persons: how many of the longest lead times. Raises UsageError for
     negative days.
@@ -59,7 +60,7 @@ def measure(
         return [{"name": names[row["bundle_digest"]]} | row for row in found]
 
     return {
-        "link_rule": connection.sql("select rule from link_rule").fetchall()[0][0],
+        **describe_links(connection),
         "unit": "patient",
         "min_cell": min_cell,
         "summary": rows("from lead_time_summary"),

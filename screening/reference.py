@@ -1,27 +1,28 @@
-"""The reference table: the agency's RT-PCR results, from Parquet or CSV, checked before anything is compared with them."""
+"""The reference table: the agency's RT-PCR results, from Parquet or CSV, as they are.
+
+Whether it has the columns is checked here; its cells are read, cleaned and counted by `screening/sql/reference_read.sql`.
+"""
 
 import csv
 import io
 
 import pyarrow as pa
-import pyarrow.compute as pc
 import pyarrow.csv as pa_csv
 import pyarrow.parquet as pq
 
 from schemas.columns import description_of
-from schemas.reference import REFERENCE_SCHEMA, TestResult
+from schemas.reference import REFERENCE_SCHEMA
 from screening.errors import ReferenceTableError
 from screening.storage import read_bytes
 
-_NULLS = ["", "NA", "N/A", "NULL", "null"]
-_READINGS = ("normal", "pneumonia", "covid")
+OPTIONAL = ("PatientSex", "death_date")  # columns that help to find wrong rows
 
 
 def load_reference(url: str) -> pa.Table:
-    """Return a reference table as REFERENCE_SCHEMA; further columns are left out.
+    """Return a reference table as the agency wrote it: the columns of REFERENCE_SCHEMA and of OPTIONAL, in whatever types it has.
 
-    Files whose name ends in .csv are CSV with ISO 8601 dates and empty cells for what is unknown; all others are Parquet.
-    Raises ReferenceTableError naming the column, the row and the remedy; a value is never repeated, for it may be a patient's name.
+    Files whose name ends in .csv are CSV, every cell a text; all others are Parquet. `screening/sql/reference_read.sql` reads the cells.
+    Raises ReferenceTableError naming what is missing and the remedy; a value is never repeated, for it may be a patient's name.
     """
     try:
         data = read_bytes(url)
@@ -31,28 +32,22 @@ def load_reference(url: str) -> pa.Table:
         table = _read_csv(data) if url.lower().endswith(".csv") else pq.read_table(io.BytesIO(data))
     except pa.ArrowInvalid as error:
         raise ReferenceTableError(f"{url} is neither CSV (name ending in .csv) nor Parquet{_uneven_row(data)}") from error
-    return check_reference(table, url)
+    return as_given(table, url)
 
 
-def check_reference(table: pa.Table, name: str = "the reference table") -> pa.Table:
-    """Return `table` as REFERENCE_SCHEMA. Raises ReferenceTableError as `load_reference` does."""
+def as_given(table: pa.Table, name: str = "the reference table") -> pa.Table:
+    """Return the columns of `table` that the views read; optional ones that it lacks are null. Raises ReferenceTableError."""
     _check_columns(table.column_names, name)
-    columns = {field.name: _cast(table.column(field.name), field, name) for field in REFERENCE_SCHEMA}
-    for column in ("result", "reading"):
-        columns[column] = pc.utf8_lower(pc.utf8_trim_whitespace(columns[column]))
-    _check_values(columns["result"], "result", tuple(TestResult), name)
-    _check_values(columns["reading"], "reading", _READINGS, name)
-    for column in ("patient_pseudonym", "result"):
-        if columns[column].null_count:
-            row = columns[column].is_null().to_pylist().index(True) + 1
-            raise ReferenceTableError(f"{name}: {column} is empty in row {row}. Fill it in or leave out the row")
-    return pa.table(columns, REFERENCE_SCHEMA)
+    optional = {column: pa.nulls(len(table), pa.string()) for column in OPTIONAL if column not in table.column_names}
+    for column, values in optional.items():
+        table = table.append_column(column, values)
+    return table.select([*REFERENCE_SCHEMA.names, *OPTIONAL])
 
 
 def _read_csv(data: bytes) -> pa.Table:
     names = next(csv.reader([data.split(b"\n", 1)[0].decode("utf-8-sig", "replace")]), [])
     text = dict.fromkeys((name.strip() for name in names), pa.string())
-    options = pa_csv.ConvertOptions(column_types=text, strings_can_be_null=True, null_values=_NULLS)
+    options = pa_csv.ConvertOptions(column_types=text, strings_can_be_null=True, null_values=[""])
     return pa_csv.read_csv(io.BytesIO(data), convert_options=options)
 
 
@@ -73,28 +68,3 @@ def _check_columns(found: list[str], name: str) -> None:
     if missing:
         needs = "; ".join(f"{field.name} ({field.type}: {description_of(field)})" for field in missing)
         raise ReferenceTableError(f"{name} lacks {needs}. Add the column, empty where nothing is known")
-
-
-def _cast(values: pa.ChunkedArray, field: pa.Field, name: str) -> pa.ChunkedArray:
-    try:
-        return values.cast(field.type)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError) as error:
-        row = next((index for index, value in enumerate(values, 1) if not _casts(value, field.type)), 1)
-        kind = "dates as YYYY-MM-DD" if pa.types.is_date(field.type) else str(field.type)
-        raise ReferenceTableError(f"{name}: {field.name} cannot be read in row {row}. Write {kind}, empty where unknown") from error
-
-
-def _casts(value: pa.Scalar, type: pa.DataType) -> bool:
-    try:
-        value.cast(type)
-    except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return False
-    return True
-
-
-def _check_values(values: pa.ChunkedArray, column: str, allowed: tuple[str, ...], name: str) -> None:
-    known = pc.fill_null(pc.is_in(values, pa.array(allowed, pa.string()), skip_nulls=False), False)
-    wrong = pc.and_not(values.is_valid(), known)
-    if pc.any(wrong).as_py():
-        row = wrong.to_pylist().index(True) + 1
-        raise ReferenceTableError(f"{name}: {column} in row {row} means nothing here. Write one of {', '.join(allowed)}")

@@ -8,7 +8,7 @@ import pyarrow as pa
 from schemas.reference import REFERENCE_SCHEMA
 from screening.errors import ReferenceTableError
 from screening.privacy import Pseudonymizer
-from screening.reference import check_reference
+from screening.reference import OPTIONAL
 
 _MAX_ROWS_NAMED = 5
 
@@ -24,10 +24,11 @@ def read_registry(data: bytes, name: str) -> pl.DataFrame:
 
 
 def pseudonymize(table: pl.DataFrame, pseudonymizer: Pseudonymizer, name: str, id_column: str = "PatientID") -> pa.Table:
-    """Return the rows of `table` as REFERENCE_SCHEMA: columns that it lacks are null, columns that the schema lacks are dropped.
+    """Return the rows of `table` with the columns of REFERENCE_SCHEMA: those that it lacks are null, others are dropped but OPTIONAL ones.
 
-    `id_column` holds the PatientID as the DICOM files have it. Dates may have a time behind them. Raises ReferenceTableError with the
-    number of a row that is wrong (the first one after the header is 1) and never its value.
+    `id_column` holds the PatientID as the DICOM files have it. Dates may have a time behind them. A column with cells that are no dates of
+    the form YYYY-MM-DD stays text: the views clean it with a reason per row (`screening/sql/reference_cleaning.sql`). Raises
+    ReferenceTableError where a column or an identifier is missing, with the number of the row (the first one after the header is 1).
     """
     for needed in (id_column, "result"):
         if needed not in table.columns:
@@ -38,15 +39,27 @@ def pseudonymize(table: pl.DataFrame, pseudonymizer: Pseudonymizer, name: str, i
     if empty:
         rows = ", ".join(map(str, empty[:_MAX_ROWS_NAMED])) + (", ..." if len(empty) > _MAX_ROWS_NAMED else "")
         raise ReferenceTableError(f"{name}: {id_column} is empty in {len(empty)} rows: {rows}. Fill it in or leave out the rows")
-    columns = {field.name: _texts(texts, field) for field in REFERENCE_SCHEMA}
+    columns = {field.name: _column(texts, field) for field in REFERENCE_SCHEMA}
+    columns |= {column: _column(texts, pa.field(column, pa.string())) for column in OPTIONAL if column in texts.columns}
     columns["patient_pseudonym"] = pa.array([pseudonymizer.pseudonym(value, "PatientID") for value in identifiers], pa.string())
-    return check_reference(pa.table(columns), name)
+    fields = [_field(column, values) for column, values in columns.items()]
+    return pa.table(columns, pa.schema(fields, REFERENCE_SCHEMA.metadata))
 
 
-def _texts(texts: pl.DataFrame, field: pa.Field) -> pa.Array:
+def _column(texts: pl.DataFrame, field: pa.Field) -> pa.Array:
+    """Return the cells of a column, as dates where all that are not empty are."""
     if field.name not in texts.columns:
-        return pa.nulls(len(texts), pa.string())
+        return pa.nulls(len(texts), field.type)
     values = texts[field.name]
-    if pa.types.is_date(field.type):
-        values = values.str.replace(r"[T ]\d.*$", "")
-    return pa.array(values.to_list(), pa.string())
+    if not pa.types.is_date(field.type):
+        return pa.array((values.str.to_lowercase() if field.name in ("result", "reading") else values).to_list(), pa.string())
+    days = values.str.replace(r"[T ]\d.*$", "").str.to_date("%Y-%m-%d", strict=False)
+    if days.null_count() > values.null_count():
+        return pa.array(values.to_list(), pa.string())
+    return pa.array(days.to_list(), field.type)
+
+
+def _field(name: str, values: pa.Array) -> pa.Field:
+    """Return the field of the schema, or one of its name where the values are not of its type."""
+    known = REFERENCE_SCHEMA.field(name) if name in REFERENCE_SCHEMA.names else pa.field(name, values.type)
+    return known.with_type(values.type).with_nullable(known.nullable or values.null_count > 0)

@@ -16,59 +16,76 @@
 --   auroc_high      upper limit
 
 create view auroc as
-with at_score as (
-    select
-        bundle_digest, unit, question, score,
-        count(*) filter (truth = 'positive') as positive,
-        count(*) filter (truth = 'negative') as negative
+with definite as materialized (
+    -- of each bundle, unit and question one number: shorter to sort by
+    select hash(bundle_digest, unit, question) as series, bundle_digest, unit, question, truth = 'positive' as positive, score
     from judgements
     where truth in ('positive', 'negative') and score is not null
-    group by all
     union all
     -- without a reference table: see lead_time
     select
+        no_reference('auroc')::ubigint as series,
         no_reference('auroc')::varchar as bundle_digest,
         no_reference('auroc')::varchar as unit,
         no_reference('auroc')::varchar as question,
-        no_reference('auroc')::double as score,
-        no_reference('auroc')::bigint as positive,
-        no_reference('auroc')::bigint as negative
+        no_reference('auroc')::boolean as positive,
+        no_reference('auroc')::double as score
     where not needs_reference('auroc')
+),
+totals as materialized (
+    select
+        series,
+        any_value(bundle_digest) as bundle_digest,
+        any_value(unit) as unit,
+        any_value(question) as question,
+        count(*) filter (positive) as positives,
+        count(*) filter (not positive) as negatives
+    from definite
+    group by series
+),
+at_score as (
+    select series, score, count(*) filter (positive) as positive, count(*) filter (not positive) as negative
+    from definite
+    group by series, score
 ),
 ordered as (
     select
-        *,
+        series,
+        positive,
+        negative,
         sum(negative) over upwards - negative / 2 as negatives_below,
-        sum(positive) over upwards - positive / 2 as positives_below,
-        sum(positive) over whole as positives,
-        sum(negative) over whole as negatives
+        sum(positive) over upwards - positive / 2 as positives_below
     from at_score
-    window
-        whole as (partition by bundle_digest, unit, question),
-        upwards as (partition by bundle_digest, unit, question order by score)
+    window upwards as (partition by series order by score rows unbounded preceding)
 ),
 -- placement of a positive among the negatives, and of a negative among the positives
 placements as (
     select
-        *,
+        ordered.series,
+        positive,
+        negative,
         negatives_below / nullif(negatives, 0) as positive_placement,
         1 - positives_below / nullif(positives, 0) as negative_placement
     from ordered
+    inner join totals on ordered.series = totals.series
 ),
 summed as (
     select
-        bundle_digest, unit, question,
-        any_value(positives)::bigint as positives,
-        any_value(negatives)::bigint as negatives,
-        sum(positive * positive_placement) / any_value(positives) as auroc,
+        series,
+        sum(positive * positive_placement) as positive_placements,
         sum(positive * positive_placement ** 2) as positive_squares,
         sum(negative * negative_placement ** 2) as negative_squares
     from placements
-    group by all
+    group by series
 ),
 varied as (
     select
-        *,
+        bundle_digest,
+        unit,
+        question,
+        positives,
+        negatives,
+        positive_placements / positives as auroc,
         if(
             positives > 1 and negatives > 1,
             greatest(0, positive_squares - positives * auroc ** 2) / ((positives - 1) * positives)
@@ -76,6 +93,7 @@ varied as (
             null
         ) as auroc_variance
     from summed
+    inner join totals on summed.series = totals.series
 )
 select
     bundle_digest,

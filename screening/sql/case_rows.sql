@@ -25,25 +25,33 @@
 --   unread              names of the columns that hold something that means nothing
 
 create table case_rows as
-with orders as (
+with words as materialized (
     select
-        bundle_digest,
-        day_first(radiograph_date) as radiograph,
-        day_first(symptom_onset_date) as onset,
-        day_first(specimen_date) as specimen,
-        day_first(result_date) as result
-    from case_texts
-    group by bundle_digest
-),
-words as (
-    select
-        *,
+        * replace (
+            day_text(radiograph_date) as radiograph_date,
+            day_text(symptom_onset_date) as symptom_onset_date,
+            day_text(specimen_date) as specimen_date,
+            day_text(result_date) as result_date,
+            known_text(covid_score) as covid_score,
+            known_text(pneumonia_score) as pneumonia_score,
+            known_text(age_years) as age_years
+        ),
         lower(known_text(label)) as label_word,
         lower(known_text(reading)) as reading_word,
         lower(known_text(PatientSex)) as sex_word,
         lower(known_text(covid_positive)) as covid_word,
         lower(known_text(pneumonia_positive)) as pneumonia_word
     from case_texts
+),
+orders as (
+    select
+        bundle_digest,
+        day_first(radiograph_date) as radiograph,
+        day_first(symptom_onset_date) as onset,
+        day_first(specimen_date) as specimen,
+        day_first(result_date) as result
+    from words
+    group by bundle_digest
 ),
 cells as (
     select
@@ -52,18 +60,13 @@ cells as (
         case_row,
         object_id,
         coalesce(known_text(case_id), 'row ' || case_row) as case_id,
-        case
-            when label_word in ('covid', 'covid-19', 'covid19', 'positive', 'pos', '+', '1', '1.0', 'true', 't', 'yes', 'y') then 'positive'
-            when label_word in ('pneumonia', 'other pneumonia', 'other', 'normal', 'negative', 'neg', '-', '0', '0.0', 'false', 'f', 'no', 'n')
-                then 'negative'
-            when label_word in ('indeterminate', 'inconclusive', 'equivocal', 'borderline') then 'indeterminate'
-        end as result,
-        try_cast(known_text(words.covid_score) as double) as covid_score,
+        read_result(label_word) as result,
+        try_cast(words.covid_score as double) as covid_score,
         case
             when covid_word in ('covid', 'positive', 'pos', '+', '1', '1.0', 'true', 't', 'yes', 'y') then true
             when covid_word in ('pneumonia', 'normal', 'negative', 'neg', '-', '0', '0.0', 'false', 'f', 'no', 'n') then false
         end as call,
-        try_cast(known_text(words.pneumonia_score) as double) as pneumonia_score,
+        try_cast(words.pneumonia_score as double) as pneumonia_score,
         case
             when pneumonia_word in ('pneumonia', 'positive', 'pos', '+', '1', '1.0', 'true', 't', 'yes', 'y') then true
             when pneumonia_word in ('normal', 'negative', 'neg', '-', '0', '0.0', 'false', 'f', 'no', 'n') then false
@@ -73,12 +76,8 @@ cells as (
         read_date(words.specimen_date, orders.specimen) as specimen_date,
         read_date(words.result_date, orders.result) as result_date,
         if(reading_word in ('normal', 'pneumonia', 'covid'), reading_word, null) as reading,
-        case
-            when sex_word in ('m', 'male', 'man') then 'M'
-            when sex_word in ('f', 'female', 'woman') then 'F'
-            when sex_word in ('o', 'other') then 'O'
-        end as PatientSex,
-        try_cast(rtrim(known_text(words.age_years), 'yY') as float) as age_years,
+        read_sex(sex_word) as PatientSex,
+        try_cast(rtrim(words.age_years, 'yY') as float) as age_years,
         words as given,
         known_text(words.ViewPosition) as ViewPosition,
         known_text(words.InstitutionName) as InstitutionName,
@@ -111,17 +110,17 @@ select
     list_filter(
         [
             if(given.label_word is not null and result is null, 'label', null),
-            if(known_text(given.covid_score) is not null and covid_score is null, 'covid_score', null),
+            if(given.covid_score is not null and covid_score is null, 'covid_score', null),
             if(given.covid_word is not null and call is null, 'covid_positive', null),
-            if(known_text(given.pneumonia_score) is not null and pneumonia_score is null, 'pneumonia_score', null),
+            if(given.pneumonia_score is not null and pneumonia_score is null, 'pneumonia_score', null),
             if(given.pneumonia_word is not null and pneumonia_positive is null, 'pneumonia_positive', null),
-            if(known_text(given.radiograph_date) is not null and radiograph_date is null, 'radiograph_date', null),
-            if(known_text(given.symptom_onset_date) is not null and symptom_onset_date is null, 'symptom_onset_date', null),
-            if(known_text(given.specimen_date) is not null and specimen_date is null, 'specimen_date', null),
-            if(known_text(given.result_date) is not null and result_date is null, 'result_date', null),
+            if(given.radiograph_date is not null and radiograph_date is null, 'radiograph_date', null),
+            if(given.symptom_onset_date is not null and symptom_onset_date is null, 'symptom_onset_date', null),
+            if(given.specimen_date is not null and specimen_date is null, 'specimen_date', null),
+            if(given.result_date is not null and result_date is null, 'result_date', null),
             if(given.reading_word is not null and reading is null, 'reading', null),
             if(given.sex_word not in ('u', 'unknown') and PatientSex is null, 'PatientSex', null),
-            if(known_text(given.age_years) is not null and age_years is null, 'age_years', null)
+            if(given.age_years is not null and age_years is null, 'age_years', null)
         ],
         lambda name: name is not null
     ) as unread

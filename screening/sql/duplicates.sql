@@ -10,20 +10,22 @@
 --   duplicate_of   key of the row that counts instead
 
 create view duplicates as
--- numbers are counted faster than long texts; a row that shares a number by chance alone is left in a group of its own below
+-- numbers are sorted faster than long texts; a row that shares a number by chance alone is left in a group of its own below
 with shared_uid as (
-    select hash(bundle_digest, SOPInstanceUID) as number
-    from instance_rows
-    where SOPInstanceUID is not null
-    group by number
-    having count(*) > 1
+    select number
+    from (
+        select number, lag(number) over (order by number) as previous
+        from (select hash(bundle_digest, SOPInstanceUID) as number from instance_rows where SOPInstanceUID is not null)
+    )
+    where number = previous
 ),
 shared_pixels as (
-    select hash(bundle_digest, pixel_hash) as number
-    from instance_rows
-    where pixel_hash is not null and outcome = 'scored'
-    group by number
-    having count(*) > 1
+    select number
+    from (
+        select number, lag(number) over (order by number) as previous
+        from (select hash(bundle_digest, pixel_hash) as number from instance_rows where pixel_hash is not null and outcome = 'scored')
+    )
+    where number = previous
 ),
 candidates as (
     select

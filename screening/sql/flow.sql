@@ -9,63 +9,71 @@
 --   patients       persons with an image in the box, as far as their pseudonym is known
 
 create view flow as
-with per_patient as (
+-- the boxes that an image is in, as bits of one number: box 1 is the lowest
+with images as materialized (
     select
-        bundle_digest,
-        patient_pseudonym,
-        count(*) as found,
-        count(*) filter (outcome = 'rejected') as rejected,
-        count(*) filter (outcome = 'failed') as failed,
-        count(*) filter (outcome = 'scored') as scored,
-        count(*) filter (outcome = 'scored' and not counts) as copies,
-        count(*) filter (outcome = 'scored' and counts) as radiographs,
-        count(*) filter (not pneumonia_positive and counts) as pneumonia_negative,
-        count(*) filter (audit_sample and counts) as audited,
-        count(*) filter (pneumonia_positive and counts) as pneumonia_positive,
-        count(*) filter (outcome = 'scored' and stage_reached = 'covid' and counts) as stage_3,
-        count(*) filter (covid_positive and counts) as covid_positive,
-        count(*) filter (outcome = 'scored' and counts and rt_pcr is not null) as linked,
-        count(*) filter (outcome = 'scored' and counts and rt_pcr = 'positive') as reference_positive,
-        count(*) filter (outcome = 'scored' and counts and rt_pcr = 'negative') as reference_negative,
-        count(*) filter (outcome = 'scored' and counts and rt_pcr = 'indeterminate') as reference_indeterminate,
-        count(*) filter (outcome = 'scored' and counts and rt_pcr is null) as unverified
-    from verdicts
-    group by bundle_digest, patient_pseudonym
+        instance_rows.bundle_digest,
+        hash(patient_pseudonym) as patient_number,
+        patient_pseudonym is not null as has_patient,
+        duplicates.object_id is null as counts,
+        outcome = 'scored' as is_scored,
+        (
+            1
+            + if(outcome = 'rejected', 2, 0)
+            + if(outcome = 'failed', 4, 0)
+            + if(is_scored, 8, 0)
+            + if(is_scored and not counts, 16, 0)
+            + if(is_scored and counts, 32, 0)
+            + if(not pneumonia_positive and counts, 64, 0)
+            + if(audit_sample and counts, 128, 0)
+            + if(pneumonia_positive and counts, 256, 0)
+            + if(is_scored and stage_reached = 'covid' and counts, 512, 0)
+            + if(covid_positive and counts, 1024, 0)
+            + if(is_scored and counts and rt_pcr is not null, 2048, 0)
+            + if(is_scored and counts and rt_pcr = 'positive', 4096, 0)
+            + if(is_scored and counts and rt_pcr = 'negative', 8192, 0)
+            + if(is_scored and counts and rt_pcr = 'indeterminate', 16384, 0)
+            + if(is_scored and counts and rt_pcr is null, 32768, 0)
+        )::usmallint as boxes
+    from instance_rows
+    left join duplicates
+        on instance_rows.bundle_digest = duplicates.bundle_digest and instance_rows.object_id = duplicates.object_id
+    left join reference_verdicts
+        on instance_rows.bundle_digest = reference_verdicts.bundle_digest and instance_rows.object_id = reference_verdicts.object_id
 ),
-boxes as (
-    select
-        bundle_digest,
-        unnest([
-            {'step': 1, 'box': 'objects found', 'images': sum(found), 'patients': count(patient_pseudonym) filter (found > 0)},
-            {'step': 2, 'box': 'rejected', 'images': sum(rejected), 'patients': count(patient_pseudonym) filter (rejected > 0)},
-            {'step': 3, 'box': 'failed', 'images': sum(failed), 'patients': count(patient_pseudonym) filter (failed > 0)},
-            {'step': 4, 'box': 'scored', 'images': sum(scored), 'patients': count(patient_pseudonym) filter (scored > 0)},
-            {'step': 5, 'box': 'second copies', 'images': sum(copies), 'patients': count(patient_pseudonym) filter (copies > 0)},
-            {'step': 6, 'box': 'radiographs that count', 'images': sum(radiographs),
-                'patients': count(patient_pseudonym) filter (radiographs > 0)},
-            {'step': 7, 'box': 'pneumonia negative', 'images': sum(pneumonia_negative),
-                'patients': count(patient_pseudonym) filter (pneumonia_negative > 0)},
-            {'step': 8, 'box': 'audit sample', 'images': sum(audited), 'patients': count(patient_pseudonym) filter (audited > 0)},
-            {'step': 9, 'box': 'pneumonia positive', 'images': sum(pneumonia_positive),
-                'patients': count(patient_pseudonym) filter (pneumonia_positive > 0)},
-            {'step': 10, 'box': 'reached stage 3', 'images': sum(stage_3), 'patients': count(patient_pseudonym) filter (stage_3 > 0)},
-            {'step': 11, 'box': 'covid positive', 'images': sum(covid_positive),
-                'patients': count(patient_pseudonym) filter (covid_positive > 0)},
-            {'step': 12, 'box': 'linked with a test', 'images': sum(linked), 'patients': count(patient_pseudonym) filter (linked > 0)},
-            {'step': 13, 'box': 'reference positive', 'images': sum(reference_positive),
-                'patients': count(patient_pseudonym) filter (reference_positive > 0)},
-            {'step': 14, 'box': 'reference negative', 'images': sum(reference_negative),
-                'patients': count(patient_pseudonym) filter (reference_negative > 0)},
-            {'step': 15, 'box': 'reference indeterminate', 'images': sum(reference_indeterminate),
-                'patients': count(patient_pseudonym) filter (reference_indeterminate > 0)},
-            {'step': 16, 'box': 'unverified', 'images': sum(unverified), 'patients': count(patient_pseudonym) filter (unverified > 0)}
-        ], recursive := true)
-    from per_patient
-    group by bundle_digest
+patients as (
+    select bundle_digest, bit_or(boxes) as boxes
+    from images
+    where has_patient
+    group by bundle_digest, patient_number
+),
+kinds as (
+    select bundle_digest, boxes, count(*) as images, 0 as patients
+    from images
+    group by bundle_digest, boxes
+    union all
+    select bundle_digest, boxes, 0, count(*)
+    from patients
+    group by bundle_digest, boxes
+),
+names as (
+    select unnest([
+        'objects found', 'rejected', 'failed', 'scored', 'second copies', 'radiographs that count', 'pneumonia negative', 'audit sample',
+        'pneumonia positive', 'reached stage 3', 'covid positive', 'linked with a test', 'reference positive', 'reference negative',
+        'reference indeterminate', 'unverified'
+    ]) as box, generate_subscripts(range(16), 1)::int as step
 ),
 counted as (
-    select bundle_digest, step, box, null as reason, images::bigint as images, patients
-    from boxes
+    select
+        bundle_digest,
+        step,
+        box,
+        null as reason,
+        coalesce(sum(images) filter ((boxes >> (step - 1)) & 1 = 1), 0)::bigint as images,
+        coalesce(sum(patients) filter ((boxes >> (step - 1)) & 1 = 1), 0)::bigint as patients
+    from kinds
+    cross join names
+    group by bundle_digest, step, box
     union all
     select bundle_digest, if(outcome = 'rejected', 2, 3), outcome, reason, count(*), count(distinct patient_pseudonym)
     from instance_rows

@@ -22,15 +22,20 @@
 
 create view gate_loss as
 with judged as materialized (
-    select bundle_digest, object_id, coalesce(rt_pcr, 'unverified') as truth, pneumonia_positive, audit_sample, covid_positive, covid_value
-    from verdicts
-    where counts and pneumonia_positive is not null and needs_reference('gate_loss')
-),
-nights as (
-    select judged.*, instance_rows.screen_date
-    from judged
-    inner join instance_rows
-        on judged.bundle_digest = instance_rows.bundle_digest and judged.object_id = instance_rows.object_id
+    select
+        instance_rows.bundle_digest,
+        screen_date,
+        coalesce(rt_pcr, 'unverified') as truth,
+        pneumonia_positive,
+        audit_sample,
+        covid_positive,
+        coalesce(covid_probability, covid_score) as covid_value
+    from instance_rows
+    anti join duplicates
+        on instance_rows.bundle_digest = duplicates.bundle_digest and instance_rows.object_id = duplicates.object_id
+    left join reference_verdicts
+        on instance_rows.bundle_digest = reference_verdicts.bundle_digest and instance_rows.object_id = reference_verdicts.object_id
+    where pneumonia_positive is not null and needs_reference('gate_loss')
 ),
 points as (
     select bundle_digest, min(covid_value) filter (covid_positive) as covid_point
@@ -39,7 +44,7 @@ points as (
 ),
 strata as (
     select
-        nights.bundle_digest,
+        judged.bundle_digest,
         truth,
         screen_date,
         count(*) as judged,
@@ -47,10 +52,10 @@ strata as (
         count(*) filter (not pneumonia_positive and audit_sample and covid_value is not null) as audited,
         count(*) filter (not pneumonia_positive and audit_sample and covid_value >= covid_point) as audited_called,
         held_back / nullif(audited, 0) as weight
-    from nights
+    from judged
     inner join points
-        on nights.bundle_digest = points.bundle_digest
-    group by nights.bundle_digest, truth, screen_date
+        on judged.bundle_digest = points.bundle_digest
+    group by judged.bundle_digest, truth, screen_date
 ),
 estimated as (
     select

@@ -48,54 +48,74 @@
 --   lr_negative_high     upper limit
 
 create view group_accuracy as
-with profiles as materialized (
+-- what a unit says of the four questions in one number, six bits each, the truth in the lower two of them: few differ, so that they are
+-- counted first and told apart afterwards
+with units as materialized (
     select
         bundle_digest,
         unit,
-        question,
-        age_band(age_years) as age,
-        PatientSex,
-        ViewPosition,
-        InstitutionName,
-        Manufacturer,
-        onset_band(days_since_onset) as onset,
-        cell,
-        truth,
+        object_id,
+        (
+            covid_truth + 4 * covid_called
+            + 64 * (pneumonia_truth + 4 * pneumonia_called)
+            + 4096 * (gate_truth + 4 * gate_called)
+            + 262144 * (stage_3_truth + 4 * stage_3_called)
+        )::uinteger as said,
         undated,
-        count(*) as units
-    from judgements
-    group by all
+        age_band(age_years) as age,
+        PatientSex as sex,
+        ViewPosition as view,
+        InstitutionName as site,
+        Manufacturer as vendor,
+        onset_band(days_since_onset) as onset
+    from judged_units
+),
+alike as (
+    select bundle_digest, unit, 'all' as subgroup, 'all' as subgroup_value, said, undated, count(*) as units
+    from units
+    group by bundle_digest, unit, said, undated
+    union all
+    select
+        bundle_digest,
+        unit,
+        case
+            when grouping(age) = 0 then 'age'
+            when grouping(sex) = 0 then 'sex'
+            when grouping(view) = 0 then 'view'
+            when grouping(site) = 0 then 'site'
+            when grouping(vendor) = 0 then 'vendor'
+            else 'days since onset'
+        end,
+        coalesce(age, sex, view, site, vendor, onset),
+        said,
+        undated,
+        count(*)
+    from units
+    group by bundle_digest, unit, said, undated, grouping sets (age, sex, view, site, vendor, onset)
+    union all
+    select units.bundle_digest, unit, group_values.subgroup, group_values.subgroup_value, said, undated, count(*)
+    from units
+    inner join group_values
+        on units.bundle_digest = group_values.bundle_digest and units.object_id = group_values.object_id
+    group by units.bundle_digest, unit, group_values.subgroup, group_values.subgroup_value, said, undated
+),
+asked as (
+    select
+        * exclude (said),
+        ranked_truth((said >> place) & 3) as truth,
+        ((said >> place) & 63) >> 2 as called_of,
+        cell_of(truth, ranked_call(called_of)) as cell
+    from alike
+    cross join (values ('covid', 0), ('pneumonia', 6), ('gate', 12), ('stage_3', 18)) as questions (question, place)
+    where
+        case question when 'covid' then true when 'pneumonia' then exists (select 1 from reference where reading is not null) else called_of > 0 end
 ),
 grouped as (
-    -- the row of all units needs no profiles: it is asked for most, and then they are not worked out
-    select bundle_digest, unit, question, 'all' as subgroup, 'all' as subgroup_value, cell, truth, undated, 1 as units
-    from judgements
+    select bundle_digest, unit, question, subgroup, subgroup_value, cell, truth, undated, units
+    from asked
     union all
     select bundle_digest, unit, question, 'all', 'all', cell, null, false, units
     from unlinked_judgements
-    union all
-    select bundle_digest, unit, question, 'age', age, cell, truth, undated, units
-    from profiles
-    union all
-    select bundle_digest, unit, question, 'sex', PatientSex, cell, truth, undated, units
-    from profiles
-    union all
-    select bundle_digest, unit, question, 'view', ViewPosition, cell, truth, undated, units
-    from profiles
-    union all
-    select bundle_digest, unit, question, 'site', InstitutionName, cell, truth, undated, units
-    from profiles
-    union all
-    select bundle_digest, unit, question, 'vendor', Manufacturer, cell, truth, undated, units
-    from profiles
-    union all
-    select bundle_digest, unit, question, 'days since onset', onset, cell, truth, undated, units
-    from profiles
-    union all
-    select judgements.bundle_digest, unit, question, group_values.subgroup, group_values.subgroup_value, cell, truth, undated, 1
-    from judgements
-    inner join group_values
-        on judgements.bundle_digest = group_values.bundle_digest and judgements.object_id = group_values.object_id
 ),
 counted as (
     select

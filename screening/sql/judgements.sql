@@ -19,7 +19,7 @@
 --   truth              positive, negative or indeterminate by the reference standard; null where unverified
 --   called             positive by the answer, over the radiographs that the reference standard speaks of; null where none was scored
 --   score              orders the units for the ROC curve (covid: those stopped by stage 2 lie below all others); null without a definite truth
---   value              probability, or score where the bundle has no calibration; covid: null where stage 3 was not reached
+--   value              probability, or score where the bundle has no calibration; covid: null where stage 3 was not reached by way of stage 2
 --   cell               tp, fp, fn, tn, indeterminate, unverified or not_scored
 --   undated            every link rests on an unknown date
 --   radiograph_date    of the first linked radiograph
@@ -31,76 +31,8 @@
 --   Manufacturer       of the X-ray machine
 
 create view judgements as
-with linked as (
-    select *, rt_pcr in ('positive', 'negative') as definite
-    from verdicts
-    where rt_pcr is not null and counts
-    union all by name
-    -- without a reference table nobody is linked: see lead_time
-    select no_reference('accuracy')::varchar as bundle_digest, no_reference('accuracy')::varchar as object_id
-    where not needs_reference('accuracy')
-),
--- what each radiograph brings to each question, such that the highest counts for its unit
-radiographs as materialized (
-    select
-        bundle_digest,
-        object_id,
-        coalesce(StudyInstanceUID, object_id) as study_id,
-        coalesce(patient_pseudonym, object_id) as patient_id,
-        {
-            'patient_pseudonym': patient_pseudonym,
-            'object_id': object_id,
-            'radiograph_date': radiograph_date,
-            'days_since_onset': days_since_onset,
-            'PatientSex': PatientSex,
-            'age_years': age_years,
-            'ViewPosition': ViewPosition,
-            'InstitutionName': InstitutionName,
-            'Manufacturer': Manufacturer
-        } as radiograph,
-        coalesce(radiograph_date, date '9999-12-31') as place,
-        undated,
-        truth_rank(rt_pcr) as covid_truth,
-        call_rank(covid_positive, rt_pcr) as covid_called,
-        if(definite, cascade_rank(pneumonia_positive, pneumonia_rank, covid_rank), null) as covid_score,
-        if(definite, covid_value, null) as covid_value,
-        truth_rank(reading) as pneumonia_truth,
-        call_rank(pneumonia_positive, reading) as pneumonia_called,
-        if(reading is not null, pneumonia_rank, null) as pneumonia_score,
-        if(reading is not null, pneumonia_value, null) as pneumonia_value,
-        if(pneumonia_positive is not null, truth_rank(rt_pcr), 0) as gate_truth,
-        if(pneumonia_positive is not null, call_rank(pneumonia_positive, rt_pcr), 0) as gate_called,
-        if(definite, pneumonia_rank, null) as gate_score,
-        if(definite, pneumonia_value, null) as gate_value,
-        if(pneumonia_positive, truth_rank(rt_pcr), 0) as stage_3_truth,
-        if(pneumonia_positive, call_rank(covid_positive, rt_pcr), 0) as stage_3_called,
-        if(definite and pneumonia_positive, covid_rank, null) as stage_3_score,
-        if(definite and pneumonia_positive, covid_value, null) as stage_3_value
-    from linked
-),
-units as materialized (
-    select bundle_digest, 'instance' as unit, object_id as unit_id, radiograph, undated, columns('_(truth|called|score|value)$')
-    from radiographs
-    union all
-    select
-        bundle_digest,
-        'study',
-        study_id,
-        arg_min(radiograph, place),
-        bool_and(undated),
-        max(columns('_(truth|called|score|value)$'))
-    from radiographs
-    group by bundle_digest, study_id
-    union all
-    select
-        bundle_digest,
-        'patient',
-        patient_id,
-        arg_min(radiograph, place),
-        bool_and(undated),
-        max(columns('_(truth|called|score|value)$'))
-    from radiographs
-    group by bundle_digest, patient_id
+with units as materialized (
+    from judged_units
 ),
 answered as (
     select *, 'covid' as question, covid_truth as truth_of, covid_called as called_of, covid_score as score, covid_value as value
@@ -123,24 +55,19 @@ select
     unit,
     question,
     unit_id,
-    radiograph.patient_pseudonym,
-    radiograph.object_id,
+    patient_pseudonym,
+    object_id,
     ranked_truth(truth_of) as truth,
     ranked_call(called_of) as called,
     score,
     value,
-    case
-        when called is null then 'not_scored'
-        when truth is null then 'unverified'
-        when truth = 'indeterminate' then 'indeterminate'
-        else if(called, if(truth = 'positive', 'tp', 'fp'), if(truth = 'positive', 'fn', 'tn'))
-    end as cell,
+    cell_of(truth, called) as cell,
     undated,
-    radiograph.radiograph_date,
-    radiograph.days_since_onset,
-    radiograph.PatientSex,
-    radiograph.age_years,
-    radiograph.ViewPosition,
-    radiograph.InstitutionName,
-    radiograph.Manufacturer
+    radiograph_date,
+    days_since_onset,
+    PatientSex,
+    age_years,
+    ViewPosition,
+    InstitutionName,
+    Manufacturer
 from answered;

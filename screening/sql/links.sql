@@ -12,19 +12,19 @@
 --   test_date           specimen_date, or result_date where there is none
 --   result_date         day on which the result was reported
 --   symptom_onset_date  first day of symptoms
---   result              of the RT-PCR test: positive, negative or indeterminate
+--   result              of the RT-PCR test, as the link rule takes it: positive, negative or indeterminate
 --   reading             of the radiograph by a radiologist: normal, pneumonia or covid
 --   undated             linked although a date is unknown
 
 create view links as
-with radiographs as (
+with tests as (
     select
-        bundle_digest, object_id, patient_pseudonym, outcome, pneumonia_positive, covid_positive,
-        coalesce(StudyDate, AcquisitionDate) as radiograph_date
-    from instance_rows
-),
-tests as (
-    select patient_pseudonym, coalesce(specimen_date, result_date) as test_date, result_date, symptom_onset_date, result, reading
+        patient_pseudonym,
+        coalesce(specimen_date, result_date) as test_date,
+        result_date,
+        symptom_onset_date,
+        if(result = 'indeterminate' and getvariable('link_indeterminate') <> 'apart', getvariable('link_indeterminate'), result) as result,
+        reading
     from reference
 )
 select
@@ -41,7 +41,7 @@ select
     tests.result,
     tests.reading,
     (radiographs.radiograph_date is null or tests.test_date is null) as undated
-from radiographs
+from tested_radiographs as radiographs
 inner join tests
     on radiographs.patient_pseudonym = tests.patient_pseudonym
 where

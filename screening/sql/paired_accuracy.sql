@@ -28,7 +28,7 @@
 
 create view paired_accuracy as
 with definite as materialized (
-    select bundle_digest, unit, question, unit_id, truth, cell in ('tp', 'tn') as right_answer
+    select bundle_digest, unit, question, hash(unit, question, unit_id) as unit_number, truth, cell in ('tp', 'tn') as right_answer
     from judgements
     where cell in ('tp', 'fp', 'fn', 'tn')
     union all
@@ -37,7 +37,7 @@ with definite as materialized (
         no_reference('paired_accuracy')::varchar as bundle_digest,
         no_reference('paired_accuracy')::varchar as unit,
         no_reference('paired_accuracy')::varchar as question,
-        no_reference('paired_accuracy')::varchar as unit_id,
+        no_reference('paired_accuracy')::ubigint as unit_number,
         no_reference('paired_accuracy')::varchar as truth,
         no_reference('paired_accuracy')::boolean as right_answer
     where not needs_reference('paired_accuracy')
@@ -54,9 +54,10 @@ pairs as (
         count(*) filter (one.right_answer and not two.right_answer) as only_first,
         count(*) filter (not one.right_answer and two.right_answer) as only_second,
         count(*) filter (not one.right_answer and not two.right_answer) as neither_right
-    from definite as one
-    inner join definite as two
-        on one.unit = two.unit and one.question = two.question and one.unit_id = two.unit_id and one.truth = two.truth
+    -- with one bundle there is nothing to join
+    from (select * from definite where bundle_digest < (select max(bundle_digest) from bundles)) as one
+    inner join (select * from definite where bundle_digest > (select min(bundle_digest) from bundles)) as two
+        on one.unit_number = two.unit_number and one.truth = two.truth
         and one.bundle_digest < two.bundle_digest
     group by one.bundle_digest, two.bundle_digest, one.unit, one.question, one.truth
 )

@@ -13,6 +13,9 @@ select
     bundle_digest,
     object_id,
     case
+        when getvariable('link_repeated') = 'nearest'
+            then arg_min(result, 4 * coalesce(abs(test_date - radiograph_date), 1000000) - truth_rank(result))
+        when getvariable('link_repeated') = 'agree' and bool_or(result = 'positive') and bool_or(result = 'negative') then 'indeterminate'
         when bool_or(result = 'positive') then 'positive'
         when bool_or(result = 'negative') then 'negative'
         else 'indeterminate'

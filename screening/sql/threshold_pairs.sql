@@ -45,26 +45,19 @@
 create view threshold_pairs as
 with images as materialized (
     select
-        instances.bundle_digest,
-        coalesce(
-            case coalesce(getvariable('threshold_unit'), 'patient')
-                when 'study' then instances.StudyInstanceUID
-                when 'patient' then instances.patient_pseudonym
-            end,
-            instances.object_id
-        ) as unit_id,
-        reference_verdicts.rt_pcr = 'positive' as truth,
-        coalesce(instances.pneumonia_positive, instances.covid_score is not null) as pneumonia_positive,
-        instances.covid_positive,
-        coalesce(instances.pneumonia_probability, instances.pneumonia_score)::double as pneumonia_value,
-        coalesce(instances.covid_probability, instances.covid_score)::double as covid_value
-    from instances
+        radiographs.bundle_digest,
+        threshold_unit_id(StudyInstanceUID, patient_pseudonym, radiographs.object_id) as unit_id,
+        rt_pcr = 'positive' as truth,
+        coalesce(pneumonia_positive, covid_value is not null) as pneumonia_positive,
+        covid_positive,
+        pneumonia_value,
+        covid_value
+    from tested_radiographs as radiographs
     inner join reference_verdicts
-        on instances.bundle_digest = reference_verdicts.bundle_digest and instances.object_id = reference_verdicts.object_id
-    where
-        instances.counts
-        and instances.outcome = 'scored'
-        and reference_verdicts.rt_pcr in ('positive', 'negative')
+        on radiographs.bundle_digest = reference_verdicts.bundle_digest and radiographs.object_id = reference_verdicts.object_id
+    anti join duplicates
+        on radiographs.bundle_digest = duplicates.bundle_digest and radiographs.object_id = duplicates.object_id
+    where outcome = 'scored' and rt_pcr in ('positive', 'negative')
     union all by name
     -- without a reference table nobody is verified: this row is the error
     select no_reference('threshold_pairs')::varchar as bundle_digest

@@ -17,55 +17,65 @@
 --   covid_value    highest stage-3 probability (score, where the bundle has no calibration) of the stage-2 positives, in [0, 1]; null: none
 
 create view threshold_units as
+-- units are told apart by a 64-bit number made of their name, as in the view unlinked_judgements
 with images as (
     select
-        instances.bundle_digest,
-        coalesce(
-            case coalesce(getvariable('threshold_unit'), 'patient')
-                when 'study' then instances.StudyInstanceUID
-                when 'patient' then instances.patient_pseudonym
-            end,
-            instances.object_id
-        ) as unit_id,
+        hash(instance_rows.bundle_digest) as bundle_number,
+        threshold_unit_id(StudyInstanceUID, patient_pseudonym, instance_rows.object_id) as unit_id,
+        hash(instance_rows.bundle_digest, unit_id) as unit_number,
         case getvariable('threshold_by')
-            when 'sex' then coalesce(instances.PatientSex, 'unknown')
-            when 'age_band' then age_band(instances.age_years)
-            when 'site' then coalesce(instances.InstitutionName, 'unknown')
-            when 'view' then coalesce(instances.ViewPosition, 'unknown')
-            when 'vendor' then coalesce(instances.Manufacturer, 'unknown')
+            when 'sex' then coalesce(PatientSex, 'unknown')
+            when 'age_band' then age_band(age_years)
+            when 'site' then coalesce(InstitutionName, 'unknown')
+            when 'view' then coalesce(ViewPosition, 'unknown')
+            when 'vendor' then coalesce(Manufacturer, 'unknown')
         end as subgroup,
-        -- what RT-PCR says: definite 2, indeterminate 1, nothing 0; and the answer: called 2, scored 1, not scored 0
-        case when rt_pcr in ('positive', 'negative') then 2 when rt_pcr = 'indeterminate' then 1 else 0 end::utinyint as said,
-        case when instances.covid_positive then 2 when instances.outcome = 'scored' then 1 else 0 end::utinyint as answered,
-        rt_pcr = 'positive' as is_case,
-        -- results made elsewhere may have no answer of stage 2
-        if(coalesce(instances.pneumonia_positive, true), coalesce(instances.covid_probability, instances.covid_score), null) as covid_value
-    from instances
-    left join reference_verdicts
-        on instances.bundle_digest = reference_verdicts.bundle_digest and instances.object_id = reference_verdicts.object_id
-    where instances.counts
+        -- called 2, scored 1, not scored 0
+        case when covid_positive then 2 when outcome = 'scored' then 1 else 0 end::utinyint as answered,
+        threshold_value(pneumonia_positive, coalesce(covid_probability, covid_score)) as covid_value
+    from instance_rows
+    anti join duplicates
+        on instance_rows.bundle_digest = duplicates.bundle_digest and instance_rows.object_id = duplicates.object_id
 ),
--- the best answer among the radiographs of which the most is said is the unit's: one number holds both, and is quick to compare
-judged as (
+units as (
     select
-        bundle_digest,
-        unit_id,
+        bundle_number,
+        unit_number,
+        any_value(unit_id) as unit_id,
         if(min(subgroup) = max(subgroup), min(subgroup), if(count(subgroup) = 0, 'all', 'several')) as subgroup,
-        max(10 * said + answered) as place,
-        bool_or(is_case) as is_case,
-        max(covid_value) filter (said = 2) as value_verified,
-        max(covid_value) filter (said = 1) as value_indeterminate,
+        max(answered) as answered,
         max(covid_value) as covid_value
     from images
-    group by bundle_digest, unit_id
+    group by bundle_number, unit_number
+),
+-- the same of the units that the reference standard speaks of, from its radiographs with a definite result where there are any
+linked as (
+    select
+        hash(radiographs.bundle_digest, threshold_unit_id(StudyInstanceUID, patient_pseudonym, radiographs.object_id)) as unit_number,
+        bool_or(rt_pcr in ('positive', 'negative')) as definite,
+        bool_or(rt_pcr = 'positive') as is_case,
+        max(if(rt_pcr in ('positive', 'negative'), 10, 0) + case when covid_positive then 2 when outcome = 'scored' then 1 else 0 end) % 10
+            as answered,
+        max(threshold_value(pneumonia_positive, covid_value)) filter (rt_pcr in ('positive', 'negative')) as value_definite,
+        max(threshold_value(pneumonia_positive, covid_value)) filter (rt_pcr = 'indeterminate') as value_indeterminate
+    from tested_radiographs as radiographs
+    inner join reference_verdicts
+        on radiographs.bundle_digest = reference_verdicts.bundle_digest and radiographs.object_id = reference_verdicts.object_id
+    anti join duplicates
+        on radiographs.bundle_digest = duplicates.bundle_digest and radiographs.object_id = duplicates.object_id
+    group by unit_number
 )
 select
     bundle_digest,
     coalesce(getvariable('threshold_unit'), 'patient') as unit,
     unit_id,
     subgroup,
-    case place // 10 when 2 then if(is_case, 'positive', 'negative') when 1 then 'indeterminate' end as truth,
-    place % 10 >= 1 as scored,
-    place % 10 = 2 as called,
-    case place // 10 when 2 then value_verified when 1 then value_indeterminate else covid_value end as covid_value
-from judged;
+    case when definite then if(is_case, 'positive', 'negative') when linked.unit_number is not null then 'indeterminate' end as truth,
+    coalesce(linked.answered, units.answered) >= 1 as scored,
+    coalesce(linked.answered, units.answered) = 2 as called,
+    if(linked.unit_number is null, units.covid_value, if(definite, value_definite, value_indeterminate)::float) as covid_value
+from units
+inner join bundles
+    on bundle_number = hash(bundle_digest)
+left join linked
+    on units.unit_number = linked.unit_number;

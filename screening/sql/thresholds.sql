@@ -6,6 +6,9 @@
 -- A positive unit gets an RT-PCR test. tp + fn are the positives and fp + tn the negatives among scored units with a definite reference
 -- standard; indeterminate and unverified ones count in `called` alone.
 --
+-- Of more than 10,000 different scores of a subgroup those are kept that take sensitivity or specificity over a thousandth, or the number
+-- called up by half a percent; besides the first, the last and the one of the run. Their counts are exact.
+--
 -- columns:
 --   bundle_digest         digest of the bundle that answered
 --   unit                  unit of analysis: instance, study or patient
@@ -42,7 +45,10 @@
 
 create view thresholds as
 with units as materialized (
-    select * from threshold_units where scored and needs_reference('thresholds')
+    -- of each bundle and subgroup one number: shorter to sort by
+    select hash(bundle_digest, subgroup) as series, *
+    from threshold_units
+    where scored and needs_reference('thresholds')
 ),
 run_points as (
     select bundle_digest, min(covid_value) as run_value
@@ -57,15 +63,17 @@ nights as (
 ),
 groups as (
     select
-        bundle_digest,
-        subgroup,
+        series,
+        any_value(bundle_digest) as bundle_digest,
+        any_value(unit) as unit,
+        any_value(subgroup) as subgroup,
         count(*) as screened,
         count(*) filter (truth = 'positive') as positives,
         count(*) filter (truth = 'negative') as negatives
     from units
-    group by bundle_digest, subgroup
+    group by series
 ),
-totals as (
+totals as materialized (
     select
         groups.*,
         run_value,
@@ -79,35 +87,55 @@ totals as (
 ),
 by_value as (
     select
-        bundle_digest,
-        unit,
-        subgroup,
+        series,
         covid_value,
         count(*) filter (truth = 'positive') as tp,
         count(*) filter (truth = 'negative') as fp,
         count(*) as called
     from units
     where covid_value is not null
-    group by bundle_digest, unit, subgroup, covid_value
+    group by series, covid_value
 ),
 cumulated as (
     select
-        bundle_digest,
-        unit,
-        subgroup,
+        series,
         covid_value::double as covid_value,
         lead(covid_value) over at_or_above::double as next_lower,
         (sum(tp) over at_or_above)::bigint as tp,
         (sum(fp) over at_or_above)::bigint as fp,
-        (sum(called) over at_or_above)::bigint as called
+        (sum(called) over at_or_above)::bigint as called,
+        count(*) over (partition by series) > 10000 as many
     from by_value
-    window at_or_above as (partition by bundle_digest, unit, subgroup order by covid_value desc)
+    window at_or_above as (partition by series order by covid_value desc rows unbounded preceding)
+),
+-- of the scores of one step the highest, at which the counts are lowest
+stepped as (
+    select
+        cumulated.series,
+        coalesce(covid_value >= run_value and (next_lower is null or next_lower < run_value), false) as as_run,
+        max(covid_value) as covid_value,
+        max(next_lower) as next_lower,
+        min(tp) as tp,
+        min(fp) as fp,
+        min(called) as called
+    from cumulated
+    inner join totals on cumulated.series = totals.series
+    group by
+        cumulated.series,
+        as_run,
+        next_lower is null,
+        if(many, null, covid_value),
+        if(many, 1000 * tp // positives, null),
+        if(many, 1000 * (negatives - fp) // negatives, null),
+        if(many, floor(200 * ln(called)), null)
 ),
 counted as (
     select
-        cumulated.*,
+        stepped.*,
+        bundle_digest,
+        unit,
+        subgroup,
         coalesce((covid_value + next_lower) / 2, if(covid_value > 0, covid_value / 2, covid_value)) as threshold,
-        coalesce(covid_value >= run_value and (next_lower is null or next_lower < run_value), false) as as_run,
         positives - tp as fn,
         negatives - fp as tn,
         tp / nullif(positives, 0) as sensitivity,
@@ -119,9 +147,8 @@ counted as (
         screened,
         screened_per_day,
         prevalence
-    from cumulated
-    inner join totals
-        on cumulated.bundle_digest = totals.bundle_digest and cumulated.subgroup = totals.subgroup
+    from stepped
+    inner join totals on stepped.series = totals.series
 )
 select
     bundle_digest,

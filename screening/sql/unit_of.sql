@@ -19,3 +19,20 @@ create macro ranked_call(rank) as
 -- orders the radiographs by the whole cascade: those stopped by stage 2 lie below all others
 create macro cascade_rank(pneumonia_positive, pneumonia_rank, covid_rank) as
     if(pneumonia_positive is false, pneumonia_rank - 1000000, covid_rank);
+
+-- the unit that thresholds are asked for; an image that lacks its study or person stands for itself
+create macro threshold_unit_id(study, person, image) as
+    coalesce(case coalesce(getvariable('threshold_unit'), 'patient') when 'study' then study when 'patient' then person end, image);
+
+-- a score of stage 3 where it decides: what only the audit sample sent on is negative by stage 2; results made elsewhere may have no answer of it
+create macro threshold_value(pneumonia_positive, covid_value) as
+    if(coalesce(pneumonia_positive, true), covid_value, null);
+
+-- the cell of the 2×2 table, or what keeps the unit out of it
+create macro cell_of(truth, called) as
+    case
+        when called is null then 'not_scored'
+        when truth is null then 'unverified'
+        when truth = 'indeterminate' then 'indeterminate'
+        else if(called, if(truth = 'positive', 'tp', 'fp'), if(truth = 'positive', 'fn', 'tn'))
+    end;

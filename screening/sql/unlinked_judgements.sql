@@ -12,14 +12,19 @@
 --   units          how many there are
 
 create view unlinked_judgements as
+-- what is known of each image in one number, of which a unit has every part that one of its images has: 1 linked; 2 judged by the cascade,
+-- 4 called; 8 judged by stage 2, 16 called; 32 judged by stage 3, 64 called
 with images as materialized (
     select
         hash(instance_rows.bundle_digest) as bundle_number,
         hash(instance_rows.bundle_digest, coalesce(StudyInstanceUID, instance_rows.object_id)) as study_number,
         hash(instance_rows.bundle_digest, coalesce(patient_pseudonym, instance_rows.object_id)) as patient_number,
-        covid_positive,
-        pneumonia_positive,
-        reference_verdicts.object_id is not null as linked
+        (
+            if(reference_verdicts.object_id is null, 0, 1)
+            + case when covid_positive then 6 when covid_positive is null then 0 else 2 end
+            + case when pneumonia_positive then 24 when pneumonia_positive is null then 0 else 8 end
+            + if(pneumonia_positive, case when covid_positive then 96 when covid_positive is null then 0 else 32 end, 0)
+        )::utinyint as known
     from instance_rows
     anti join duplicates
         on instance_rows.bundle_digest = duplicates.bundle_digest and instance_rows.object_id = duplicates.object_id
@@ -27,55 +32,54 @@ with images as materialized (
         on instance_rows.bundle_digest = reference_verdicts.bundle_digest and instance_rows.object_id = reference_verdicts.object_id
     where needs_reference('accuracy')
 ),
-of_units as (
-    select
-        bundle_number,
-        'instance' as unit,
-        covid_positive as covid,
-        pneumonia_positive as gate,
-        covid_positive and pneumonia_positive as stage_3
-    from images
-    where not linked
-    union all
-    select
-        bundle_number,
-        'study',
-        bool_or(covid_positive),
-        bool_or(pneumonia_positive),
-        bool_or(covid_positive) filter (pneumonia_positive)
+studies as (
+    select bundle_number, study_number, bit_or(known) as known
     from images
     group by bundle_number, study_number
-    having not bool_or(linked)
-    union all
-    select
-        bundle_number,
-        'patient',
-        bool_or(covid_positive),
-        bool_or(pneumonia_positive),
-        bool_or(covid_positive) filter (pneumonia_positive)
+),
+patients as (
+    select bundle_number, patient_number, bit_or(known) as known
     from images
     group by bundle_number, patient_number
-    having not bool_or(linked)
 ),
 counted as (
-    select bundle_number, unit, covid, gate, stage_3, count(*) as units
-    from of_units
-    group by bundle_number, unit, covid, gate, stage_3
+    select bundle_number, 'instance' as unit, known, count(*) as units
+    from images
+    group by bundle_number, known
+    union all
+    select bundle_number, 'study', known, count(*)
+    from studies
+    group by bundle_number, known
+    union all
+    select bundle_number, 'patient', known, count(*)
+    from patients
+    group by bundle_number, known
+),
+unlinked as (
+    select
+        bundle_number,
+        unit,
+        if(known & 2 > 0, known & 4 > 0, null) as covid,
+        if(known & 8 > 0, known & 16 > 0, null) as gate,
+        if(known & 32 > 0, known & 64 > 0, null) as stage_3,
+        units
+    from counted
+    where known & 1 = 0
 ),
 asked as (
     select bundle_number, unit, 'covid' as question, covid as called, units
-    from counted
+    from unlinked
     union all
     select bundle_number, unit, 'pneumonia', gate, units
-    from counted
+    from unlinked
     where exists (select 1 from reference where reading is not null)
     union all
     select bundle_number, unit, 'gate', gate, units
-    from counted
+    from unlinked
     where gate is not null
     union all
     select bundle_number, unit, 'stage_3', stage_3, units
-    from counted
+    from unlinked
     where gate
 )
 select

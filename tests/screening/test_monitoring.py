@@ -120,7 +120,7 @@ def test_a_site_without_a_baseline_has_no_psi(watched: Callable[..., Watch]):
     assert {row["psi"] for row in watched(rows).scores} == {None}
 
 
-def tests_of(*results: tuple[int, str, int]) -> pa.Table:
+def table_of_tests(*results: tuple[int, str, int]) -> pa.Table:
     """Return a reference table from (person, result, days from NIGHT to the result)."""
     rows = [{"patient_pseudonym": f"{n:032x}", "result": result, "result_date": NIGHT + timedelta(day)} for n, result, day in results]
     return pa.Table.from_pylist(rows, REFERENCE_SCHEMA)
@@ -129,12 +129,12 @@ def tests_of(*results: tuple[int, str, int]) -> pa.Table:
 def test_accuracy_is_incomplete_while_results_may_still_come(watched: Callable[..., Watch]):
     rows = [pneumonia_row(1, covid=True), instance_row(2), instance_row(3), instance_row(4)]
     rows += [instance_row(5, screen_date=TOMORROW, StudyDate=TOMORROW)]
-    early = tests_of((1, "positive", 1), (2, "negative", 2), (3, "indeterminate", 1), (5, "negative", 3))
+    early = table_of_tests((1, "positive", 1), (2, "negative", 2), (3, "indeterminate", 1), (5, "negative", 3))
     (first, _, second, _) = watched(rows, early).accuracy
     names = ("scored", "verified", "indeterminate", "unverified", "open", "incomplete", "tp", "fp", "fn", "tn")
     assert [first[name] for name in names] == [4, 2, 1, 1, 3, True, 1, 0, 0, 1]
     assert second["incomplete"]
-    more = tests_of((4, "positive", 20), (999, "negative", 21))
+    more = table_of_tests((4, "positive", 20), (999, "negative", 21))
     late = pa.concat_tables([early, more])
     (first, _, second, _) = watched(rows, late).accuracy
     assert [first[name] for name in names] == [4, 3, 1, 0, 0, False, 1, 0, 1, 1]
@@ -188,7 +188,7 @@ def test_only_the_newest_night_is_judged_and_a_silent_site_counts_as_none(watche
 def test_limits_on_psi_accuracy_and_speed(watched: Callable[..., Watch], tmp_path: Path):
     write_manifest(ResultsLayout(str(tmp_path / "results")), run_of(100, 50))
     rows = [pneumonia_row(number, covid=number > 10, InstitutionName="A", screen_date=NIGHT) for number in range(1, 41)]
-    reference = tests_of(*((number, "positive", 1) for number in range(1, 41)), (999, "negative", 40))
+    reference = table_of_tests(*((number, "positive", 1) for number in range(1, 41)), (999, "negative", 40))
     found = watched(rows, reference, baseline=Period(NIGHT, NIGHT))
     assert crossed(found, "min_sensitivity=0.8", "max_covid_psi=0.1", "min_images_per_second=3") == [
         ("min_sensitivity=0.8", "all sites", 0.75),

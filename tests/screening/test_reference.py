@@ -1,6 +1,5 @@
 """The reference table's loader: what it takes, and what it says of what it does not take."""
 
-from datetime import date
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,7 +8,7 @@ import pytest
 
 from schemas.reference import REFERENCE_SCHEMA
 from screening.errors import ReferenceTableError
-from screening.reference import load_reference
+from screening.reference import OPTIONAL, load_reference
 
 HEADER = "patient_pseudonym,symptom_onset_date,specimen_date,result_date,result,reading"
 
@@ -22,14 +21,16 @@ def load(folder: Path, text: str) -> pa.Table:
 
 def test_csv_and_parquet_give_the_same_table(tmp_path: Path):
     table = load(tmp_path, f"{HEADER},further\n0012,2020-03-01,,2020-03-05, Positive,covid,x\n00ab,,,,negative,,\n")
-    assert table.schema.equals(REFERENCE_SCHEMA, check_metadata=True)
+    assert table.column_names == [*REFERENCE_SCHEMA.names, *OPTIONAL]
     assert table.to_pylist()[0] == {
         "patient_pseudonym": "0012",  # as text: it is no number
-        "symptom_onset_date": date(2020, 3, 1),
+        "symptom_onset_date": "2020-03-01",
         "specimen_date": None,
-        "result_date": date(2020, 3, 5),
-        "result": "positive",
+        "result_date": "2020-03-05",
+        "result": " Positive",  # as it was given
         "reading": "covid",
+        "PatientSex": None,
+        "death_date": None,
     }
     pq.write_table(table, tmp_path / "reference.parquet")
     assert load_reference(str(tmp_path / "reference.parquet")).equals(table)
@@ -49,14 +50,6 @@ def test_a_byte_order_mark_and_quotes(tmp_path: Path):
         ),
         (f"{HEADER.replace('patient_pseudonym', 'PatientID')}\nDoe,,,,positive,\n", r"raw patient identifiers.*`screening pseudonymize`"),
         (f"{HEADER.replace('patient_pseudonym', 'patient_id')}\nDoe,,,,positive,\n", r"`screening pseudonymize`"),
-        (
-            f"{HEADER}\na,,,,positive,\nDoe,,,,maybe,\n",
-            r"result in row 2 means.*\. Write one of positive, negative, indeterminate",
-        ),
-        (f"{HEADER}\nDoe,,,,positive,grey\n", r"reading in row 1 means nothing here\. Write one of normal, pneumonia, covid"),
-        (f"{HEADER}\na,,,,positive,\nDoe,,01/02/2020,,positive,\n", r"specimen_date cannot be read in row 2\. Write dates as YYYY-MM-DD"),
-        (f"{HEADER}\n,,,,positive,\n", "patient_pseudonym is empty in row 1"),
-        (f"{HEADER}\nDoe,,,,,\n", "result is empty in row 1"),
         (f"{HEADER}\nDoe,positive\n", "neither CSV.*: row 1 has 2 cells for 6 columns"),
         ("", "neither CSV"),
     ],
