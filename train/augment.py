@@ -12,25 +12,28 @@ from torchvision.transforms.v2 import functional
 
 DEGREES = 7.0  # of turn, either way
 SHIFT = 0.05  # of the image's side, either way
-ZOOM = (0.9, 1.1)
+ZOOM = 0.1  # larger or smaller
 GAMMA = 1.25  # exposure: at most this exponent, at least its inverse
-GAIN = (0.9, 1.1)
-
-_geometry = v2.RandomAffine(DEGREES, (SHIFT, SHIFT), ZOOM, interpolation=v2.InterpolationMode.BILINEAR, fill=0)
+GAIN = 0.1  # brighter or darker
 
 
-def augment(images: torch.Tensor, masks: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+def augment(images: torch.Tensor, masks: torch.Tensor, strength: float = 1.0) -> tuple[torch.Tensor, torch.Tensor]:
     """Return each image turned, moved, zoomed and exposed at random, and its mask turned, moved and zoomed in step with it.
 
     `images` (B, 1, S, S) float in [0, 1], `masks` (B, 1, S, S): what is to be found, or what the image will be weighted with. Only the
     image is exposed, for an exposure changes the lungs and not where they are; what moves into the picture is black there, 0 here.
+    `strength` multiplies how far each of them goes; 0 changes nothing.
     Draws from torch's default generator on the CPU, so that a seed gives the same pictures on every device.
     """
-    pairs = [_geometry(tv_tensors.Image(image), tv_tensors.Mask(mask)) for image, mask in zip(images, masks, strict=True)]
-    moved = torch.stack([_expose(image.as_subclass(torch.Tensor)) for image, _ in pairs])
+    zoom = (1 - strength * ZOOM, 1 + strength * ZOOM)
+    geometry = v2.RandomAffine(
+        strength * DEGREES, (strength * SHIFT, strength * SHIFT), zoom, interpolation=v2.InterpolationMode.BILINEAR, fill=0
+    )
+    pairs = [geometry(tv_tensors.Image(image), tv_tensors.Mask(mask)) for image, mask in zip(images, masks, strict=True)]
+    moved = torch.stack([_expose(image.as_subclass(torch.Tensor), strength) for image, _ in pairs])
     return moved, torch.stack([mask.as_subclass(torch.Tensor) for _, mask in pairs])
 
 
-def _expose(image: torch.Tensor) -> torch.Tensor:
-    gain, gamma = torch.rand(2).tolist()
-    return functional.adjust_gamma(image, GAMMA ** (2 * gamma - 1), GAIN[0] + gain * (GAIN[1] - GAIN[0]))
+def _expose(image: torch.Tensor, strength: float) -> torch.Tensor:
+    gain, gamma = (strength * (2 * torch.rand(2) - 1)).tolist()
+    return functional.adjust_gamma(image, GAMMA**gamma, 1 + GAIN * gain)

@@ -1,4 +1,4 @@
-"""What a training can be told: one small frozen dataclass a stage, one for the whole, and two presets."""
+"""What a training can be told: one small frozen dataclass a stage, one for the whole, and three presets."""
 
 import math
 from dataclasses import asdict, dataclass, field, replace
@@ -7,7 +7,7 @@ from typing import Any
 from schemas.bundle import STAGES, Preprocessing
 from screening.errors import UsageError
 
-PRESETS = ("small", "full")
+PRESETS = ("small", "public", "full")
 
 
 @dataclass(frozen=True)
@@ -22,6 +22,9 @@ class StageConfig:
     arguments: dict[str, Any] = field(default_factory=dict)  # of the architecture's constructor
     weight_decay: float = 1e-2
     patience: int = 5  # epochs without a better tuning loss before training stops
+    coarse_size: int | None = None  # pixels a side of the first `coarse_epochs` epochs, to which images are reduced: they cost less
+    coarse_epochs: int = 0
+    augmentation: float = 1.0  # how strongly images are turned, moved, zoomed and exposed, see train.augment
 
     def __post_init__(self) -> None:
         _check(self.input_size >= 32 and self.input_size % 32 == 0, f"input size {self.input_size} is not a multiple of 32")
@@ -29,6 +32,21 @@ class StageConfig:
         _check(self.batch_size >= 1, "batch size must be at least 1")
         _check(self.learning_rate > 0, "learning rate must be above 0")
         _check(self.patience >= 1, "patience must be at least 1")
+        _check(self.augmentation >= 0, "augmentation must be 0 or more")
+        _check((self.coarse_size is None) == (self.coarse_epochs == 0), "a coarse size and coarse epochs go together")
+        if self.coarse_size is not None:
+            fits = 32 <= self.coarse_size < self.input_size and self.coarse_size % 32 == 0
+            _check(fits, f"coarse size {self.coarse_size} is not a multiple of 32 below {self.input_size}")
+            _check(self.coarse_epochs < self.epochs, "the last epoch must be one at the full input size")
+
+    def with_epochs(self, epochs: int) -> "StageConfig":
+        """Return a copy of at most `epochs` epochs, the same share of them coarse."""
+        coarse = self.coarse_epochs * epochs // self.epochs
+        return replace(self, epochs=epochs, coarse_epochs=coarse, coarse_size=self.coarse_size if coarse else None)
+
+    def training_size(self, epoch: int) -> int:
+        """Return the pixels a side at which `epoch` (from 0) trains."""
+        return self.coarse_size if self.coarse_size is not None and epoch < self.coarse_epochs else self.input_size
 
 
 @dataclass(frozen=True)
@@ -72,7 +90,7 @@ class FitConfig:
 
     def with_epochs(self, epochs: int) -> "FitConfig":
         """Return a copy that trains every stage for at most `epochs` epochs."""
-        return replace(self, **{stage: replace(self.stage(stage), epochs=epochs) for stage in STAGES})
+        return replace(self, **{stage: self.stage(stage).with_epochs(epochs) for stage in STAGES})
 
     def to_json(self) -> dict[str, Any]:
         """Return every field as plain JSON values."""
@@ -80,7 +98,10 @@ class FitConfig:
 
 
 def preset(chosen: str, /, **overrides: Any) -> FitConfig:
-    """Return preset "small" (synthetic studies, minutes on two cores) or "full" (the paper's networks). Raises UsageError.
+    """Return preset "small" (synthetic studies, minutes on two cores), "public" (the released bundle, an hour on two cores) or "full".
+
+    "public" and "full" have the paper's networks, "public" at 256 pixels a side and from about a thousand radiographs, "full" at 512.
+    Raises UsageError.
 
     `overrides` are fields of FitConfig.
     """
@@ -94,6 +115,14 @@ def preset(chosen: str, /, **overrides: Any) -> FitConfig:
             covid=StageConfig("densenet", 128, epochs=16, batch_size=24, learning_rate=3e-3, arguments=densenet, patience=16),
             pneumonia_rule="youden",
             covid_rule="youden",
+        )
+    elif chosen == "public":
+        coarse = {"weight_decay": 5e-2, "coarse_size": 160, "augmentation": 1.5}
+        config = FitConfig(
+            name="public",
+            lungs=StageConfig("unet", 256, epochs=24, batch_size=16, learning_rate=2e-3, patience=24, arguments={"base_channels": 16}),
+            pneumonia=StageConfig("densenet", 256, 30, 24, 1e-3, patience=30, coarse_epochs=22, **coarse),
+            covid=StageConfig("densenet", 256, 14, 24, 1e-3, patience=14, coarse_epochs=10, **coarse),
         )
     elif chosen == "full":
         config = FitConfig(

@@ -13,6 +13,7 @@ import ray.train
 import ray.train.torch
 import torch
 import torch.distributed as dist
+import torch.nn.functional as F
 from torch import nn
 
 from screening.bundle import NetworkSpec
@@ -56,7 +57,8 @@ class Worker:
         self.device = ray.train.torch.get_device()
         _settle(context.get_local_world_size())
         torch.manual_seed(job.config.seed)
-        self.module = build(NetworkSpec(self.config.architecture, self.config.input_size, self.config.arguments))
+        module = build(NetworkSpec(self.config.architecture, self.config.input_size, self.config.arguments))
+        self.module = module.to(memory_format=torch.channels_last)
         if job.initial is not None:
             self.module.load_state_dict(ray.get(job.initial))
         self.parallel: nn.Module = ray.train.torch.prepare_model(self.module)  # moves the module to the device, adds DDP
@@ -142,10 +144,12 @@ class Worker:
         layers = {name: torch.from_numpy(rows[name]).to(self.device).unsqueeze(1) for name in LAYERS if name in rows}
         image, weight, target = layers["image"].float(), layers.get("weight"), layers["target"]
         if augmented and self.stage.name == "lungs":
-            image, target = augment(image, target)
+            image, target = augment(image, target, self.config.augmentation)
         elif augmented:
-            image, weight = augment(image, weight)
+            image, weight = augment(image, weight, self.config.augmentation)
         x = compose(image, weight, self.job.config.preprocessing)
+        if augmented:
+            x, target = _resized(x, target, self.config.training_size(self.epoch))
         return x.contiguous(memory_format=torch.channels_last), target.float()
 
     def _unpack(self, rows: Row) -> Row:
@@ -178,6 +182,16 @@ class Worker:
             state = {"module": self.module.state_dict(), "optimizer": self.optimizer.state_dict(), "history": self.history}
             torch.save(state, Path(folder) / CHECKPOINT_FILE)
             ray.train.report(line, checkpoint=ray.train.Checkpoint.from_directory(folder))
+
+
+def _resized(x: torch.Tensor, target: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return inputs (B, 1, S, S) and, where they are masks, targets reduced to `size` pixels a side."""
+    if x.shape[-1] == size:
+        return x, target
+    x = F.interpolate(x, (size, size), mode="bilinear", antialias=True)
+    if target.dim() == x.dim():
+        target = F.interpolate(target.float(), (size, size), mode="area")
+    return x, target
 
 
 def _settle(workers_here: int) -> None:

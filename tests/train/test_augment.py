@@ -40,3 +40,10 @@ def test_left_stays_left() -> None:
     image[..., :12] = 1
     moved, _ = augment(image, torch.ones_like(image))
     assert (moved[..., :16].mean(dim=(1, 2, 3)) > moved[..., 16:].mean(dim=(1, 2, 3))).all()
+
+
+def test_strength_nought_changes_nothing() -> None:
+    images = torch.rand(3, 1, 32, 32)
+    moved, mask = augment(images, images, strength=0.0)
+    torch.testing.assert_close(moved, images, rtol=0, atol=1e-6)
+    torch.testing.assert_close(mask, images)

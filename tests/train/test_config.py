@@ -6,7 +6,7 @@ import pytest
 from screening.bundle import NetworkSpec
 from screening.errors import UsageError
 from screening.models import ARCHITECTURE_OF_STAGE, build
-from train.config import PRESETS, preset
+from train.config import PRESETS, StageConfig, preset
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -52,9 +52,25 @@ def test_contradictions_fail_in_the_constructor(stage: str, changes: dict, messa
 
 
 def test_unknown_presets_and_workers() -> None:
-    with pytest.raises(UsageError, match="small, full"):
+    with pytest.raises(UsageError, match="small, public, full"):
         preset("medium")
     with pytest.raises(UsageError, match="workers"):
         preset("small", workers=0)
     with pytest.raises(UsageError, match="16 of stage lungs"):
         preset("small", workers=3)
+
+
+def test_coarse_epochs_come_first_and_keep_their_share() -> None:
+    stage = StageConfig("densenet", 256, epochs=30, batch_size=24, learning_rate=1e-3, coarse_size=160, coarse_epochs=20)
+    assert [stage.training_size(epoch) for epoch in (0, 19, 20, 29)] == [160, 160, 256, 256]
+    assert stage.with_epochs(3).coarse_epochs == 2
+    assert stage.with_epochs(1).coarse_size is None
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"coarse_size": 160}, {"coarse_epochs": 2}, {"coarse_size": 256, "coarse_epochs": 2}, {"coarse_size": 160, "coarse_epochs": 30}],
+)
+def test_coarse_epochs_that_make_no_sense_are_refused(wrong: dict) -> None:
+    with pytest.raises(UsageError):
+        StageConfig("densenet", 256, epochs=30, batch_size=24, learning_rate=1e-3, **wrong)
