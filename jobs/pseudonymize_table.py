@@ -20,7 +20,8 @@ def command(
 ) -> None:
     """Replace PatientID in a table of RT-PCR tests by the pseudonym that the results have, and drop every column that is not needed.
 
-    Columns kept: symptom_onset_date, specimen_date, result_date (YYYY-MM-DD), result (positive, negative, indeterminate), reading.
+    Columns kept: symptom_onset_date, specimen_date, result_date, death_date, result, reading, PatientSex. Dates and words are read as
+    registries write them, when the table is used; a cell that cannot be read is withheld, and counted here.
 
     Example: screening pseudonymize registry.csv --output reference.parquet --key pseudonym.key
     """
@@ -32,7 +33,7 @@ def command(
     from screening import storage
     from screening.errors import UsageError
     from screening.privacy import Pseudonymizer
-    from screening.registry import pseudonymize, read_registry
+    from screening.registry import pseudonymize, read_registry, withheld
 
     try:
         data = storage.read_bytes(table)
@@ -45,12 +46,18 @@ def command(
     storage.put_atomic(output, buffer.getvalue().to_pybytes())
     dropped = sorted(set(texts.columns) - {id_column} - set(REFERENCE_SCHEMA.names))
     people = len(reference["patient_pseudonym"].unique())
+    hidden = withheld(reference)
     if json:
-        print_json({"rows": reference.num_rows, "people": people, "dropped_columns": dropped, "output": output})
+        print_json({"rows": reference.num_rows, "people": people, "dropped_columns": dropped, "withheld": hidden, "output": output})
     else:
         out.print(f"{reference.num_rows:,} tests of {people:,} people → {output}", markup=False)
         if dropped:
             out.print(f"dropped columns: {', '.join(dropped)}", markup=False)
+        if hidden:
+            cells = ", ".join(f"{n:,} of {column}" for column, n in hidden.items())
+            out.print(
+                f"withheld, for they are no date and no known word and could name a patient: {cells}. Mend them in {table}", markup=False
+            )
 
 
 if __name__ == "__main__":

@@ -137,6 +137,13 @@ def connect_cases(
     return connection
 
 
+def read_reference(reference: str | pa.Table, name: str = "the reference table") -> pa.Table:
+    """Return the view reference_read of a reference table, URL or table: its cells as given and as read, row by row in its order."""
+    connection = _open(LinkRule(), has_reference=True)
+    _create_reference(connection, reference if isinstance(reference, str) else as_given(reference, name))
+    return connection.table("reference_read").order("row_number").to_arrow_table()
+
+
 def list_views() -> dict[str, str]:
     """Return the name of each view and its grain."""
     return {name: _grain(name) for name in (*REFERENCE, *VIEWS, *REFERENCE_VIEWS)}

@@ -4,13 +4,18 @@ import io
 
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from schemas.reference import REFERENCE_SCHEMA
+from screening.analytics import read_reference
 from screening.errors import ReferenceTableError
 from screening.privacy import Pseudonymizer
 from screening.reference import OPTIONAL
 
+WITHHELD = "withheld"  # stands for a text that means nothing: it may be a patient's name that slipped into the wrong column
+
 _MAX_ROWS_NAMED = 5
+_TEXT_OF = {"symptom_onset_date": "onset", "specimen_date": "specimen", "result_date": "report", "PatientSex": "sex", "death_date": "death"}
 
 
 def read_registry(data: bytes, name: str) -> pl.DataFrame:
@@ -27,8 +32,9 @@ def pseudonymize(table: pl.DataFrame, pseudonymizer: Pseudonymizer, name: str, i
     """Return the rows of `table` with the columns of REFERENCE_SCHEMA: those that it lacks are null, others are dropped but OPTIONAL ones.
 
     `id_column` holds the PatientID as the DICOM files have it. Dates may have a time behind them. A column with cells that are no dates of
-    the form YYYY-MM-DD stays text: the views clean it with a reason per row (`screening/sql/reference_cleaning.sql`). Raises
-    ReferenceTableError where a column or an identifier is missing, with the number of the row (the first one after the header is 1).
+    the form YYYY-MM-DD stays text: the views clean it with a reason per row (`screening/sql/reference_cleaning.sql`). A cell that even
+    they cannot read is WITHHELD. Raises ReferenceTableError where a column or an identifier is missing, with the number of the row (the
+    first one after the header is 1).
     """
     for needed in (id_column, "result"):
         if needed not in table.columns:
@@ -43,7 +49,24 @@ def pseudonymize(table: pl.DataFrame, pseudonymizer: Pseudonymizer, name: str, i
     columns |= {column: _column(texts, pa.field(column, pa.string())) for column in OPTIONAL if column in texts.columns}
     columns["patient_pseudonym"] = pa.array([pseudonymizer.pseudonym(value, "PatientID") for value in identifiers], pa.string())
     fields = [_field(column, values) for column, values in columns.items()]
-    return pa.table(columns, pa.schema(fields, REFERENCE_SCHEMA.metadata))
+    return _without_strange_texts(pa.table(columns, pa.schema(fields, REFERENCE_SCHEMA.metadata)), name)
+
+
+def withheld(table: pa.Table) -> dict[str, int]:
+    """Return the columns of a pseudonymized table that have cells WITHHELD, and how many."""
+    texts = [field.name for field in table.schema if pa.types.is_string(field.type)]
+    counts = {column: pc.sum(pc.equal(table[column], WITHHELD)).as_py() or 0 for column in texts}
+    return {column: n for column, n in counts.items() if n}
+
+
+def _without_strange_texts(table: pa.Table, name: str) -> pa.Table:
+    read = read_reference(table, name)
+    for index, field in enumerate(table.schema):
+        reason = f"{_TEXT_OF.get(field.name, field.name)}_reason"
+        if pa.types.is_string(field.type) and reason in read.column_names:
+            strange = pc.fill_null(pc.equal(read[reason], "not read"), False)
+            table = table.set_column(index, field, pc.if_else(strange, WITHHELD, table[field.name]))
+    return table
 
 
 def _column(texts: pl.DataFrame, field: pa.Field) -> pa.Array:

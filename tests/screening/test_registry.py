@@ -10,7 +10,7 @@ import pytest
 from schemas.reference import REFERENCE_SCHEMA
 from screening.errors import ReferenceTableError
 from screening.privacy import Pseudonymizer
-from screening.registry import pseudonymize, read_registry
+from screening.registry import WITHHELD, pseudonymize, read_registry, withheld
 
 KEY = Pseudonymizer(b"a key of sixteen bytes or more")
 CSV = b"""PatientID,Name,specimen_date,result_date,result,reading
@@ -56,8 +56,16 @@ def test_dirty_cells_are_left_to_the_views():
     assert table.column_names == [*REFERENCE_SCHEMA.names, "PatientSex"]
     assert table["specimen_date"].to_pylist() == ["03/04/2020", "2020-03-01", None]
     assert table["result_date"].to_pylist() == [date(2020, 3, 5), None, None]
-    assert table["result"].to_pylist() == ["positive", "perhaps", None]
+    assert table["result"].to_pylist() == ["positive", "withheld", None]
     assert table["PatientSex"].to_pylist() == ["male", "F", None]
     buffer = io.BytesIO()
     pq.write_table(table, buffer)
     assert pq.read_table(buffer).equals(table)
+
+
+def test_a_name_in_a_wrong_column_does_not_pass():
+    csv = b"PatientID,specimen_date,result_date,result,reading\nA,Doe^Jane,2020-03-05,positive,\nB,2020-03-01,2020-03-02,Roe Rick,covid\n"
+    table = pseudonymize(read_registry(csv, "t"), KEY, "t")
+    assert table["specimen_date"].to_pylist() == [WITHHELD, "2020-03-01"]
+    assert table["result"].to_pylist() == ["positive", WITHHELD]
+    assert withheld(table) == {"specimen_date": 1, "result": 1}
