@@ -95,7 +95,12 @@ def _new_s3_filesystem() -> fsspec.AbstractFileSystem:
 
     session = aiobotocore.session.get_session()
     session.unregister("before-call.s3", botocore.handlers.add_expect_header)
-    fs = s3fs.S3FileSystem(
+
+    class S3FileSystem(s3fs.S3FileSystem):
+        def __reduce__(self) -> tuple:  # Ray Train sends it to its workers, and a session cannot be pickled
+            return _s3_filesystem, ()
+
+    fs = S3FileSystem(
         session=session,
         use_listings_cache=False,
         skip_instance_cache=True,

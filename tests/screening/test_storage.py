@@ -1,6 +1,7 @@
 """Filesystems, atomic puts and listings, on local disk, in memory and on a real S3 server."""
 
 import os
+import pickle
 import time
 from pathlib import Path
 
@@ -93,3 +94,9 @@ def test_another_endpoint_gives_another_filesystem(s3_environment: S3Server, mon
     assert storage.filesystem_of("s3://other")[0] is first
     monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9")
     assert storage.filesystem_of("s3://bucket/a")[0] is not first
+
+
+def test_a_pickled_filesystem_becomes_that_of_the_process(s3_bucket: str):
+    storage.put_atomic(f"{s3_bucket}/a", b"1")
+    fs, path = storage.filesystem_of(f"{s3_bucket}/a")
+    assert pickle.loads(pickle.dumps(fs)).cat_file(path) == b"1"
