@@ -25,6 +25,7 @@ def augment(images: torch.Tensor, masks: torch.Tensor, strength: float = 1.0) ->
     `strength` multiplies how far each of them goes; 0 changes nothing.
     Draws from torch's default generator on the CPU, so that a seed gives the same pictures on every device.
     """
+    masks = masks.float() if masks.dtype == torch.float16 else masks  # torchvision's grid overflows in float16, and gives NaN
     zoom = (1 - strength * ZOOM, 1 + strength * ZOOM)
     geometry = v2.RandomAffine(
         strength * DEGREES, (strength * SHIFT, strength * SHIFT), zoom, interpolation=v2.InterpolationMode.BILINEAR, fill=0

@@ -1,3 +1,4 @@
+import pytest
 import torch
 
 from train.augment import augment
@@ -47,3 +48,10 @@ def test_strength_nought_changes_nothing() -> None:
     moved, mask = augment(images, images, strength=0.0)
     torch.testing.assert_close(moved, images, rtol=0, atol=1e-6)
     torch.testing.assert_close(mask, images)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.float32, torch.uint8])
+def test_large_masks_stay_numbers(dtype: torch.dtype) -> None:
+    masks = torch.ones(8, 1, 512, 512, dtype=dtype)
+    _, moved = augment(torch.rand(8, 1, 512, 512), masks)
+    assert set(moved.float().unique().tolist()) == {0.0, 1.0}
