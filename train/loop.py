@@ -142,14 +142,14 @@ class Worker:
     def _on_device(self, rows: Row, *, augmented: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Return network inputs (B, 1, S, S) float32, channels last, and targets, (B, 1) or (B, 1, S, S) float32, on the device."""
         layers = {name: torch.from_numpy(rows[name]).to(self.device).unsqueeze(1) for name in LAYERS if name in rows}
+        if augmented:
+            layers = _resized(layers, self.config.training_size(self.epoch))
         image, weight, target = layers["image"].float(), layers.get("weight"), layers["target"]
         if augmented and self.stage.name == "lungs":
             image, target = augment(image, target, self.config.augmentation)
         elif augmented:
             image, weight = augment(image, weight, self.config.augmentation)
         x = compose(image, weight, self.job.config.preprocessing)
-        if augmented:
-            x, target = _resized(x, target, self.config.training_size(self.epoch))
         return x.contiguous(memory_format=torch.channels_last), target.float()
 
     def _unpack(self, rows: Row) -> Row:
@@ -184,14 +184,14 @@ class Worker:
             ray.train.report(line, checkpoint=ray.train.Checkpoint.from_directory(folder))
 
 
-def _resized(x: torch.Tensor, target: torch.Tensor, size: int) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return inputs (B, 1, S, S) and, where they are masks, targets reduced to `size` pixels a side."""
-    if x.shape[-1] == size:
-        return x, target
-    x = F.interpolate(x, (size, size), mode="bilinear", antialias=True)
-    if target.dim() == x.dim():
-        target = F.interpolate(target.float(), (size, size), mode="area")
-    return x, target
+def _resized(layers: dict[str, torch.Tensor], size: int) -> dict[str, torch.Tensor]:
+    """Return the layers, those that are pictures (B, 1, S, S) reduced to `size` pixels a side."""
+    if layers["image"].shape[-1] == size:
+        return layers
+    return {
+        name: F.interpolate(layer.float(), (size, size), mode="bilinear", antialias=True) if layer.dim() == 4 else layer
+        for name, layer in layers.items()
+    }
 
 
 def _settle(workers_here: int) -> None:
