@@ -1,7 +1,8 @@
 """The Ray Data pipeline: planned shards → CPU decode tasks → a pool of cascade actors → writer tasks → one summary a shard.
 
 A block is a shard all the way: the tasks before and after the actors have other resources than they have, for Ray fuses equal ones into
-one process. Back-pressure between the operators is Ray Data's; what a run holds at once is bounded by `BLOCKS_IN_FLIGHT`.
+one process. Back-pressure between the operators is Ray Data's; what a run holds at once is bounded by `BLOCKS_IN_FLIGHT` and
+`_shards_held`, whatever the size of the archive.
 """
 
 import contextlib
@@ -17,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import ray
 import ray.data
+from ray.data import ExecutionResources
 
 from schemas.bundle import OperatingPoint
 from screening.archive import ObjectReader
@@ -35,6 +37,7 @@ if TYPE_CHECKING:
 
 ROW_BYTES = SIZE * SIZE + 4096  # of a decoded row: its pixels and its columns
 BLOCKS_IN_FLIGHT = 2  # blocks waiting for or in one actor
+BACKGROUND_NICENESS = 10  # of decoding and writing beside the cascade
 NO_PROGRESS_SECONDS = 1800  # then the run fails rather than hangs, e.g. when no machine has the GPU it asks for
 
 SUMMARY_SCHEMA = pa.schema(
@@ -114,6 +117,12 @@ def _decoders() -> int | None:
     return None if len(ray.nodes()) > 1 else os.cpu_count()
 
 
+def _shards_held(config: RunConfig) -> int | None:
+    """Return how many decoded shards a run holds at once on a single machine: in the actors, in the decoders, and two between them."""
+    decoders = config.decoders or _decoders()
+    return None if decoders is None else BLOCKS_IN_FLIGHT * config.actors + decoders + 2
+
+
 def _actor_resources(config: RunConfig) -> dict[str, float]:
     if config.gpus_per_actor:
         return {"num_gpus": config.gpus_per_actor, "num_cpus": 0.5}
@@ -126,17 +135,25 @@ def _decode(items: pa.Table, work: Work) -> pa.Table:
     planned = _plan_reader(work.plan_url).read(PlannedShard(item["shard_id"], item["row_group"], item["rows"]))
     if item["row"] >= 0:
         planned = planned.slice(item["row"], 1)
-    config = work.config
-    with (
-        ObjectReader(config.ingest.limits.max_bytes) as reader,
-        DecodeSandbox(
-            config.ingest,
-            Pseudonymizer(work.pseudonym_key, config.ingest.pseudonymize_uids),
-            seconds=config.decode_seconds,
-            memory_bytes=config.decode_memory_bytes,
-        ) as sandbox,
-    ):
-        return decode_rows(planned, reader, sandbox.ingest, quarantined=work.quarantined, read_threads=config.read_threads)
+    _give_way()
+    with ObjectReader(work.config.ingest.limits.max_bytes) as reader:
+        ingest = _sandbox(work.config, work.pseudonym_key).ingest
+        return decode_rows(planned, reader, ingest, quarantined=work.quarantined, read_threads=work.config.read_threads)
+
+
+def _give_way() -> None:
+    """Let the cascade go first on the CPU, from this thread and what it starts.
+
+    The threads of a network wait for each other at every layer: one that has to share its core stalls them all.
+    """
+    os.setpriority(os.PRIO_PROCESS, 0, max(BACKGROUND_NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
+
+
+@functools.lru_cache(maxsize=1)
+def _sandbox(config: RunConfig, pseudonym_key: bytes) -> DecodeSandbox:
+    """Return this process's decoder. It ends with the process, whose end of the pipe closes; a new one a shard would cost a second each."""
+    pseudonymizer = Pseudonymizer(pseudonym_key, config.ingest.pseudonymize_uids)
+    return DecodeSandbox(config.ingest, pseudonymizer, seconds=config.decode_seconds, memory_bytes=config.decode_memory_bytes)
 
 
 @functools.lru_cache(maxsize=2)
@@ -183,6 +200,7 @@ def load_cascade(
 
 def _write(scored: pa.Table, work: Work) -> pa.Table:
     """Commit one shard and return its summary."""
+    _give_way()
     started = time.perf_counter()
     if work.commit:
         commit_shard(scored, work.layout, work.bundle_digest, work.config.screen_date)
@@ -207,6 +225,8 @@ def _summary(scored: pa.Table, write_seconds: float) -> dict[str, Any]:
 def _settings(config: RunConfig) -> Iterator[None]:
     """Set what the pipeline needs of Ray Data, and put it back."""
     context = ray.data.DataContext.get_current()
+    held = _shards_held(config)
+    limits = ExecutionResources.for_limits(object_store_memory=held and held * config.shard_rows * ROW_BYTES)
     with contextlib.ExitStack() as restore:
         for name, value in {
             "max_errored_blocks": -1,  # a shard that fails is missing from the summaries, and is looked at on its own
@@ -217,6 +237,8 @@ def _settings(config: RunConfig) -> Iterator[None]:
         }.items():
             restore.callback(setattr, context, name, getattr(context, name))
             setattr(context, name, value)
+        restore.callback(setattr, context.execution_options, "resource_limits", context.execution_options.resource_limits)
+        context.execution_options.resource_limits = limits
         with warnings.catch_warnings():
             warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")  # the named parameters of 2.60 lack retries; ray is pinned
             warnings.filterwarnings("ignore", "The maximum number of concurrent tasks")  # a short night has fewer shards than cores

@@ -12,6 +12,9 @@ import pyarrow.parquet as pq
 from schemas.index import PLAN_SCHEMA
 from screening.storage import filesystem_of, put_atomic
 
+SHARDS_A_NIGHT = 4  # at least, where there are rows enough: the cascade begins when the first shard is decoded, beside the others
+LEAST_SHARD_ROWS = 32  # smaller ones cost more to pass on than they save
+
 
 @dataclass(frozen=True)
 class PlannedShard:
@@ -38,6 +41,11 @@ def cut_into_shards(pending: pa.Table, *, rows: int, shard_rows: int, salt: str)
     columns = {"shard_id": pa.array(shard_ids, pa.string()), "shard_row": pa.array(positions, pa.int32())}
     columns |= {name: ordered.column(name) for name in PLAN_SCHEMA.names if name not in columns}
     return pa.table(columns, schema=PLAN_SCHEMA)
+
+
+def rows_a_shard(rows: int, most: int) -> int:
+    """Return how many rows a shard of a night of `rows` rows has: `most`, less where that would make fewer than SHARDS_A_NIGHT."""
+    return min(most, max(LEAST_SHARD_ROWS, -(-rows // SHARDS_A_NIGHT)))
 
 
 def write_plan(plan: pa.Table, url: str) -> None:

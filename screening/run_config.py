@@ -21,7 +21,7 @@ class RunConfig:
     heatmaps: Literal["positive", "all", "none"] = "positive"  # of stage-2 positives and audited rows, of every scored row, of none
     guided: bool = True  # Guided Grad-CAM of stage-3 positives: the only backward pass of a run
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
-    shard_rows: int = 256  # rows a shard: the unit of work and of commit
+    shard_rows: int = 256  # rows a shard at most: the unit of work and of commit
 
     limit: int | None = None  # rows to score in this run; the rest is left for later
     actors: int = 1  # cascade actors

@@ -43,7 +43,7 @@ class DecodeSandbox:
     """Runs `ingest` in a child process with a time limit per image and a memory limit; replaces the child when it dies.
 
     `seconds` is wall-clock time per image; `memory_bytes` limits the child's address space, of which numpy and the decoders take about
-    half a gigabyte. Use as a context manager: leaving it ends the child. Threads may share one; they take turns.
+    half a gigabyte. Use as a context manager: leaving it ends the child, as dropping it does. Threads may share one; they take turns.
     """
 
     def __init__(self, config: IngestConfig, pseudonymizer: Pseudonymizer | None, seconds: float, memory_bytes: int):
@@ -59,6 +59,9 @@ class DecodeSandbox:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __del__(self) -> None:
         self.close()
 
     @property

@@ -18,7 +18,7 @@ from screening.database import open_duckdb
 from screening.errors import ResultsError, ScreeningError, UsageError
 from screening.layout import ResultsLayout
 from screening.pipeline import Work, execute
-from screening.plan import PlannedShard, PlanReader, cut_into_shards, write_plan
+from screening.plan import PlannedShard, PlanReader, cut_into_shards, rows_a_shard, write_plan
 from screening.progress import Progress, ShowProgress, show_nothing
 from screening.ray_session import ray_session
 from screening.results import committed_shards, list_parts, read_columns
@@ -84,7 +84,8 @@ def _plan_tonight(night: Night, run: RunManifest) -> RunManifest:
     pending = _not_answered(layout, run.bundle_digest, layout.index(run_id))
     planned = min(pending.num_rows, config.limit or pending.num_rows)
     salt = content_digest(config, run.bundle_digest, night.key_id)
-    write_plan(cut_into_shards(pending, rows=planned, shard_rows=config.shard_rows, salt=salt), layout.plan(run_id))
+    shard_rows = rows_a_shard(planned, config.shard_rows)
+    write_plan(cut_into_shards(pending, rows=planned, shard_rows=shard_rows, salt=salt), layout.plan(run_id))
     counts = RunCounts(
         objects=objects, already_scored=objects - pending.num_rows, planned=planned, left_for_later=pending.num_rows - planned
     )

@@ -4,10 +4,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
+import pytest
 
 from schemas.index import INDEX_SCHEMA, PLAN_SCHEMA
 from screening.archive import object_id_of
-from screening.plan import PlanReader, cut_into_shards, write_plan
+from screening.plan import PlanReader, cut_into_shards, rows_a_shard, write_plan
 
 
 def index(n: int) -> pa.Table:
@@ -32,6 +33,11 @@ def test_newest_come_first_and_no_row_is_lost() -> None:
     assert plan.column("shard_row").to_pylist() == [0, 1, 2, 3, 0, 1, 2, 3, 0, 1]
     assert [len(set(plan.column("shard_id").to_pylist()[a:b])) for a, b in ((0, 4), (4, 8), (8, 10))] == [1, 1, 1]
     assert len(set(plan.column("shard_id").to_pylist())) == 3
+
+
+@pytest.mark.parametrize(("rows", "most", "expected"), [(10, 256, 32), (512, 256, 128), (10_000, 256, 256), (10_000, 8, 8), (0, 256, 32)])
+def test_a_short_night_has_smaller_shards(rows: int, most: int, expected: int) -> None:
+    assert rows_a_shard(rows, most) == expected
 
 
 def test_a_limit_keeps_the_newest() -> None:
