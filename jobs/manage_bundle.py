@@ -75,6 +75,7 @@ def pack(
     url: Url,
     output: Annotated[str, typer.Argument(help="folder or URL of the packed bundle", metavar="OUT")],
     name: Annotated[str | None, typer.Option(help="of the packed bundle  [default: the same]")] = None,
+    license: Annotated[str | None, typer.Option(help="of the weights, as its SPDX identifier  [default: the same]")] = None,
     json: Json = False,
 ) -> None:
     """Write a bundle in half the size: weights as float16, all else as it was.
@@ -87,7 +88,7 @@ def pack(
     """
     from train.packing import pack, weights_megabytes
 
-    manifest = pack(url, output, name)
+    manifest = pack(url, output, name, license)
     megabytes = weights_megabytes(output, manifest)
     if json:
         print_json({"bundle": output, "name": manifest.name, "digest": manifest.digest(), "megabytes": megabytes})

@@ -52,7 +52,7 @@ def tree() -> str:
                 name = f"  {file.relative_to(ROOT / package)}"
                 lines.append(f"{name:32}{_docstring(file)}".rstrip())
         if package == "screening":
-            lines += [f"  sql/{file.name:26}{_sql_header(file)}".rstrip() for file in sorted((ROOT / "screening/sql").glob("*.sql"))]
+            lines += [f"  sql/{file.name:26}{_sql_header(file)}".rstrip() for file in _tracked("screening/sql") if file.suffix == ".sql"]
     return "```\n" + "\n".join(lines) + "\n```"
 
 

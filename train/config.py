@@ -67,7 +67,7 @@ class FitConfig:
     use_gpu: bool = False  # one GPU a worker, NCCL; otherwise CPUs and gloo
     decoders: int = 2  # decoding tasks at a time
     max_failures: int = 2  # worker groups that may die before the job fails; each starts again at the last checkpoint
-    materialize_bytes: int = 256 * 2**20  # a stage's inputs up to this size stay in the object store; larger ones are streamed
+    materialize_bytes: int = 512 * 2**20  # a stage's inputs up to this size stay in the object store; larger ones are streamed
     storage_url: str | None = None  # where caches and checkpoints go, so that a killed job goes on; None is a temporary folder
     license: str = ""
 

@@ -1,5 +1,6 @@
 """The model card of a bundle (Mitchell et al. 2019), written from what was measured: nothing in it is typed in by hand."""
 
+import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -15,6 +16,7 @@ from train.manifest import GROUPS, SPLITS
 from train.packing import weights_megabytes
 
 CARD_FILE = "MODEL_CARD.md"
+METRICS_FILE = "metrics.json"
 LICENCES = {
     "nih": "CC0 (NIH Clinical Center); labels mined from reports",
     "cohen": "by image: CC BY, CC BY-NC-SA and others, unstated for some",
@@ -49,6 +51,8 @@ alarms, costs: people held back for want of a test, tests spent on the well."""
 def write_card(bundle_url: str, metrics: dict[str, Any], notes: str = "") -> str:
     """Write MODEL_CARD.md into a bundle's folder from its manifest and what `train.evaluation.evaluate` gave for it; return its text.
 
+    The metrics go there too, as metrics.json.
+
     Raises UsageError where the metrics are of another bundle, and BundleError without one.
     """
     manifest = load_manifest(bundle_url)
@@ -57,6 +61,7 @@ def write_card(bundle_url: str, metrics: dict[str, Any], notes: str = "") -> str
         raise UsageError(f"these metrics are of bundle {measured}, not {manifest.digest()[:12]}: evaluate this one")
     text = model_card(manifest, metrics, weights_megabytes(bundle_url, manifest), notes)
     put_atomic(join(bundle_url, CARD_FILE), text.encode())
+    put_atomic(join(bundle_url, METRICS_FILE), json.dumps(metrics, indent=2, allow_nan=False).encode())
     return text
 
 

@@ -6,11 +6,12 @@ from screening.storage import exists, filesystem_of, join, put_atomic, read_byte
 from train.curves import CURVES_FILE
 
 
-def pack(bundle_url: str, output_url: str, name: str | None = None) -> BundleManifest:
+def pack(bundle_url: str, output_url: str, name: str | None = None, license: str | None = None) -> BundleManifest:
     """Write the bundle at `bundle_url` to `output_url` with convolution and linear weights as float16, and return its manifest.
 
     It is another bundle, with a digest of its own: scores differ in the third digit, so measure it anew before it is released. Calibration
-    and operating points are kept; `training_data` says what it was packed from. Raises BundleError for a damaged bundle.
+    and operating points are kept; `training_data` says what it was packed from. `license` is of the weights. Raises
+    BundleError for a damaged bundle.
     """
     bundle = load(bundle_url)
     manifest = bundle.manifest
@@ -27,7 +28,7 @@ def pack(bundle_url: str, output_url: str, name: str | None = None) -> BundleMan
         training_data=manifest.training_data | {"packed_from": manifest.digest()},
         metrics=manifest.metrics,
         code_version=manifest.code_version,
-        license=manifest.license,
+        license=manifest.license if license is None else license,
         half=True,
     )
     if exists(join(bundle_url, CURVES_FILE)):
