@@ -25,7 +25,7 @@ class Preset(StrEnum):
     """Networks and schedules."""
 
     SMALL = "small"  # synthetic studies, minutes on two cores
-    PUBLIC = "public"  # a thousand radiographs: U-Net and DenseNet-121 at 256, an hour on two cores
+    PUBLIC = "public"  # about a thousand radiographs, without a GPU: U-Net and DenseNet-121 at 256
     FULL = "full"  # U-Net at 256, DenseNet-121 at 512
 
 

@@ -137,11 +137,11 @@ def connect_cases(
     return connection
 
 
-def read_reference(reference: str | pa.Table, name: str = "the reference table") -> pa.Table:
-    """Return the view reference_read of a reference table, URL or table: its cells as given and as read, row by row in its order."""
-    connection = _open(LinkRule(), has_reference=True)
-    _create_reference(connection, reference if isinstance(reference, str) else as_given(reference, name))
-    return connection.table("reference_read").order("row_number").to_arrow_table()
+def read_reference(reference: pa.Table) -> pa.Table:
+    """Return the view reference_read of a reference table: its cells as given and as read, row by row in its order."""
+    with _open(LinkRule(), has_reference=True) as connection:
+        _create_reference(connection, reference)
+        return connection.table("reference_read").order("row_number").to_arrow_table()
 
 
 def list_views() -> dict[str, str]:

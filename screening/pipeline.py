@@ -151,7 +151,7 @@ def _give_way() -> None:
 
 @functools.lru_cache(maxsize=1)
 def _sandbox(config: RunConfig, pseudonym_key: bytes) -> DecodeSandbox:
-    """Return this process's decoder. It ends with the process, whose end of the pipe closes; a new one a shard would cost a second each."""
+    """Return this process's decoder. It ends with the process, whose end of the pipe closes; a new one would import them anew."""
     pseudonymizer = Pseudonymizer(pseudonym_key, config.ingest.pseudonymize_uids)
     return DecodeSandbox(config.ingest, pseudonymizer, seconds=config.decode_seconds, memory_bytes=config.decode_memory_bytes)
 

@@ -15,6 +15,7 @@ from screening.reference import OPTIONAL
 WITHHELD = "withheld"  # stands for a text that means nothing: it may be a patient's name that slipped into the wrong column
 
 _MAX_ROWS_NAMED = 5
+# what reference_read.sql calls the columns whose reasons bear another name there
 _TEXT_OF = {"symptom_onset_date": "onset", "specimen_date": "specimen", "result_date": "report", "PatientSex": "sex", "death_date": "death"}
 
 
@@ -49,7 +50,7 @@ def pseudonymize(table: pl.DataFrame, pseudonymizer: Pseudonymizer, name: str, i
     columns |= {column: _column(texts, pa.field(column, pa.string())) for column in OPTIONAL if column in texts.columns}
     columns["patient_pseudonym"] = pa.array([pseudonymizer.pseudonym(value, "PatientID") for value in identifiers], pa.string())
     fields = [_field(column, values) for column, values in columns.items()]
-    return _without_strange_texts(pa.table(columns, pa.schema(fields, REFERENCE_SCHEMA.metadata)), name)
+    return _without_strange_texts(pa.table(columns, pa.schema(fields, REFERENCE_SCHEMA.metadata)))
 
 
 def withheld(table: pa.Table) -> dict[str, int]:
@@ -59,8 +60,9 @@ def withheld(table: pa.Table) -> dict[str, int]:
     return {column: n for column, n in counts.items() if n}
 
 
-def _without_strange_texts(table: pa.Table, name: str) -> pa.Table:
-    read = read_reference(table, name)
+def _without_strange_texts(table: pa.Table) -> pa.Table:
+    """Return the table with WITHHELD in the place of every cell that the views cannot read."""
+    read = read_reference(table)
     for index, field in enumerate(table.schema):
         reason = f"{_TEXT_OF.get(field.name, field.name)}_reason"
         if pa.types.is_string(field.type) and reason in read.column_names:

@@ -98,11 +98,9 @@ class FitConfig:
 
 
 def preset(chosen: str, /, **overrides: Any) -> FitConfig:
-    """Return preset "small" (synthetic studies, minutes on two cores), "public" (the released bundle, an hour on two cores) or "full".
+    """Return preset "small" (synthetic studies), "public" (about a thousand radiographs, without a GPU) or "full". Raises UsageError.
 
-    "public" and "full" have the paper's networks, "public" at 256 pixels a side and from about a thousand radiographs, "full" at 512.
-    Raises UsageError.
-
+    "public" and "full" have the paper's DenseNet-121, "public" at 256 pixels a side behind a narrower U-Net, "full" at 512.
     `overrides` are fields of FitConfig.
     """
     if chosen == "small":
@@ -121,8 +119,8 @@ def preset(chosen: str, /, **overrides: Any) -> FitConfig:
         config = FitConfig(
             name="public",
             lungs=StageConfig("unet", 256, epochs=24, batch_size=16, learning_rate=2e-3, patience=24, arguments={"base_channels": 16}),
-            pneumonia=StageConfig("densenet", 256, 30, 24, 1e-3, patience=30, coarse_epochs=22, **coarse),
-            covid=StageConfig("densenet", 256, 14, 24, 1e-3, patience=14, coarse_epochs=10, **coarse),
+            pneumonia=StageConfig("densenet", 256, epochs=30, batch_size=24, learning_rate=1e-3, patience=30, coarse_epochs=22, **coarse),
+            covid=StageConfig("densenet", 256, epochs=14, batch_size=24, learning_rate=1e-3, patience=14, coarse_epochs=10, **coarse),
         )
     elif chosen == "full":
         config = FitConfig(
