@@ -35,6 +35,9 @@ def command(
     output: Annotated[str, typer.Option(help="folder or URL of the bundle to write")],
     preset: Annotated[Preset, typer.Option(help="networks and schedules: small is for synthetic studies")] = Preset.FULL,
     epochs: Annotated[int | None, typer.Option(min=1, help="at most so many for every stage  [default: the preset's]")] = None,
+    coarse_epochs: Annotated[
+        int | None, typer.Option(min=0, help="so many of them at the reduced size of a preset that has one  [default: the preset's share]")
+    ] = None,
     workers: Annotated[int, typer.Option(min=1, help="training processes, one CPU or GPU each")] = 1,
     gpus: Annotated[bool, typer.Option("--gpus", help="one GPU a worker (NCCL); otherwise CPUs (gloo)")] = False,
     init_from: Annotated[str | None, typer.Option(help="bundle that brings the other stages, and the first weights of this one")] = None,
@@ -71,8 +74,7 @@ def command(
     name = output.rstrip("/").rsplit("/", 1)[-1]
     config = configs.preset(preset.value, name=name, workers=workers, use_gpu=gpus, seed=seed, storage_url=storage)
     config = dataclasses.replace(config, distill_weight=distill_weight, decoders=max(config.decoders, workers))
-    if epochs is not None:
-        config = config.with_epochs(epochs)
+    config = config.with_epochs(epochs, coarse_epochs)
 
     def show(line: "EpochLine") -> None:
         err.print(describe(line), markup=False)

@@ -1,4 +1,4 @@
-"""Augmentation on the device: small turns, shifts and zooms, exposure. Never a left-right flip.
+"""Augmentation on the device: small turns, shifts and zooms, exposure; blends of two images. Never a left-right flip.
 
 A flip is no free lunch in a chest: the heart lies left, the right diaphragm higher, and a network that has seen mirrored chests
 cannot tell a shadow behind the heart from one beside it. A mirrored radiograph does not occur either, unlike a turned one: the side
@@ -38,3 +38,18 @@ def augment(images: torch.Tensor, masks: torch.Tensor, strength: float = 1.0) ->
 def _expose(image: torch.Tensor, strength: float) -> torch.Tensor:
     gain, gamma = (strength * (2 * torch.rand(2) - 1)).tolist()
     return functional.adjust_gamma(image, GAMMA**gamma, 1 + GAIN * gain)
+
+
+def mixup(x: torch.Tensor, target: torch.Tensor, alpha: float, old: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return inputs and targets of a batch, each blended with another's in one proportion drawn from Beta(alpha, alpha).
+
+    Zhang et al. 2018, "mixup: beyond empirical risk minimization". `x` (B, 1, S, S), `target` (B, ...) in [0, 1]. `old` (B,) bool: images
+    of old data (Eq. 2) blend with old ones alone, so that what holds the network to them sees nothing that the earlier model did not know.
+    Draws from torch's default generator on the CPU.
+    """
+    share = float(torch.distributions.Beta(alpha, alpha).sample())
+    partner = torch.empty(len(x), dtype=torch.long)
+    for rows in (old.nonzero()[:, 0], (~old).nonzero()[:, 0]):
+        partner[rows] = rows[torch.randperm(len(rows))]
+    partner = partner.to(x.device)
+    return share * x + (1 - share) * x[partner], share * target + (1 - share) * target[partner]

@@ -25,6 +25,9 @@ class StageConfig:
     coarse_size: int | None = None  # pixels a side of the first `coarse_epochs` epochs, to which images are reduced: they cost less
     coarse_epochs: int = 0
     augmentation: float = 1.0  # how strongly images are turned, moved, zoomed and exposed, see train.augment
+    mixup: float = 0.0  # how much two images of a batch are blended: both parameters of its Beta distribution; 0 blends none
+    averaging: float = 0.0  # decay, a step, of the running average of the weights that is judged and kept; 0 keeps the weights as they are
+    begins_with: str | None = None  # earlier stage whose weights this one begins with, unless a bundle to begin from brings its own
 
     def __post_init__(self) -> None:
         _check(self.input_size >= 32 and self.input_size % 32 == 0, f"input size {self.input_size} is not a multiple of 32")
@@ -33,15 +36,18 @@ class StageConfig:
         _check(self.learning_rate > 0, "learning rate must be above 0")
         _check(self.patience >= 1, "patience must be at least 1")
         _check(self.augmentation >= 0, "augmentation must be 0 or more")
+        _check(self.mixup >= 0, "mixup must be 0 or more")
+        _check(0 <= self.averaging < 1, "averaging must be 0 or more and below 1")
         _check((self.coarse_size is None) == (self.coarse_epochs == 0), "a coarse size and coarse epochs go together")
         if self.coarse_size is not None:
             fits = 32 <= self.coarse_size < self.input_size and self.coarse_size % 32 == 0
             _check(fits, f"coarse size {self.coarse_size} is not a multiple of 32 below {self.input_size}")
             _check(self.coarse_epochs < self.epochs, "the last epoch must be one at the full input size")
 
-    def with_epochs(self, epochs: int) -> "StageConfig":
-        """Return a copy of at most `epochs` epochs, the same share of them coarse."""
-        coarse = self.coarse_epochs * epochs // self.epochs
+    def with_epochs(self, epochs: int, coarse: int | None = None) -> "StageConfig":
+        """Return a copy of at most `epochs` epochs, the first `coarse` of them coarse if this stage has a coarse size; None is its share."""
+        if coarse is None or self.coarse_size is None:
+            coarse = self.coarse_epochs * epochs // self.epochs
         return replace(self, epochs=epochs, coarse_epochs=coarse, coarse_size=self.coarse_size if coarse else None)
 
     def training_size(self, epoch: int) -> int:
@@ -79,6 +85,9 @@ class FitConfig:
             size = self.stage(stage).batch_size
             even = f"batch size {size} of stage {stage} does not divide evenly among {groups} groups and {self.workers} workers"
             _check(size % (groups * self.workers) == 0, even)
+            source = self.stage(stage).begins_with
+            earlier = STAGES[: STAGES.index(stage)]
+            _check(source in (None, *earlier), f"stage {stage} cannot begin with the weights of {source!r}, which is not trained before it")
 
     def stage(self, name: str) -> StageConfig:
         """Return the configuration of one of the three stages."""
@@ -88,9 +97,9 @@ class FitConfig:
         """Return the rule that chooses the operating point of stage "pneumonia" or "covid"."""
         return getattr(self, f"{name}_rule")
 
-    def with_epochs(self, epochs: int) -> "FitConfig":
-        """Return a copy that trains every stage for at most `epochs` epochs."""
-        return replace(self, **{stage: self.stage(stage).with_epochs(epochs) for stage in STAGES})
+    def with_epochs(self, epochs: int | None = None, coarse: int | None = None) -> "FitConfig":
+        """Return a copy that trains every stage for at most `epochs` epochs (None: as many as before), see `StageConfig.with_epochs`."""
+        return replace(self, **{name: self.stage(name).with_epochs(epochs or self.stage(name).epochs, coarse) for name in STAGES})
 
     def to_json(self) -> dict[str, Any]:
         """Return every field as plain JSON values."""
@@ -115,12 +124,13 @@ def preset(chosen: str, /, **overrides: Any) -> FitConfig:
             covid_rule="youden",
         )
     elif chosen == "public":
-        coarse = {"weight_decay": 5e-2, "coarse_size": 160, "augmentation": 1.5}
+        densenet = {"batch_size": 24, "learning_rate": 1e-3, "weight_decay": 5e-2, "coarse_size": 160}
+        densenet |= {"augmentation": 1.5, "mixup": 0.2, "averaging": 0.99}
         config = FitConfig(
             name="public",
             lungs=StageConfig("unet", 256, epochs=24, batch_size=16, learning_rate=2e-3, patience=24, arguments={"base_channels": 16}),
-            pneumonia=StageConfig("densenet", 256, epochs=30, batch_size=24, learning_rate=1e-3, patience=30, coarse_epochs=22, **coarse),
-            covid=StageConfig("densenet", 256, epochs=14, batch_size=24, learning_rate=1e-3, patience=14, coarse_epochs=10, **coarse),
+            pneumonia=StageConfig("densenet", 256, epochs=40, patience=40, coarse_epochs=22, **densenet),
+            covid=StageConfig("densenet", 256, epochs=24, patience=24, coarse_epochs=12, begins_with="pneumonia", **densenet),
         )
     elif chosen == "full":
         config = FitConfig(

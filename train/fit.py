@@ -16,7 +16,7 @@ from screening.storage import join, put_atomic
 from train.config import FitConfig
 from train.curves import CURVES_FILE, curves_svg
 from train.export import export
-from train.frozen import Frozen, save_provisional, spec_of, taken_over
+from train.frozen import Frozen, save_provisional, spec_of, taken_over, weights_to_begin_with
 from train.images import ImageCache, cached
 from train.inputs import StageInputs, stage_inputs, with_old_data
 from train.manifest import Manifest, read_manifest
@@ -101,7 +101,7 @@ def _train_stages(
             config,
             f"{storage_url}/runs",
             run_name,
-            initial=_initial(name, frozen, config),
+            initial=weights_to_begin_with(name, frozen, config),
             earlier=frozen.get(name),
             events_url=f"{storage_url}/events/{run_name}",
             board=board,
@@ -155,15 +155,6 @@ def _with_preprocessing_of(earlier: Bundle | None, config: FitConfig) -> FitConf
     if earlier.manifest.heatmap != "cam":
         raise UsageError(f"stage 3 is trained on class activation maps, the bundle to begin from makes {earlier.manifest.heatmap!r}")
     return dataclasses.replace(config, preprocessing=earlier.manifest.preprocessing)
-
-
-def _initial(stage: str, frozen: Mapping[str, Frozen], config: FitConfig) -> Mapping[str, Any] | None:
-    """Return the earlier bundle's weights of this stage, where its network is of the same shape."""
-    if stage not in frozen:
-        return None
-    old, new = frozen[stage].spec, config.stage(stage)
-    same = (old.architecture, dict(old.arguments)) == (new.architecture, dict(new.arguments))
-    return frozen[stage].state if same else None
 
 
 def _run_name(stage: str, manifest: Manifest, frozen: Mapping[str, Frozen], config: FitConfig) -> str:

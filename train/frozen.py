@@ -57,6 +57,19 @@ def taken_over(earlier: Bundle | None) -> dict[str, Frozen]:
     }
 
 
+def weights_to_begin_with(stage: str, frozen: Mapping[str, Frozen], config: FitConfig) -> State | None:
+    """Return the earlier bundle's weights of a stage or, without them, those of the stage that its configuration begins with.
+
+    None where there are none, or where the network is of another shape.
+    """
+    source = stage if stage in frozen else config.stage(stage).begins_with
+    if source is None:
+        return None
+    old, new = frozen[source].spec, spec_of(config.stage(stage))
+    same = (old.architecture, dict(old.arguments)) == (new.architecture, dict(new.arguments))
+    return frozen[source].state if same else None
+
+
 def save_provisional(folder_url: str, frozen: Mapping[str, Frozen], config: FitConfig) -> str:
     """Write the finished stages as a bundle that calls nothing positive, placeholders for the others, and return its URL."""
     torch.manual_seed(0)

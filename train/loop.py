@@ -15,11 +15,12 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from torch import nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from screening.bundle import NetworkSpec
 from screening.compute import keep_freed_memory
 from screening.models import build
-from train.augment import augment
+from train.augment import augment, mixup
 from train.batches import GroupStream, Row, balanced_batch
 from train.config import StageConfig
 from train.events import write_events
@@ -62,6 +63,8 @@ class Worker:
         if job.initial is not None:
             self.module.load_state_dict(ray.get(job.initial))
         self.parallel: nn.Module = ray.train.torch.prepare_model(self.module)  # moves the module to the device, adds DDP
+        self.averaged = _running_average(self.module, self.config.averaging) if self.config.averaging else None
+        self.kept: nn.Module = self.module if self.averaged is None else self.averaged.module  # what is judged, and kept in the end
         self.optimizer = torch.optim.AdamW(self.module.parameters(), self.config.learning_rate, weight_decay=self.config.weight_decay)
         self.objective = Objective(job, self.device)
         self.old_tuning = TUNING if set(self.objective.old) <= set(job.groups) else OLD_TUNING
@@ -84,7 +87,7 @@ class Worker:
         started = time.perf_counter()
         train_loss = self._train()
         seconds = time.perf_counter() - started
-        _share_buffers(self.module, self.world)
+        _share_buffers(self.kept, self.world)
         line = {"stage": self.stage.name, "epoch": self.epoch + 1, "epochs": self.config.epochs, "train_loss": train_loss} | self._tune()
         line["images_per_second"] = self.job.steps * self.config.batch_size / seconds
         self.stopping.see(line["tuning_loss"])
@@ -104,12 +107,16 @@ class Worker:
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(epoch * self.job.steps + step, self.config.epochs * self.job.steps, self.config.learning_rate)
             x, target = self._on_device(balanced_batch(streams, size), augmented=True)
+            if self.config.mixup:
+                x, target = mixup(x, target, self.config.mixup, self.objective.is_old(len(x)))
             with autocast(self.device):
                 logit = self.parallel(x)
             loss = self.objective(x, logit.float(), target)
             self.optimizer.zero_grad(set_to_none=True)
             loss.backward()
             self.optimizer.step()
+            if self.averaged is not None:
+                self.averaged.update_parameters(self.module)
             total += loss.detach()
         return float(np.mean(_gather(float(total) / self.job.steps, self.world)))
 
@@ -128,7 +135,7 @@ class Worker:
     @torch.no_grad()
     def _judged(self, name: str) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor, torch.Tensor]]:
         """Give this worker's share of a tuning set batch by batch: groups (B,), inputs, logits and targets (B, ...) float32."""
-        self.module.eval()
+        self.kept.eval()
         for rows in self.shards[name].iter_batches(batch_size=self.config.batch_size, batch_format="numpy"):
             rows = {column: values[self.rank :: self.world] for column, values in rows.items()}
             if not len(rows["image"]):
@@ -136,7 +143,7 @@ class Worker:
             rows = self._unpack(rows)
             x, target = self._on_device(rows, augmented=False)
             with autocast(self.device):
-                logit = self.module(x)
+                logit = self.kept(x)
             yield rows["group"], x, logit.float(), target
 
     def _on_device(self, rows: Row, *, augmented: bool) -> tuple[torch.Tensor, torch.Tensor]:
@@ -162,7 +169,10 @@ class Worker:
             return
         with checkpoint.as_directory() as folder:
             state = torch.load(Path(folder) / CHECKPOINT_FILE, map_location=self.device, weights_only=True)
-        self.module.load_state_dict(state["module"])
+        self.module.load_state_dict(state["training"])
+        self.kept.load_state_dict(state["module"])
+        if self.averaged is not None:
+            self.averaged.n_averaged.fill_(1)  # the first update copies the weights, any later one adds them
         self.optimizer.load_state_dict(state["optimizer"])
         self.history = state["history"]
         for line in self.history:
@@ -179,8 +189,8 @@ class Worker:
         if self.job.board is not None:
             self.job.board.add.remote(line)
         with tempfile.TemporaryDirectory() as folder:
-            state = {"module": self.module.state_dict(), "optimizer": self.optimizer.state_dict(), "history": self.history}
-            torch.save(state, Path(folder) / CHECKPOINT_FILE)
+            state = {"module": self.kept.state_dict(), "training": self.module.state_dict()}  # one and the same without an average
+            torch.save(state | {"optimizer": self.optimizer.state_dict(), "history": self.history}, Path(folder) / CHECKPOINT_FILE)
             ray.train.report(line, checkpoint=ray.train.Checkpoint.from_directory(folder))
 
 
@@ -192,6 +202,11 @@ def _resized(layers: dict[str, torch.Tensor], size: int) -> dict[str, torch.Tens
         name: F.interpolate(layer.float(), (size, size), mode="bilinear", antialias=True) if layer.dim() == 4 else layer
         for name, layer in layers.items()
     }
+
+
+def _running_average(module: nn.Module, decay: float) -> AveragedModel:
+    """Return the exponential running average of a network's weights and running statistics, updated after every step."""
+    return AveragedModel(module, multi_avg_fn=get_ema_multi_avg_fn(decay), use_buffers=True)
 
 
 def _settle(workers_here: int) -> None:

@@ -43,10 +43,13 @@ class Objective:
         """
         if self._teacher is None:
             return self._loss(logit, target).mean()
-        each = len(x) // len(self.sources)
-        new = each * len(self._groups)
-        old = torch.from_numpy(np.repeat([name in self.old for name in self.sources], each)).to(x.device)
+        new = len(x) // len(self.sources) * len(self._groups)
+        old = self.is_old(len(x)).to(x.device)
         return incremental_loss(logit[:new], target[:new], logit[old], self._earlier_logit(x[old]), self._weight)
+
+    def is_old(self, size: int) -> torch.Tensor:
+        """Return which rows of a batch of that size are of D_o, (size,) bool."""
+        return torch.from_numpy(np.repeat([name in self.old for name in self.sources], size // len(self.sources)))
 
     def by_image(self, logit: torch.Tensor, target: torch.Tensor) -> list[float]:
         """Return the stage's own loss of each image."""

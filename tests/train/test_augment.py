@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from train.augment import augment
+from train.augment import augment, mixup
 
 
 def test_a_seed_gives_the_same_pictures_and_each_image_its_own() -> None:
@@ -55,3 +55,23 @@ def test_large_masks_stay_numbers(dtype: torch.dtype) -> None:
     masks = torch.ones(8, 1, 512, 512, dtype=dtype)
     _, moved = augment(torch.rand(8, 1, 512, 512), masks)
     assert set(moved.float().unique().tolist()) == {0.0, 1.0}
+
+
+def test_mixup_blends_images_and_targets_in_one_proportion() -> None:
+    values = torch.arange(8.0)
+    x, target = values[:, None, None, None].expand(8, 1, 4, 4), values[:, None]
+    torch.manual_seed(0)
+    blended, mixed = mixup(x, target, 1.0, torch.zeros(8, dtype=torch.bool))
+    torch.testing.assert_close(blended[:, 0, 0, 0], mixed[:, 0])
+    assert not torch.equal(mixed, target)
+    assert mixed.sum().item() == pytest.approx(28)  # every image is the partner of one
+    torch.manual_seed(0)
+    assert torch.equal(mixup(x, target, 1.0, torch.zeros(8, dtype=torch.bool))[0], blended)
+
+
+def test_mixup_leaves_old_data_among_themselves() -> None:
+    old = torch.tensor([True, False] * 8)
+    target = old.float()[:, None]
+    torch.manual_seed(0)
+    _, mixed = mixup(torch.rand(16, 1, 4, 4), target, 1.0, old)
+    torch.testing.assert_close(mixed, target)

@@ -44,6 +44,9 @@ def test_is_plain_json(name: str) -> None:
         ("covid", {"learning_rate": 0.0}, "learning rate"),
         ("pneumonia", {"batch_size": 16}, "3 groups"),
         ("covid", {"batch_size": 3}, "2 groups"),
+        ("covid", {"mixup": -0.1}, "mixup"),
+        ("covid", {"averaging": 1.0}, "averaging"),
+        ("pneumonia", {"begins_with": "covid"}, "not trained before it"),
     ],
 )
 def test_contradictions_fail_in_the_constructor(stage: str, changes: dict, message: str) -> None:
@@ -65,6 +68,10 @@ def test_coarse_epochs_come_first_and_keep_their_share() -> None:
     assert [stage.training_size(epoch) for epoch in (0, 19, 20, 29)] == [160, 160, 256, 256]
     assert stage.with_epochs(3).coarse_epochs == 2
     assert stage.with_epochs(1).coarse_size is None
+    assert stage.with_epochs(6, coarse=0).training_size(0) == 256
+    assert stage.with_epochs(6, coarse=5).training_size(4) == 160
+    assert preset("small").with_epochs(coarse=3) == preset("small")
+    assert preset("public").with_epochs() == preset("public")
 
 
 @pytest.mark.parametrize(

@@ -29,8 +29,8 @@ def tiny(**overrides: Any) -> FitConfig:
     config = FitConfig(
         name="tiny",
         lungs=StageConfig("unet", 64, epochs=1, batch_size=4, learning_rate=3e-3, arguments={"base_channels": 4, "depth": 2}),
-        pneumonia=StageConfig("densenet", 64, epochs=1, batch_size=6, learning_rate=1e-3, arguments=densenet),
-        covid=StageConfig("densenet", 64, epochs=1, batch_size=4, learning_rate=1e-3, arguments=densenet),
+        pneumonia=StageConfig("densenet", 64, epochs=1, batch_size=6, learning_rate=1e-3, arguments=densenet, mixup=0.4, averaging=0.5),
+        covid=StageConfig("densenet", 64, epochs=1, batch_size=4, learning_rate=1e-3, arguments=densenet, begins_with="pneumonia"),
         pneumonia_rule="youden",
         covid_rule="youden",
     )

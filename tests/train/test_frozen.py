@@ -1,0 +1,31 @@
+import dataclasses
+
+from screening.bundle import NetworkSpec
+from tests.screening.networks import small_densenet
+from train.config import FitConfig, StageConfig, preset
+from train.frozen import Frozen, spec_of, weights_to_begin_with
+
+
+def configuration(**changes: object) -> FitConfig:
+    config = preset("small")
+    return dataclasses.replace(config, covid=dataclasses.replace(config.covid, **changes))
+
+
+def frozen(stage: StageConfig, seed: int) -> Frozen:
+    spec = spec_of(stage)
+    return Frozen(spec, small_densenet(seed=seed).state_dict())
+
+
+def test_a_stage_begins_with_its_own_weights_then_those_it_names_then_fresh_ones() -> None:
+    config = configuration(begins_with="pneumonia")
+    stages = {"pneumonia": frozen(config.pneumonia, 1)}
+    assert weights_to_begin_with("covid", stages, config) is stages["pneumonia"].state
+    assert weights_to_begin_with("covid", stages, configuration()) is None
+    stages["covid"] = frozen(config.covid, 2)
+    assert weights_to_begin_with("covid", stages, config) is stages["covid"].state
+
+
+def test_weights_of_another_network_are_no_use() -> None:
+    config = configuration(begins_with="pneumonia")
+    other = Frozen(NetworkSpec("densenet", 128, {"growth_rate": 4}), {})
+    assert weights_to_begin_with("covid", {"pneumonia": other}, config) is None
