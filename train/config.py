@@ -45,7 +45,7 @@ class StageConfig:
             _check(self.coarse_epochs < self.epochs, "the last epoch must be one at the full input size")
 
     def with_epochs(self, epochs: int, coarse: int | None = None) -> "StageConfig":
-        """Return a copy of at most `epochs` epochs, the first `coarse` of them coarse if this stage has a coarse size; None is its share."""
+        """Return a copy of at most `epochs` epochs, `coarse` of them coarse if it has a coarse size; None is its share."""
         if coarse is None or self.coarse_size is None:
             coarse = self.coarse_epochs * epochs // self.epochs
         return replace(self, epochs=epochs, coarse_epochs=coarse, coarse_size=self.coarse_size if coarse else None)
