@@ -41,6 +41,7 @@ def command(
     workers: Annotated[int, typer.Option(min=1, help="training processes, one CPU or GPU each")] = 1,
     gpus: Annotated[bool, typer.Option("--gpus", help="one GPU a worker (NCCL); otherwise CPUs (gloo)")] = False,
     init_from: Annotated[str | None, typer.Option(help="bundle that brings the other stages, and the first weights of this one")] = None,
+    fresh_weights: Annotated[bool, typer.Option("--fresh-weights", help="let --init-from bring the other stages alone")] = False,
     distill_weight: Annotated[
         float | None, typer.Option(min=0, help="lambda of Eq. 2: hold stage pneumonia to the bundle of --init-from on the old data")
     ] = None,
@@ -79,7 +80,7 @@ def command(
     def show(line: "EpochLine") -> None:
         err.print(describe(line), markup=False)
 
-    bundle = fit(stage.value, manifest, output, config, init_from=init_from, old_manifest=old_manifest, on_epoch=show)
+    bundle = fit(stage.value, manifest, output, config, init_from=init_from, fresh=fresh_weights, old_manifest=old_manifest, on_epoch=show)
     if json:
         print_json(bundle.model_dump(mode="json"))
     else:

@@ -34,6 +34,7 @@ def fit(
     config: FitConfig,
     *,
     init_from: str | None = None,
+    fresh: bool = False,
     old_manifest: str | None = None,
     on_epoch: OnEpoch | None = None,
 ) -> BundleManifest:
@@ -48,6 +49,7 @@ def fit(
         config: resolved configuration, stored in the bundle.
         init_from: a bundle. The stages not trained are taken over from it; the stage trained begins with its weights where the
             network is the same, and is held to what that bundle says of old data by `config.distill_weight` (Eq. 2; stage 2 only).
+        fresh: begin as without a bundle, which then brings the other stages alone.
         old_manifest: what those old data are, its normal and pneumonia images; None takes those of `manifest_url`. With a weight of 0
             there is no second term, and it is not read: plain training from the same weights.
         on_epoch: called with one dict an epoch, from another thread.
@@ -61,7 +63,7 @@ def fit(
     for name in ("pneumonia", "covid"):
         check_rule(config.rule(name))
     earlier = bundle.load(init_from) if init_from else None
-    _check_distillation(stage, config, earlier, old_manifest)
+    _check_beginning(stage, config, earlier, fresh, old_manifest)
     manifest = read_manifest(manifest_url)
     config = _with_preprocessing_of(earlier, config)
     old = read_manifest(old_manifest) if old_manifest is not None and config.distill_weight else None
@@ -73,7 +75,7 @@ def fit(
             _check_groups(manifest.url, name, TASKS[name].groups, images, config)
         if old_images is not None:
             _check_groups(old.url, stage, TASKS[stage].old_groups, old_images, config)
-        frozen = taken_over(earlier)
+        frozen = {name: part for name, part in taken_over(earlier).items() if not (fresh and name in stages)}
         curves = _train_stages(stages, (images, old_images), manifest, frozen, config, storage_url, board)
         provisional_url = f"{storage_url}/provisional"
         exported = export(output_url, manifest, images, frozen, config, curves, earlier=earlier, provisional_url=provisional_url)
@@ -94,7 +96,8 @@ def _train_stages(
     curves = {}
     for name in stages:
         run_name = _run_name(name, manifest, frozen, config)
-        before = None if name == "lungs" else save_provisional(f"{storage_url}/before-{run_name}", frozen, config)
+        earlier = {other: frozen[other] for other in STAGES[: STAGES.index(name)]}
+        before = save_provisional(f"{storage_url}/before-{run_name}", earlier, config) if earlier else None
         trained = train_stage(
             name,
             _inputs(name, *images, before, config, f"{storage_url}/inputs-{run_name}"),
@@ -122,8 +125,10 @@ def _stages(stage: str, init_from: str | None) -> tuple[str, ...]:
     return (stage,)
 
 
-def _check_distillation(stage: str, config: FitConfig, earlier: Bundle | None, old_manifest: str | None) -> None:
-    """Raise UsageError for old data or a distillation weight without the other things that Eq. 2 needs."""
+def _check_beginning(stage: str, config: FitConfig, earlier: Bundle | None, fresh: bool, old_manifest: str | None) -> None:
+    """Raise UsageError for fresh weights that nothing is left aside for, and for parts of Eq. 2 without the others."""
+    if fresh and (earlier is None or config.distill_weight is not None):
+        raise UsageError("--fresh-weights leaves the weights of --init-from aside: name a bundle, and no --distill-weight")
     if config.distill_weight is None:
         if old_manifest is not None:
             raise UsageError("--old-manifest names the old data of --distill-weight: give a weight too")

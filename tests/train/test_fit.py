@@ -177,6 +177,9 @@ def test_refusals_before_any_time_is_spent(radiographs: Path, fitted: tuple, tmp
     ):
         with pytest.raises(UsageError, match=message):
             fit(stage, str(radiographs), str(tmp_path), config, init_from=fitted[0], old_manifest=old)
+    for config, earlier in ((tiny(), None), (tiny(distill_weight=1.0), fitted[0])):
+        with pytest.raises(UsageError, match="--fresh-weights leaves" if earlier else "name one with --init-from"):
+            fit("pneumonia", str(radiographs), str(tmp_path), config, init_from=earlier, fresh=True)
     with pytest.raises(UsageError, match="unknown rule"):
         fit("all", str(radiographs), str(tmp_path), tiny(covid_rule="best"))
 
