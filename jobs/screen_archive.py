@@ -12,7 +12,12 @@ from jobs.console import err, out, print_json, run_command
 def command(
     archive: Annotated[str, typer.Argument(help="folder, bucket prefix or file with the radiographs: a path or any fsspec URL")],
     results: Annotated[str, typer.Option(help="where the results go: a path or URL outside the archive")],
-    bundle: Annotated[str, typer.Option(help="folder or URL of the bundle with the weights of the three stages")],
+    bundle: Annotated[
+        str | None,
+        typer.Option(
+            help="folder or URL of the bundle with the weights of the three stages  [default: the released one, bundles/cxr-public-1]"
+        ),
+    ] = None,
     operating_points: Annotated[
         str | None,
         typer.Option(help="file that `screening thresholds --save` wrote for this bundle  [default: the bundle's own thresholds]"),
@@ -29,7 +34,7 @@ def command(
     ] = 0.01,
     heatmaps: Annotated[str, typer.Option(help="keep heatmaps of: positive (and audited) rows, all scored rows, or none")] = "positive",
     dtype: Annotated[str, typer.Option(help="auto, bfloat16 or float32")] = "auto",
-    shard_rows: Annotated[int, typer.Option(help="rows a shard, the unit of work and of commit")] = 256,
+    shard_rows: Annotated[int, typer.Option(help="rows a shard at most, the unit of work and of commit")] = 256,
     decoders: Annotated[int | None, typer.Option(help="decode tasks at once  [default: one a core, or as many as a cluster has]")] = None,
     pseudonym_key: Annotated[
         Path | None, typer.Option(help="file with the key of the pseudonyms  [default: SCREENING_PSEUDONYM_KEY_FILE]")
@@ -43,7 +48,7 @@ def command(
 
     Example:
 
-        screening run s3://insurance/cxr --results s3://insurance/screening --bundle bundles/mine --date 2020-03-01
+        screening run s3://insurance/cxr --results s3://insurance/screening --date 2020-03-01
     """
     from screening.ingest import IngestConfig
     from screening.run_config import RunConfig
@@ -64,9 +69,10 @@ def command(
     from jobs.display import RunDisplay
     from jobs.keys import key_of
     from jobs.run_table import run_table
+    from screening.released import released_bundle
     from screening.screen import Night, screen  # with torch and Ray: not before the arguments are known to make sense
 
-    night = Night(archive, results, bundle, config, key_of(pseudonym_key), operating_points)
+    night = Night(archive, results, bundle or released_bundle(), config, key_of(pseudonym_key), operating_points)
     runs = []
     with RunDisplay(err) as display:
         for run in screen(night, display.show):

@@ -1,6 +1,7 @@
 """Rewrites what the code knows better of README.md: commands, columns, reasons, file tree. `make readme` runs it, a test checks it."""
 
 import ast
+import json
 import re
 import subprocess
 from collections.abc import Callable
@@ -13,6 +14,8 @@ from schemas.index import PLAN_SCHEMA
 from schemas.instance import INSTANCE_SCHEMA
 from schemas.reasons import Reason
 from schemas.reference import REFERENCE_SCHEMA
+from screening.released import RELEASED_BUNDLE
+from train.evaluation.wording import STAGES, estimate, proportion
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -42,6 +45,20 @@ def reasons() -> str:
     return _table(("reason", "outcome", "what it means"), [(f"`{r}`", r.outcome, r.description) for r in Reason])
 
 
+def released() -> str:
+    """Return what the released bundle reached on the test split, as its own metrics.json says."""
+    figures = json.loads((RELEASED_BUNDLE / "metrics.json").read_text())["splits"]["test"]
+    rows = [("Dice of the lungs", estimate(figures["dice"]["mean"]), f"{figures['dice']['mean']['n']} images with a mask")]
+    for stage in ("pneumonia", "covid"):
+        found = figures["stages"][stage]
+        rows.append((f"AUROC, {STAGES[stage]}", estimate(found["auroc"]), f"{found['positives']} positive, {found['negatives']} negative"))
+    for rule, found in figures["three_class"].items():
+        rows.append((f"three classes right, {rule.replace('_', ' ')}", proportion(found["accuracy"]), f"{figures['images']} images"))
+    erased = figures["audit"]["lungs_erased"]["covid"]["lungs_erased"]
+    rows.append(("AUROC of stage 3 with the lungs erased", estimate(erased), "what is left to cheat with"))
+    return _table(("test split, patients apart", "95 % interval over patients", "of"), rows)
+
+
 def tree() -> str:
     """Return the packages and their modules, each with the first sentence of its docstring."""
     lines = []
@@ -62,6 +79,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "plan columns": lambda: columns(PLAN_SCHEMA),
     "reference columns": lambda: columns(REFERENCE_SCHEMA),
     "reasons": reasons,
+    "released bundle": released,
     "tree": tree,
 }
 

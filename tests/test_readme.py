@@ -16,7 +16,8 @@ TEXT = README.read_text()
 def console_lines() -> list[str]:
     """Return every command line of the README's console blocks, without its comment."""
     blocks = re.findall(r"```console\n(.*?)```", TEXT, re.DOTALL)
-    return [line[2:].split("  #")[0].strip() for block in blocks for line in block.splitlines() if line.startswith("$ ")]
+    lines = [line for block in blocks for line in block.replace("\\\n", " ").splitlines()]
+    return [line[2:].split("  #")[0].strip() for line in lines if line.startswith("$ ")]
 
 
 def test_tables_and_file_tree_are_up_to_date() -> None:
