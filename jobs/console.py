@@ -1,5 +1,6 @@
 """What every command shares: one way to print for people and for programs, and the exit codes."""
 
+import contextlib
 import json
 import sys
 from collections.abc import Callable
@@ -23,6 +24,11 @@ err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() el
 def print_json(value: Any) -> None:
     """Print `value` as JSON on stdout, dates as ISO 8601."""
     print(json.dumps(value, indent=2, default=str))
+
+
+def answer_apart(for_program: bool) -> contextlib.AbstractContextManager[object]:
+    """Where a program reads the answer, send what others print meanwhile to stderr: Ray warns on stdout."""
+    return contextlib.redirect_stdout(sys.stderr) if for_program else contextlib.nullcontext()
 
 
 def run(app: typer.Typer) -> None:

@@ -4,7 +4,7 @@ from typing import Annotated, Any
 
 import typer
 
-from jobs.console import err, out, print_json, run_command
+from jobs.console import answer_apart, err, out, print_json, run_command
 
 
 def command(
@@ -40,17 +40,18 @@ def command(
     from train.evaluation.intervals import Resampling
     from train.evaluation.page import evaluation_page
 
-    metrics = evaluate(
-        bundle,
-        manifest,
-        split or DEFAULT_SPLITS,
-        others=compare or (),
-        without_lung_mask=without_lung_mask,
-        use_gpu=gpus,
-        storage_url=storage,
-        how=Resampling(replicates, seed),
-        on_split=lambda name: err.print(f"split {name} …", markup=False),
-    )
+    with answer_apart(json):
+        metrics = evaluate(
+            bundle,
+            manifest,
+            split or DEFAULT_SPLITS,
+            others=compare or (),
+            without_lung_mask=without_lung_mask,
+            use_gpu=gpus,
+            storage_url=storage,
+            how=Resampling(replicates, seed),
+            on_split=lambda name: err.print(f"split {name} …", markup=False),
+        )
     put_atomic(join(output, "metrics.json"), dumps(metrics, indent=2, allow_nan=False).encode())
     put_atomic(join(output, "evaluation.html"), evaluation_page(metrics).encode())
     if card:

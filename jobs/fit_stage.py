@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.console import err, out, print_json, run_command
+from jobs.console import answer_apart, err, out, print_json, run_command
 
 if TYPE_CHECKING:
     from schemas.bundle import BundleManifest
@@ -80,7 +80,10 @@ def command(
     def show(line: "EpochLine") -> None:
         err.print(describe(line), markup=False)
 
-    bundle = fit(stage.value, manifest, output, config, init_from=init_from, fresh=fresh_weights, old_manifest=old_manifest, on_epoch=show)
+    with answer_apart(json):
+        bundle = fit(
+            stage.value, manifest, output, config, init_from=init_from, fresh=fresh_weights, old_manifest=old_manifest, on_epoch=show
+        )
     if json:
         print_json(bundle.model_dump(mode="json"))
     else:

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.console import err, out, print_json, run_command
+from jobs.console import answer_apart, err, out, print_json, run_command
 
 if TYPE_CHECKING:
     from train.promotion import Verdict
@@ -41,7 +41,8 @@ def command(
     from train.promotion import judge, release
 
     options = {"split": split, "margin": margin, "use_gpu": gpus, "storage_url": storage}
-    verdict = judge(candidate, baseline, old_manifest, how=Resampling(replicates, seed), **options)
+    with answer_apart(json):
+        verdict = judge(candidate, baseline, old_manifest, how=Resampling(replicates, seed), **options)
     if json:
         print_json(verdict.to_json())
     else:

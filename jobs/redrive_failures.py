@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.console import err, out, print_json, run_command
+from jobs.console import answer_apart, err, out, print_json, run_command
 
 
 def command(
@@ -36,7 +36,7 @@ def command(
     for code in reason or []:
         if code not in failing:
             raise UsageError(f"--reason {code}: no row fails for that; one of {', '.join(failing)}")
-    with RunDisplay(err) as display:
+    with RunDisplay(err) as display, answer_apart(json):
         runs = redrive(Redrive(results, key_of(pseudonym_key), bundle, frozenset(reason or [])), display.show)
     if json:
         print_json([run.model_dump(mode="json") for run in runs])

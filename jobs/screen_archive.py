@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.console import err, out, print_json, run_command
+from jobs.console import answer_apart, err, out, print_json, run_command
 
 
 def command(
@@ -74,7 +74,7 @@ def command(
 
     night = Night(archive, results, bundle or released_bundle(), config, key_of(pseudonym_key), operating_points)
     runs = []
-    with RunDisplay(err) as display:
+    with RunDisplay(err) as display, answer_apart(json):
         for run in screen(night, display.show):
             runs.append(run)
             if not json:
