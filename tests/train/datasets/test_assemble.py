@@ -145,6 +145,7 @@ def test_nothing_left_is_an_error_that_says_why(tmp_path: Path) -> None:
         assemble([("cohn", str(folder))], CONFIG)
 
 
+@pytest.mark.slow
 def test_the_real_radiographs_keep_their_patients_apart() -> None:
     assembled = assemble([("plain", str(cxr_folder()))], replace(CONFIG, min_age_years=0))
     add_up(assembled)
