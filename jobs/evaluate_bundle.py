@@ -33,11 +33,10 @@ def command(
 
         screening evaluate bundles/cxr-public-1 radiographs/labels.csv --output out/evaluation --without-lung-mask
     """
-    from json import dumps
-
     from screening.storage import join, put_atomic
     from train.evaluation.evaluate import DEFAULT_SPLITS, evaluate
     from train.evaluation.intervals import Resampling
+    from train.evaluation.metrics_file import write_metrics
     from train.evaluation.page import evaluation_page
 
     with answer_apart(json):
@@ -52,7 +51,7 @@ def command(
             how=Resampling(replicates, seed),
             on_split=lambda name: err.print(f"split {name} …", markup=False),
         )
-    put_atomic(join(output, "metrics.json"), dumps(metrics, indent=2, allow_nan=False).encode())
+    write_metrics(output, metrics)
     put_atomic(join(output, "evaluation.html"), evaluation_page(metrics).encode())
     if card:
         from train.model_card import write_card

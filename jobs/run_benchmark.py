@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.console import err, out, print_json, run_command
+from jobs.console import answer_apart, err, out, print_json, run_command
 
 
 class Part(StrEnum):
@@ -54,7 +54,8 @@ def command(
     answers = {}
     for part in parts or [part for part in Part if part is not Part.FORGETTING]:
         err.print(f"── {part}", style="bold")
-        measured = measures[part](images, instances, repeats)
+        with answer_apart(json):
+            measured = measures[part](images, instances, repeats)
         answers[part.value] = measured
         if not json:
             names = dict.fromkeys(name for row in measured for name in row)

@@ -75,7 +75,7 @@ def fit(
             _check_groups(manifest.url, name, TASKS[name].groups, images, config)
         if old_images is not None:
             _check_groups(old.url, stage, TASKS[stage].old_groups, old_images, config)
-        frozen = {name: part for name, part in taken_over(earlier).items() if not (fresh and name in stages)}
+        frozen = taken_over(earlier, leave=stages if fresh else ())
         curves = _train_stages(stages, (images, old_images), manifest, frozen, config, storage_url, board)
         provisional_url = f"{storage_url}/provisional"
         exported = export(output_url, manifest, images, frozen, config, curves, earlier=earlier, provisional_url=provisional_url)

@@ -1,7 +1,7 @@
 """The stages that are done, as a bundle: what later stages are trained behind, and what thresholds are chosen with."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -44,8 +44,8 @@ def spec_of(stage: StageConfig) -> NetworkSpec:
     return NetworkSpec(stage.architecture, stage.input_size, dict(stage.arguments))
 
 
-def taken_over(earlier: Bundle | None) -> dict[str, Frozen]:
-    """Return the stages of an earlier bundle; none without one."""
+def taken_over(earlier: Bundle | None, leave: Sequence[str] = ()) -> dict[str, Frozen]:
+    """Return the stages of an earlier bundle but those to `leave`; none without one."""
     if earlier is None:
         return {}
     networks = earlier.manifest.networks
@@ -54,6 +54,7 @@ def taken_over(earlier: Bundle | None) -> dict[str, Frozen]:
             NetworkSpec(networks[stage].architecture, networks[stage].input_size, dict(networks[stage].arguments)), module.state_dict()
         )
         for stage, module in earlier.networks.items()
+        if stage not in leave
     }
 
 

@@ -1,6 +1,5 @@
 """The model card of a bundle (Mitchell et al. 2019), written from what was measured: nothing in it is typed in by hand."""
 
-import json
 from collections.abc import Iterable
 from typing import Any
 
@@ -10,13 +9,13 @@ from screening.errors import UsageError
 from screening.report.wording import NOTHING, count, score, share
 from screening.storage import join, put_atomic
 from train.datasets.registry import SETS
+from train.evaluation.metrics_file import write_metrics
 from train.evaluation.randomisation import LEVELS, METHODS
 from train.evaluation.wording import LABELS, STAGES, estimate, gap, proportion
 from train.manifest import GROUPS, SPLITS
 from train.packing import weights_megabytes
 
 CARD_FILE = "MODEL_CARD.md"
-METRICS_FILE = "metrics.json"
 LICENCES = {
     "nih": "CC0 (NIH Clinical Center); labels mined from reports",
     "cohen": "by image: CC BY, CC BY-NC-SA and others, unstated for some",
@@ -61,7 +60,7 @@ def write_card(bundle_url: str, metrics: dict[str, Any], notes: str = "") -> str
         raise UsageError(f"these metrics are of bundle {measured}, not {manifest.digest()[:12]}: evaluate this one")
     text = model_card(manifest, metrics, weights_megabytes(bundle_url, manifest), notes)
     put_atomic(join(bundle_url, CARD_FILE), text.encode())
-    put_atomic(join(bundle_url, METRICS_FILE), json.dumps(metrics, indent=2, allow_nan=False).encode())
+    write_metrics(bundle_url, metrics)
     return text
 
 

@@ -12,6 +12,7 @@ import pytest
 from screening.bundle import verify
 from screening.released import RELEASED_BUNDLE
 from tests.real_data import cxr_folder
+from train.evaluation.metrics_file import METRICS_FILE
 
 pytestmark = pytest.mark.slow
 
@@ -24,7 +25,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict:
     folder = tmp_path_factory.mktemp("evaluation")
     command = ["evaluate", str(RELEASED_BUNDLE), str(cxr_folder() / "labels.csv"), "--output", str(folder), "--split", "test"]
     screening(*command, "--replicates", "200")
-    return json.loads(Path(folder / "metrics.json").read_text())
+    return json.loads((folder / METRICS_FILE).read_text())
 
 
 def screening(*arguments: str) -> str:
@@ -35,7 +36,7 @@ def screening(*arguments: str) -> str:
 
 
 def test_the_card_says_what_is_measured(measured: dict) -> None:
-    said = json.loads((RELEASED_BUNDLE / "metrics.json").read_text())
+    said = json.loads((RELEASED_BUNDLE / METRICS_FILE).read_text())
     assert measured["manifest"] == said["manifest"]
     for stage in ("pneumonia", "covid"):
         now, then = (answer["splits"]["test"]["stages"][stage]["auroc"]["value"] for answer in (measured, said))

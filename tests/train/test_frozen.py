@@ -1,9 +1,10 @@
 import dataclasses
+from pathlib import Path
 
-from screening.bundle import NetworkSpec
-from tests.screening.networks import small_densenet
+from screening.bundle import NetworkSpec, load
+from tests.screening.networks import small_densenet, small_unet
 from train.config import FitConfig, StageConfig, preset
-from train.frozen import Frozen, spec_of, weights_to_begin_with
+from train.frozen import Frozen, save_provisional, spec_of, taken_over, weights_to_begin_with
 
 
 def configuration(**changes: object) -> FitConfig:
@@ -29,3 +30,14 @@ def test_weights_of_another_network_are_no_use() -> None:
     config = configuration(begins_with="pneumonia")
     other = Frozen(NetworkSpec("densenet", 128, {"growth_rate": 4}), {})
     assert weights_to_begin_with("covid", {"pneumonia": other}, config) is None
+
+
+def test_stages_to_leave_are_not_taken_over(tmp_path: Path) -> None:
+    config = preset("small")
+    lungs = Frozen(NetworkSpec("unet", 128, {"base_channels": 4, "depth": 3}), small_unet().state_dict())
+    earlier = load(save_provisional(str(tmp_path / "bundle"), {"lungs": lungs}, config))
+    assert set(taken_over(earlier)) == {"lungs", "pneumonia", "covid"}
+    kept = taken_over(earlier, leave=("pneumonia", "covid"))
+    assert set(kept) == {"lungs"}
+    assert kept["lungs"].digest() == lungs.digest()
+    assert taken_over(None) == {}
