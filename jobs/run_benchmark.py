@@ -128,10 +128,12 @@ def _analytics(rows: int, rows_per_part: int | None) -> list[dict[str, object]]:
         results, reference = analytics_benchmark.generate(folder, rows, rows // 10, rows_per_part=rows_per_part)
         size = analytics_benchmark.size_of(name)
         err.print(f"   {rows:,} instance rows and {rows // 10:,} tests, {size / 2**20:,.0f} MiB")
-        return [
-            {"view": timing.name, "seconds": round(timing.seconds, 2), "cpu seconds": round(timing.cpu_seconds, 2), "rows": timing.rows}
-            for timing in analytics_benchmark.time_views(results, reference, folder / "spill")
-        ]
+        timed = []
+        for timing in analytics_benchmark.time_views(results, reference, folder / "spill"):
+            seconds, cpu_seconds = round(timing.seconds, 2), round(timing.cpu_seconds, 2)
+            err.print(f"   {timing.name}: {seconds} s")
+            timed.append({"view": timing.name, "seconds": seconds, "cpu seconds": cpu_seconds, "rows": timing.rows})
+        return timed
 
 
 def _forgetting(weights: str, epochs: int) -> list[dict[str, object]]:

@@ -23,7 +23,7 @@ from schemas.heatmap import HEATMAP_SCHEMA
 from schemas.instance import INSTANCE_SCHEMA
 from schemas.reference import REFERENCE_SCHEMA
 from screening.cases import Cases
-from screening.database import open_duckdb
+from screening.database import Resources, open_duckdb
 from screening.errors import ReferenceTableError, UsageError
 from screening.layout import DIGEST_LENGTH
 from screening.linking import LinkRule
@@ -75,6 +75,7 @@ def connect(
     bundle: str | Sequence[str] | None = None,
     rule: LinkRule | None = None,
     groups: Sequence[str] = (),
+    resources: Resources | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """Return an in-memory DuckDB connection with the views of `screening/sql/` over a results folder.
 
@@ -82,9 +83,10 @@ def connect(
     `accuracy` and `lead_time` say how to get it.
     bundle: digest, or its first digits, or several of them; only their rows are seen. Where nothing was written yet the views have no rows.
     groups: columns of instance rows to make subgroups by, beside those that are always there (the view subgroups).
+    resources: threads, memory and where to put what does not fit.
     Raises UsageError for an unknown bundle or column, ReferenceTableError for a reference table that cannot be used.
     """
-    connection = _open(rule or LinkRule(), has_reference=reference is not None)
+    connection = _open(rule or LinkRule(), has_reference=reference is not None, resources=resources)
     _create_reference(connection, reference)
     connection.register("bundle_names", pa.table({"bundle_digest": [], "name": []}, _NAMES))
     parts = _parts(results_url, [bundle] if isinstance(bundle, str) else bundle)
@@ -162,9 +164,9 @@ def describe(connection: duckdb.DuckDBPyConnection, view: str) -> list[ColumnInf
     return [ColumnInfo(name, type.lower(), *found.get(name, ("", ""))) for name, type in columns]
 
 
-def _open(rule: LinkRule, has_reference: bool) -> duckdb.DuckDBPyConnection:
+def _open(rule: LinkRule, has_reference: bool, resources: Resources | None = None) -> duckdb.DuckDBPyConnection:
     """Return a connection with the macros and the variables that every view needs."""
-    connection = open_duckdb()
+    connection = open_duckdb(resources=resources)
     for name, value in {**rule.variables(), "has_reference": has_reference}.items():
         connection.execute(f"set variable {name} = $value", {"value": value})
     _create(connection, MACROS)

@@ -14,6 +14,7 @@ import duckdb
 
 from schemas.instance import INSTANCE_SCHEMA
 from screening.analytics import REFERENCE_VIEWS, VIEWS, connect
+from screening.database import Resources
 from screening.layout import ResultsLayout
 
 DIGEST = "be" * 32
@@ -139,12 +140,9 @@ def generate(folder: Path, instances: int, tests: int, *, rows_per_part: int | N
 def time_views(results: str, reference: str, temporary: Path, views: tuple[str, ...] | None = None) -> Iterator[Timing]:
     """Yield how long opening takes, and each view after it, on 2 threads and with 4 GB for DuckDB; more goes to `temporary`."""
     with _Clock() as clock:
-        connection = connect(results, reference)
+        connection = connect(results, reference, resources=Resources(THREADS, MEMORY, str(temporary)))
     yield Timing("open", clock.seconds, clock.cpu_seconds, 0)
     with connection:
-        connection.execute(f"set threads = {THREADS}")
-        connection.execute(f"set memory_limit = '{MEMORY}'")
-        connection.execute("set temp_directory = $folder", {"folder": str(temporary)})
         for name, day in {"baseline_from": FIRST_NIGHT, "baseline_to": FIRST_NIGHT + timedelta(13)}.items():
             connection.execute(f"set variable {name} = $day", {"day": day})
         for view in views or (*VIEWS, *REFERENCE_VIEWS):
