@@ -26,7 +26,12 @@ def command(
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the night that the rows belong to  [default: today, UTC]")
     ] = None,
     limit: Annotated[int | None, typer.Option(help="score only the newest N objects that have no row yet")] = None,
-    actors: Annotated[int, typer.Option(help="cascade actors, each with all three networks")] = 1,
+    actors: Annotated[
+        int | None,
+        typer.Option(
+            help="cascade actors, each with all three networks  [default: one a core as memory permits; 1 with GPUs or a cluster]"
+        ),
+    ] = None,
     gpus_per_actor: Annotated[float, typer.Option(help="GPUs for each actor; 0 runs on the CPU, 0.5 puts two actors on one GPU")] = 0.0,
     batch_size: Annotated[int | None, typer.Option(help="images a forward pass  [default: what suits the device]")] = None,
     audit_fraction: Annotated[
@@ -35,7 +40,7 @@ def command(
     heatmaps: Annotated[str, typer.Option(help="keep heatmaps of: positive (and audited) rows, all scored rows, or none")] = "positive",
     dtype: Annotated[str, typer.Option(help="auto, bfloat16 or float32")] = "auto",
     shard_rows: Annotated[int, typer.Option(help="rows a shard at most, the unit of work and of commit")] = 256,
-    decoders: Annotated[int | None, typer.Option(help="decode tasks at once  [default: one a core, or as many as a cluster has]")] = None,
+    decoders: Annotated[int | None, typer.Option(help="decode tasks at once  [default: a quarter of the cores, all beside GPUs]")] = None,
     pseudonym_key: Annotated[
         Path | None, typer.Option(help="file with the key of the pseudonyms  [default: SCREENING_PSEUDONYM_KEY_FILE]")
     ] = None,
@@ -69,12 +74,15 @@ def command(
     from jobs.display import RunDisplay
     from jobs.keys import key_of
     from jobs.run_table import run_table
+    from jobs.warm_start import warm_start
     from screening.released import released_bundle
-    from screening.screen import Night, screen  # with torch and Ray: not before the arguments are known to make sense
 
-    night = Night(archive, results, bundle or released_bundle(), config, key_of(pseudonym_key), operating_points)
+    key, bundle = key_of(pseudonym_key), bundle or released_bundle()
     runs = []
-    with RunDisplay(err) as display, answer_apart(json):
+    with warm_start(config), RunDisplay(err) as display, answer_apart(json):
+        from screening.screen import Night, screen  # with torch and Ray: not before the arguments are known to make sense
+
+        night = Night(archive, results, bundle, config, key, operating_points)
         for run in screen(night, display.show):
             runs.append(run)
             if not json:

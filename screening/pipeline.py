@@ -24,6 +24,7 @@ from schemas.bundle import OperatingPoint
 from screening.archive import ObjectReader
 from screening.decode_task import decode_rows
 from screening.layout import ResultsLayout
+from screening.machine import actor_threads, decoders_for
 from screening.plan import PlannedShard, PlanReader
 from screening.preprocess import SIZE
 from screening.privacy import Pseudonymizer
@@ -66,6 +67,7 @@ class Work:
     config: RunConfig
     pseudonym_key: bytes
     operating_points: Mapping[str, OperatingPoint] = field(default_factory=dict)  # other thresholds than the bundle's own
+    actors: int = 1  # cascade actors
     quarantined: Mapping[str, str] = field(default_factory=dict)  # object_id → why it is not to be touched again
     commit: bool = True  # False only probes which rows survive
 
@@ -76,7 +78,7 @@ def execute(work: Work, shards: list[PlannedShard], *, rows_apart: bool = False)
     A shard whose worker died or raised yields nothing: compare with what was asked for. With `rows_apart` each row is a task of its own,
     which finds the row that kills its worker.
     """
-    with _settings(work.config):
+    with _settings(work):
         items = [_item(shard, row) for shard in shards for row in (range(shard.rows) if rows_apart else [None])]
         if not items:
             return
@@ -86,7 +88,7 @@ def execute(work: Work, shards: list[PlannedShard], *, rows_apart: bool = False)
             batch_size=1,
             batch_format="pyarrow",
             num_cpus=1,
-            compute=ray.data.TaskPoolStrategy(size=work.config.decoders or _decoders()),
+            compute=ray.data.TaskPoolStrategy(size=_decoders(work.config)),
             max_retries=1,
         )
         dataset = dataset.map_batches(
@@ -94,9 +96,7 @@ def execute(work: Work, shards: list[PlannedShard], *, rows_apart: bool = False)
             fn_constructor_kwargs={"work": work},
             batch_size=None,
             batch_format="pyarrow",
-            compute=ray.data.ActorPoolStrategy(
-                size=work.config.actors, max_tasks_in_flight_per_actor=1 if rows_apart else BLOCKS_IN_FLIGHT
-            ),
+            compute=ray.data.ActorPoolStrategy(size=work.actors, max_tasks_in_flight_per_actor=1 if rows_apart else BLOCKS_IN_FLIGHT),
             **_actor_resources(work.config),
             max_restarts=-1,
             max_task_retries=1,
@@ -112,15 +112,15 @@ def _item(shard: PlannedShard, row: int | None) -> dict[str, Any]:
     return {"shard_id": shard.shard_id, "row_group": shard.row_group, "rows": shard.rows, "row": -1 if row is None else row}
 
 
-def _decoders() -> int | None:
-    """Return one decode task a core on a single machine; leave a cluster to Ray."""
-    return None if len(ray.nodes()) > 1 else os.cpu_count()
+def _decoders(config: RunConfig) -> int | None:
+    """Return how many decode tasks run at a time; on a cluster that is left to Ray, unless the run is told."""
+    return config.decoders if len(ray.nodes()) > 1 else decoders_for(config)
 
 
-def _shards_held(config: RunConfig) -> int | None:
+def _shards_held(work: Work) -> int | None:
     """Return how many decoded shards a run holds at once on a single machine: in the actors, in the decoders, and two between them."""
-    decoders = config.decoders or _decoders()
-    return None if decoders is None else BLOCKS_IN_FLIGHT * config.actors + decoders + 2
+    decoders = _decoders(work.config)
+    return None if decoders is None else BLOCKS_IN_FLIGHT * work.actors + decoders + 2
 
 
 def _actor_resources(config: RunConfig) -> dict[str, float]:
@@ -165,7 +165,7 @@ class _CascadeActor:
     """Holds the three networks of one device and answers one shard a call."""
 
     def __init__(self, work: Work):
-        self._config = work.config
+        self._config, self._threads = work.config, actor_threads(work.actors)
         self._cascade = load_cascade(work.bundle_url, work.config, work.operating_points, threads=1)
 
     def __call__(self, decoded: pa.Table) -> pa.Table:
@@ -173,13 +173,8 @@ class _CascadeActor:
 
         # Ray calls from another thread than it constructs in, and OpenMP keeps a team for each that ever computed on several cores.
         # With more threads in teams than cores its threads sleep at every turn, which made a shard half as slow again.
-        use_threads(actor_threads(self._config))
+        use_threads(self._threads)
         return score_rows(decoded, self._cascade, self._config)
-
-
-def actor_threads(config: RunConfig) -> int:
-    """Return how many CPU threads an actor computes with: the cores of the machine divided by the actors."""
-    return max(1, (os.cpu_count() or 1) // config.actors)
 
 
 def load_cascade(
@@ -222,17 +217,17 @@ def _summary(scored: pa.Table, write_seconds: float) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def _settings(config: RunConfig) -> Iterator[None]:
+def _settings(work: Work) -> Iterator[None]:
     """Set what the pipeline needs of Ray Data, and put it back."""
     context = ray.data.DataContext.get_current()
-    held = _shards_held(config)
-    limits = ExecutionResources.for_limits(object_store_memory=held and held * config.shard_rows * ROW_BYTES)
+    held = _shards_held(work)
+    limits = ExecutionResources.for_limits(object_store_memory=held and held * work.config.shard_rows * ROW_BYTES)
     with contextlib.ExitStack() as restore:
         for name, value in {
             "max_errored_blocks": -1,  # a shard that fails is missing from the summaries, and is looked at on its own
             "enable_progress_bars": False,
             "print_on_execution_start": False,
-            "target_max_block_size": config.shard_rows * ROW_BYTES,  # what a decode task is expected to give: a shard, never cut
+            "target_max_block_size": work.config.shard_rows * ROW_BYTES,  # what a decode task is expected to give: a shard, never cut
             "execution_no_progress_timeout_s": NO_PROGRESS_SECONDS,
         }.items():
             restore.callback(setattr, context, name, getattr(context, name))

@@ -3,6 +3,7 @@
 import hashlib
 import io
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import pyarrow as pa
@@ -12,8 +13,8 @@ import pyarrow.parquet as pq
 from schemas.index import PLAN_SCHEMA
 from screening.storage import filesystem_of, put_atomic
 
-SHARDS_A_NIGHT = 4  # at least, where there are rows enough: the cascade begins when the first shard is decoded, beside the others
-LEAST_SHARD_ROWS = 32  # smaller ones cost more to pass on than they save
+SHARDS_AN_ACTOR = 4  # at least, of the rows that are left: it waits while the first is decoded, and may be alone with the last
+LEAST_SHARD_ROWS = 16  # smaller ones cost more to pass on than they save
 
 
 @dataclass(frozen=True)
@@ -25,27 +26,37 @@ class PlannedShard:
     rows: int
 
 
-def cut_into_shards(pending: pa.Table, *, rows: int, shard_rows: int, salt: str) -> pa.Table:
-    """Return the newest `rows` rows of `pending` (INDEX_SCHEMA) as PLAN_SCHEMA, newest first, in shards of at most `shard_rows` rows.
+def cut_into_shards(pending: pa.Table, sizes: Sequence[int], *, salt: str) -> pa.Table:
+    """Return the newest rows of `pending` (INDEX_SCHEMA) as PLAN_SCHEMA, newest first, in shards of so many rows.
 
     A shard's name is hashed from its objects (URL, size, etag: together the object_id) and `salt`, which stands for the bundle and
     the configuration: the same work has the same name, whichever run does it.
     """
-    ordered = pending.take(pc.sort_indices(pending, [("object_modified", "descending"), ("object_url", "ascending")])[:rows])
-    object_ids = ordered.column("object_id").to_pylist()
+    ordered = pending.take(pc.sort_indices(pending, [("object_modified", "descending"), ("object_url", "ascending")])[: sum(sizes)])
+    object_ids = iter(ordered.column("object_id").to_pylist())
     shard_ids: list[str] = []
-    for start in range(0, len(object_ids), shard_rows):
-        members = object_ids[start : start + shard_rows]
+    positions: list[int] = []
+    for size in sizes:
+        members = list(itertools.islice(object_ids, size))
         shard_ids += [_shard_id(members, salt)] * len(members)
-    positions = [i % shard_rows for i in range(len(object_ids))]
+        positions += range(len(members))
     columns = {"shard_id": pa.array(shard_ids, pa.string()), "shard_row": pa.array(positions, pa.int32())}
     columns |= {name: ordered.column(name) for name in PLAN_SCHEMA.names if name not in columns}
     return pa.table(columns, schema=PLAN_SCHEMA)
 
 
-def rows_a_shard(rows: int, most: int) -> int:
-    """Return how many rows a shard of a night of `rows` rows has: `most`, less where that would make fewer than SHARDS_A_NIGHT."""
-    return min(most, max(LEAST_SHARD_ROWS, -(-rows // SHARDS_A_NIGHT)))
+def shard_sizes(rows: int, most: int, actors: int) -> list[int]:
+    """Return how many rows each shard of a night of `rows` rows has, in order: at most `most`, and fewer towards the end.
+
+    Guided self-scheduling (Polychronopoulos and Kuck 1987): a shard is a share of what is left, so that no actor sits over a large one
+    while the others have nothing left to do.
+    """
+    sizes, left = [], rows
+    while left:
+        size = min(left, most, max(LEAST_SHARD_ROWS, left // (SHARDS_AN_ACTOR * actors)))
+        sizes.append(size)
+        left -= size
+    return sizes
 
 
 def write_plan(plan: pa.Table, url: str) -> None:

@@ -9,6 +9,7 @@ from schemas.run import RunCounts, RunManifest
 from screening.bundle import verify, with_operating_points
 from screening.errors import ResultsError, UsageError
 from screening.layout import ResultsLayout, shard_id_of_part
+from screening.machine import actors_for
 from screening.pipeline import Work
 from screening.plan import PlanReader, write_plan
 from screening.progress import ShowProgress, show_nothing
@@ -76,8 +77,9 @@ def _score_again(request: Redrive, origin: RunManifest, bundle_url: str, failed:
         counts=RunCounts(objects=len(plan), planned=len(plan)),
     )
     write_plan(plan, layout.plan(run.run_id))
-    work = Work(layout.plan(run.run_id), layout, bundle_url, run.bundle_digest, config, request.pseudonym_key, run.operating_points)
-    with recorded(layout, run), ray_session(actors=config.actors):
+    actors = actors_for(config, len(plan))
+    work = Work(layout.plan(run.run_id), layout, bundle_url, run.bundle_digest, config, request.pseudonym_key, run.operating_points, actors)
+    with recorded(layout, run), ray_session(actors=work.actors):
         progress = answer(work, PlanReader(work.plan_url).shards(), run.run_id, show, again=True)
         run.times = progress.times
         run.counts.written = progress.outcomes.total()

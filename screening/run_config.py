@@ -24,10 +24,10 @@ class RunConfig:
     shard_rows: int = 256  # rows a shard at most: the unit of work and of commit
 
     limit: int | None = None  # rows to score in this run; the rest is left for later
-    actors: int = 1  # cascade actors
+    actors: int | None = None  # cascade actors; None takes what suits the machine and the rows
     gpus_per_actor: float = 0.0  # 0 runs the cascade on the CPU
     batch_size: int | None = None  # images a forward pass; None lets the cascade choose for its device
-    decoders: int | None = None  # decode tasks at once; None takes one a core
+    decoders: int | None = None  # decode tasks at once; None takes what suits the machine
     decode_seconds: float = 60.0  # an image whose decoding takes longer becomes a failed row
     decode_memory_bytes: int = 4 * 2**30  # of the child process that decodes
     read_threads: int = 8  # objects read ahead by one decode task
@@ -35,7 +35,7 @@ class RunConfig:
 
     def __post_init__(self) -> None:
         _check(0 <= self.audit_fraction <= 1, "--audit-fraction is a share in [0, 1]")
-        _check(self.actors >= 1, "--actors is at least 1")
+        _check(self.actors is None or self.actors >= 1, "--actors is at least 1")
         _check(self.gpus_per_actor >= 0, "--gpus-per-actor is not negative")
         _check(self.batch_size is None or self.batch_size >= 1, "--batch-size is at least 1")
         _check(self.limit is None or self.limit >= 1, "--limit is at least 1")

@@ -66,18 +66,19 @@ def bare_loop(archive: str, bundle: str, config: RunConfig) -> dict[str, float]:
     from screening.archive import ObjectReader, scan
     from screening.decode_task import decode_rows
     from screening.ingest import ingest
-    from screening.pipeline import actor_threads, load_cascade
+    from screening.machine import actor_threads
+    from screening.pipeline import load_cascade
     from screening.plan import cut_into_shards
     from screening.privacy import Pseudonymizer
     from screening.scoring import score_rows
 
-    cascade = load_cascade(bundle, config, threads=actor_threads(config))
+    cascade = load_cascade(bundle, config, threads=actor_threads(1))
     pseudonymizer = Pseudonymizer(b"benchmark key, of no person")
     started = time.perf_counter()
     images = 0
     with ObjectReader(config.ingest.limits.max_bytes) as reader:
         for batch in scan(archive):
-            plan = cut_into_shards(batch, rows=len(batch), shard_rows=config.shard_rows, salt="")
+            plan = cut_into_shards(batch, [len(batch)], salt="")
             for start in range(0, len(plan), config.shard_rows):
                 shard = plan.slice(start, config.shard_rows)
                 decoded = decode_rows(shard, reader, lambda data: ingest(data, config.ingest, pseudonymizer), quarantined={})

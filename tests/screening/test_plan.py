@@ -8,7 +8,7 @@ import pytest
 
 from schemas.index import INDEX_SCHEMA, PLAN_SCHEMA
 from screening.archive import object_id_of
-from screening.plan import PlanReader, cut_into_shards, rows_a_shard, write_plan
+from screening.plan import LEAST_SHARD_ROWS, PlanReader, cut_into_shards, shard_sizes, write_plan
 
 
 def index(n: int) -> pa.Table:
@@ -27,7 +27,7 @@ def index(n: int) -> pa.Table:
 
 
 def test_newest_come_first_and_no_row_is_lost() -> None:
-    plan = cut_into_shards(index(10), rows=10, shard_rows=4, salt="s")
+    plan = cut_into_shards(index(10), [4, 4, 2], salt="s")
     assert plan.schema.equals(PLAN_SCHEMA, check_metadata=True)
     assert plan.column("object_bytes").to_pylist() == list(range(9, -1, -1))
     assert plan.column("shard_row").to_pylist() == [0, 1, 2, 3, 0, 1, 2, 3, 0, 1]
@@ -35,27 +35,41 @@ def test_newest_come_first_and_no_row_is_lost() -> None:
     assert len(set(plan.column("shard_id").to_pylist())) == 3
 
 
-@pytest.mark.parametrize(("rows", "most", "expected"), [(10, 256, 32), (512, 256, 128), (10_000, 256, 256), (10_000, 8, 8), (0, 256, 32)])
-def test_a_short_night_has_smaller_shards(rows: int, most: int, expected: int) -> None:
-    assert rows_a_shard(rows, most) == expected
+@pytest.mark.parametrize(
+    ("rows", "most", "actors", "first"),
+    [
+        (0, 256, 1, []),
+        (10, 256, 1, [10]),
+        (20, 8, 2, [8, 8, 4]),
+        (512, 256, 1, [128, 96, 72]),
+        (512, 256, 2, [64, 56, 49]),
+        (10_000, 256, 2, [256, 256, 256]),
+    ],
+)
+def test_shards_get_smaller_towards_the_end(rows: int, most: int, actors: int, first: list[int]) -> None:
+    sizes = shard_sizes(rows, most, actors)
+    assert sizes[:3] == first
+    assert sum(sizes) == rows
+    assert sizes == sorted(sizes, reverse=True)
+    assert min(sizes, default=0) <= LEAST_SHARD_ROWS
 
 
 def test_a_limit_keeps_the_newest() -> None:
-    assert cut_into_shards(index(10), rows=3, shard_rows=4, salt="s").column("object_bytes").to_pylist() == [9, 8, 7]
+    assert cut_into_shards(index(10), [3], salt="s").column("object_bytes").to_pylist() == [9, 8, 7]
 
 
 def test_a_shard_is_named_by_what_goes_in() -> None:
-    first = cut_into_shards(index(8), rows=8, shard_rows=4, salt="bundle a")
-    assert first.equals(cut_into_shards(index(8), rows=8, shard_rows=4, salt="bundle a"))
-    other_bundle = cut_into_shards(index(8), rows=8, shard_rows=4, salt="bundle b")
-    other_objects = cut_into_shards(index(7), rows=7, shard_rows=4, salt="bundle a")
+    first = cut_into_shards(index(8), [4, 4], salt="bundle a")
+    assert first.equals(cut_into_shards(index(8), [4, 4], salt="bundle a"))
+    other_bundle = cut_into_shards(index(8), [4, 4], salt="bundle b")
+    other_objects = cut_into_shards(index(7), [4, 3], salt="bundle a")
     names = [set(plan.column("shard_id").to_pylist()) for plan in (first, other_bundle, other_objects)]
     assert not names[0] & names[1]
     assert not names[0] & names[2]
 
 
 def test_a_worker_reads_its_own_shard(tmp_path: Path) -> None:
-    plan = cut_into_shards(index(10), rows=10, shard_rows=4, salt="s")
+    plan = cut_into_shards(index(10), [4, 4, 2], salt="s")
     write_plan(plan, str(tmp_path / "plan.parquet"))
     reader = PlanReader(str(tmp_path / "plan.parquet"))
     shards = reader.shards()
@@ -64,5 +78,5 @@ def test_a_worker_reads_its_own_shard(tmp_path: Path) -> None:
 
 
 def test_an_empty_plan_has_no_shards(tmp_path: Path) -> None:
-    write_plan(cut_into_shards(index(0), rows=0, shard_rows=4, salt="s"), str(tmp_path / "plan.parquet"))
+    write_plan(cut_into_shards(index(0), [], salt="s"), str(tmp_path / "plan.parquet"))
     assert PlanReader(str(tmp_path / "plan.parquet")).shards() == []

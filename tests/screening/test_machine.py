@@ -1,0 +1,67 @@
+import os
+from datetime import date
+
+import pytest
+
+from screening import machine
+from screening.machine import ACTOR_BYTES, OTHER_BYTES, ROWS_AN_ACTOR, actor_threads, actors_for, decoders_for, memory_bytes
+from screening.run_config import RunConfig
+
+CORES = os.cpu_count() or 1
+
+
+def run(**settings: float) -> RunConfig:
+    return RunConfig(screen_date=date(2020, 3, 1), **settings)
+
+
+@pytest.fixture
+def roomy(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(machine, "memory_bytes", lambda: OTHER_BYTES + CORES * ACTOR_BYTES)
+
+
+@pytest.mark.usefixtures("roomy")
+def test_a_large_night_has_an_actor_a_core() -> None:
+    assert actors_for(run(), 1_000_000) == CORES
+    assert actor_threads(CORES) == 1
+
+
+@pytest.mark.usefixtures("roomy")
+def test_a_small_night_has_one_with_every_core() -> None:
+    assert actors_for(run(), 1) == actors_for(run(), ROWS_AN_ACTOR) == 1
+    assert actor_threads(1) == CORES
+
+
+@pytest.mark.usefixtures("roomy")
+def test_memory_bounds_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    for memory in (2**30, OTHER_BYTES + ACTOR_BYTES):
+        monkeypatch.setattr(machine, "memory_bytes", lambda memory=memory: memory)
+        assert actors_for(run(), 1_000_000) == 1
+
+
+@pytest.mark.usefixtures("roomy")
+def test_gpus_and_clusters_are_for_the_caller_to_count(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert actors_for(run(gpus_per_actor=0.5), 1_000_000) == 1
+    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
+    assert actors_for(run(), 1_000_000) == 1
+
+
+@pytest.mark.usefixtures("roomy")
+def test_a_run_does_as_it_is_told() -> None:
+    assert actors_for(run(actors=5), 1) == 5
+    assert decoders_for(run(decoders=7)) == 7
+
+
+def test_gpus_are_fed_by_every_core() -> None:
+    assert decoders_for(run(gpus_per_actor=1)) == CORES
+    assert decoders_for(run()) == max(1, CORES // 4)
+
+
+def test_a_container_has_what_it_is_limited_to(monkeypatch: pytest.MonkeyPatch, tmp_path) -> None:
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr(machine, "_CGROUP_LIMIT", limit)
+    everything = memory_bytes()
+    limit.write_text("max\n")
+    assert memory_bytes() == everything
+    limit.write_text("1073741824\n")
+    assert memory_bytes() == 2**30
