@@ -22,7 +22,6 @@ with images as (
     select
         hash(instance_rows.bundle_digest) as bundle_number,
         threshold_unit_id(StudyInstanceUID, patient_pseudonym, instance_rows.object_id) as unit_id,
-        hash(instance_rows.bundle_digest, unit_id) as unit_number,
         case getvariable('threshold_by')
             when 'sex' then coalesce(PatientSex, 'unknown')
             when 'age_band' then age_band(age_years)
@@ -40,13 +39,12 @@ with images as (
 units as (
     select
         bundle_number,
-        unit_number,
-        any_value(unit_id) as unit_id,
+        unit_id,
         if(min(subgroup) = max(subgroup), min(subgroup), if(count(subgroup) = 0, 'all', 'several')) as subgroup,
         max(answered) as answered,
         max(covid_value) as covid_value
     from images
-    group by bundle_number, unit_number
+    group by bundle_number, unit_id
 ),
 -- the same of the units that the reference standard speaks of, from its radiographs with a definite result where there are any
 linked as (
@@ -78,4 +76,4 @@ from units
 inner join bundles
     on bundle_number = hash(bundle_digest)
 left join linked
-    on units.unit_number = linked.unit_number;
+    on hash(bundle_digest, units.unit_id) = linked.unit_number;
