@@ -46,7 +46,7 @@ REFERENCE_VIEWS = (
 
 CASE_VIEWS = ("case_rows", "case_instances", "case_tests")  # of files of cases, in the place of a results folder and a reference table
 MACROS = (
-    *("wilson", "likelihood_ratio", "mcnemar", "unit_of", "needs_reference", "dates", "words", "age_band", "onset_band"),
+    *("wilson", "likelihood_ratio", "mcnemar", "age_band", "onset_band", "unit_of", "needs_reference", "dates", "words"),
     "at_prevalence",
 )
 

@@ -17,18 +17,13 @@
 --   covid_value    highest stage-3 probability (score, where the bundle has no calibration) of the stage-2 positives, in [0, 1]; null: none
 
 create view threshold_units as
--- units are told apart by a 64-bit number made of their name, as in the view unlinked_judgements
+-- what is kept of each unit are numbers, and subgroups are told apart by one made of their name: texts beside a group stay in memory
 with images as (
     select
         hash(instance_rows.bundle_digest) as bundle_number,
         threshold_unit_id(StudyInstanceUID, patient_pseudonym, instance_rows.object_id) as unit_id,
-        case getvariable('threshold_by')
-            when 'sex' then coalesce(PatientSex, 'unknown')
-            when 'age_band' then age_band(age_years)
-            when 'site' then coalesce(InstitutionName, 'unknown')
-            when 'view' then coalesce(ViewPosition, 'unknown')
-            when 'vendor' then coalesce(Manufacturer, 'unknown')
-        end as subgroup,
+        threshold_subgroup(PatientSex, age_years, InstitutionName, ViewPosition, Manufacturer) as subgroup,
+        if(subgroup is null, null, hash(subgroup)) as subgroup_number,
         -- called 2, scored 1, not scored 0
         case when covid_positive then 2 when outcome = 'scored' then 1 else 0 end::utinyint as answered,
         threshold_value(pneumonia_positive, coalesce(covid_probability, covid_score)) as covid_value
@@ -40,11 +35,18 @@ units as (
     select
         bundle_number,
         unit_id,
-        if(min(subgroup) = max(subgroup), min(subgroup), if(count(subgroup) = 0, 'all', 'several')) as subgroup,
+        min(subgroup_number) as subgroup_number,
+        max(subgroup_number) as other_number,
         max(answered) as answered,
         max(covid_value) as covid_value
     from images
     group by bundle_number, unit_id
+),
+subgroups as (
+    select distinct
+        threshold_subgroup(PatientSex, age_years, InstitutionName, ViewPosition, Manufacturer) as subgroup,
+        hash(subgroup) as subgroup_number
+    from instance_rows
 ),
 -- the same of the units that the reference standard speaks of, from its radiographs with a definite result where there are any
 linked as (
@@ -67,7 +69,7 @@ select
     bundle_digest,
     coalesce(getvariable('threshold_unit'), 'patient') as unit,
     unit_id,
-    subgroup,
+    case when units.subgroup_number is null then 'all' when units.subgroup_number < other_number then 'several' else subgroup end as subgroup,
     case when definite then if(is_case, 'positive', 'negative') when linked.unit_number is not null then 'indeterminate' end as truth,
     coalesce(linked.answered, units.answered) >= 1 as scored,
     coalesce(linked.answered, units.answered) = 2 as called,
@@ -75,5 +77,7 @@ select
 from units
 inner join bundles
     on bundle_number = hash(bundle_digest)
+left join subgroups
+    on units.subgroup_number = subgroups.subgroup_number
 left join linked
     on hash(bundle_digest, units.unit_id) = linked.unit_number;

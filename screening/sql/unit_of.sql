@@ -24,6 +24,16 @@ create macro cascade_rank(pneumonia_positive, pneumonia_rank, covid_rank) as
 create macro threshold_unit_id(study, person, image) as
     coalesce(case coalesce(getvariable('threshold_unit'), 'patient') when 'study' then study when 'patient' then person end, image);
 
+-- the subgroup that thresholds are asked for; null without one
+create macro threshold_subgroup(sex, age_years, site, view, vendor) as
+    case getvariable('threshold_by')
+        when 'sex' then coalesce(sex, 'unknown')
+        when 'age_band' then age_band(age_years)
+        when 'site' then coalesce(site, 'unknown')
+        when 'view' then coalesce(view, 'unknown')
+        when 'vendor' then coalesce(vendor, 'unknown')
+    end;
+
 -- a score of stage 3 where it decides: what only the audit sample sent on is negative by stage 2; results made elsewhere may have no answer of it
 create macro threshold_value(pneumonia_positive, covid_value) as
     if(coalesce(pneumonia_positive, true), covid_value, null);
