@@ -137,10 +137,12 @@ def generate(folder: Path, instances: int, tests: int, *, rows_per_part: int | N
     return str(results), str(reference)
 
 
-def time_views(results: str, reference: str, temporary: Path, views: tuple[str, ...] | None = None) -> Iterator[Timing]:
-    """Yield how long opening takes, and each view after it, on 2 threads and with 4 GB for DuckDB; more goes to `temporary`."""
+def time_views(
+    results: str, reference: str, temporary: Path, views: tuple[str, ...] | None = None, *, memory: str = MEMORY
+) -> Iterator[Timing]:
+    """Yield how long opening takes, and each view after it, on 2 threads and with `memory` for DuckDB; more goes to `temporary`."""
     with _Clock() as clock:
-        connection = connect(results, reference, resources=Resources(THREADS, MEMORY, str(temporary)))
+        connection = connect(results, reference, resources=Resources(THREADS, memory, str(temporary)))
     yield Timing("open", clock.seconds, clock.cpu_seconds, 0)
     with connection:
         for name, day in {"baseline_from": FIRST_NIGHT, "baseline_to": FIRST_NIGHT + timedelta(13)}.items():

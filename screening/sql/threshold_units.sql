@@ -43,10 +43,11 @@ units as (
     group by bundle_number, unit_id
 ),
 subgroups as (
-    select distinct
-        threshold_subgroup(PatientSex, age_years, InstitutionName, ViewPosition, Manufacturer) as subgroup,
-        hash(subgroup) as subgroup_number
-    from instance_rows
+    select unnest(names) as subgroup, hash(subgroup) as subgroup_number
+    from (
+        select list(distinct threshold_subgroup(PatientSex, age_years, InstitutionName, ViewPosition, Manufacturer)) as names
+        from instance_rows
+    )
 ),
 -- the same of the units that the reference standard speaks of, from its radiographs with a definite result where there are any
 linked as (
