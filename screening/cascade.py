@@ -17,6 +17,7 @@ from screening.models.folded import fold
 from screening.network_input import lung_mask_of, network_input
 
 SIZE = 512  # pixels a side of every image
+CALL_BATCHES = {"cpu": 8, "cuda": 4}  # a GPU fills the last batch of each stage, which costs the less the more images there are
 GUIDED_BATCH = {"cpu": 1, "cuda": 8}  # a backward pass keeps every map of the network: 1 GB for one image of 512 x 512 pixels
 
 
@@ -117,6 +118,11 @@ class Cascade:
             covid_heatmap=h3.cpu().numpy(),
             guided=dict(zip(illustrated.tolist(), pictures, strict=True)),
         )
+
+    @property
+    def images_a_call(self) -> int:
+        """How many images a call should have where there are many: it holds all of them, and what each stage makes of them."""
+        return self.batch_size * CALL_BATCHES[self.device.type]
 
     def hold(self, pixels: np.ndarray | torch.Tensor) -> torch.Tensor:
         """Return the pixels on the device, (B, 1, 512, 512) uint8; to a GPU through pinned memory, batch by batch, without waiting."""

@@ -36,13 +36,18 @@ def actor_threads(actors: int) -> int:
 
 
 def decoders_for(config: RunConfig) -> int:
-    """Return how many decode tasks a run on one machine has at a time: as many as it is told.
+    """Return how many decode tasks a run on one machine has at a time: as many as it is told, else `background_tasks`."""
+    return config.decoders or background_tasks(config)
 
-    Else a core each beside GPUs. Beside a cascade on the CPU, which takes ten times as long over an image, one for four cores: each is a
-    process, and its child, that take seconds of a core from the actors as they start.
+
+def background_tasks(config: RunConfig) -> int:
+    """Return how many tasks that decode, and how many that write, a run on one machine has at a time beside its cascade.
+
+    A core each beside GPUs. Beside a cascade on the CPU, which takes ten times as long over an image, one for four cores: each is a
+    process of 150 MB and more, and takes seconds of a core from the actors as it starts.
     """
     cores = os.cpu_count() or 1
-    return config.decoders or (cores if config.gpus_per_actor else max(1, cores // 4))
+    return cores if config.gpus_per_actor else max(1, cores // 4)
 
 
 def memory_bytes() -> int:

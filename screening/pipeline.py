@@ -24,7 +24,7 @@ from schemas.bundle import OperatingPoint
 from screening.archive import ObjectReader
 from screening.decode_task import decode_rows
 from screening.layout import ResultsLayout
-from screening.machine import actor_threads, decoders_for
+from screening.machine import actor_threads, background_tasks, decoders_for
 from screening.plan import PlannedShard, PlanReader
 from screening.preprocess import SIZE
 from screening.privacy import Pseudonymizer
@@ -102,7 +102,12 @@ def execute(work: Work, shards: list[PlannedShard], *, rows_apart: bool = False)
             max_task_retries=1,
         )
         dataset = dataset.map_batches(
-            functools.partial(_write, work=work), batch_size=None, batch_format="pyarrow", num_cpus=0.25, zero_copy_batch=True
+            functools.partial(_write, work=work),
+            batch_size=None,
+            batch_format="pyarrow",
+            num_cpus=0.25,
+            compute=ray.data.TaskPoolStrategy(size=_writers(work.config)),
+            zero_copy_batch=True,
         )
         for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
             yield from batch.to_pylist()
@@ -115,6 +120,11 @@ def _item(shard: PlannedShard, row: int | None) -> dict[str, Any]:
 def _decoders(config: RunConfig) -> int | None:
     """Return how many decode tasks run at a time; on a cluster that is left to Ray, unless the run is told."""
     return config.decoders if len(ray.nodes()) > 1 else decoders_for(config)
+
+
+def _writers(config: RunConfig) -> int | None:
+    """Return how many shards are written at a time; on a cluster that is left to Ray."""
+    return None if len(ray.nodes()) > 1 else background_tasks(config)
 
 
 def _shards_held(work: Work) -> int | None:
