@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from schemas.index import PLAN_SCHEMA
 from screening.storage import filesystem_of, put_atomic
 
-SHARDS_AN_ACTOR = 4  # at least, of the rows that are left: it waits while the first is decoded, and may be alone with the last
+SHARDS_AN_ACTOR = 2  # at least, of the rows that are left
 LEAST_SHARD_ROWS = 16  # smaller ones cost more to pass on than they save
 
 
@@ -46,16 +46,18 @@ def cut_into_shards(pending: pa.Table, sizes: Sequence[int], *, salt: str) -> pa
 
 
 def shard_sizes(rows: int, most: int, actors: int) -> list[int]:
-    """Return how many rows each shard of a night of `rows` rows has, in order: at most `most`, and fewer towards the end.
+    """Return how many rows each shard of a night of `rows` rows has, in order: at most `most`, fewer at the beginning and towards the end.
 
-    Guided self-scheduling (Polychronopoulos and Kuck 1987): a shard is a share of what is left, so that no actor sits over a large one
-    while the others have nothing left to do.
+    The first ones double, for actors wait until one is decoded. From then on a shard is a share of what is left, so that no actor sits
+    over a large one while the others have nothing left to do: guided self-scheduling (Polychronopoulos and Kuck 1987).
     """
-    sizes, left = [], rows
+    sizes: list[int] = []
+    left, limit = rows, LEAST_SHARD_ROWS
     while left:
-        size = min(left, most, max(LEAST_SHARD_ROWS, left // (SHARDS_AN_ACTOR * actors)))
+        size = min(left, most, limit, max(LEAST_SHARD_ROWS, left // (SHARDS_AN_ACTOR * actors)))
         sizes.append(size)
         left -= size
+        limit *= 2
     return sizes
 
 

@@ -41,16 +41,18 @@ def test_newest_come_first_and_no_row_is_lost() -> None:
         (0, 256, 1, []),
         (10, 256, 1, [10]),
         (20, 8, 2, [8, 8, 4]),
-        (512, 256, 1, [128, 96, 72]),
-        (512, 256, 2, [64, 56, 49]),
-        (10_000, 256, 2, [256, 256, 256]),
+        (512, 256, 1, [16, 32, 64, 128, 136, 68]),
+        (512, 256, 2, [16, 32, 64, 100, 75, 56]),
+        (10_000, 256, 2, [16, 32, 64, 128, 256, 256]),
     ],
 )
-def test_shards_get_smaller_towards_the_end(rows: int, most: int, actors: int, first: list[int]) -> None:
+def test_shards_grow_at_the_beginning_and_get_smaller_towards_the_end(rows: int, most: int, actors: int, first: list[int]) -> None:
     sizes = shard_sizes(rows, most, actors)
-    assert sizes[:3] == first
+    assert sizes[:6] == first
     assert sum(sizes) == rows
-    assert sizes == sorted(sizes, reverse=True)
+    largest = sizes.index(max(sizes)) if sizes else 0
+    assert sizes[:largest] == sorted(sizes[:largest])
+    assert sizes[largest:] == sorted(sizes[largest:], reverse=True)
     assert min(sizes, default=0) <= LEAST_SHARD_ROWS
 
 
