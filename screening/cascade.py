@@ -122,7 +122,7 @@ class Cascade:
     @property
     def images_a_call(self) -> int:
         """How many images a call should have where there are many: it holds all of them, and what each stage makes of them."""
-        return self.batch_size * CALL_BATCHES[self.device.type]
+        return self.batch_size * CALL_BATCHES.get(self.device.type, 4)
 
     def hold(self, pixels: np.ndarray | torch.Tensor) -> torch.Tensor:
         """Return the pixels on the device, (B, 1, 512, 512) uint8; to a GPU through pinned memory, batch by batch, without waiting."""
