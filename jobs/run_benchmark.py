@@ -1,5 +1,6 @@
 """`screening benchmark`: how fast this machine decodes, judges and screens, and how much memory a run holds."""
 
+import statistics
 import tempfile
 from enum import StrEnum
 from pathlib import Path
@@ -25,7 +26,7 @@ def command(
     parts: Annotated[list[Part] | None, typer.Argument(help="what to measure  [default: all but forgetting]")] = None,
     images: Annotated[int, typer.Option(min=16, help="images of the throughput benchmark")] = 512,
     instances: Annotated[int, typer.Option(min=10, help="instances of the smaller run of the memory benchmark")] = 1000,
-    repeats: Annotated[int, typer.Option(min=1, help="of each measurement; the best is shown, of throughput each")] = 3,
+    repeats: Annotated[int, typer.Option(min=1, help="of each measurement; the best is shown, of throughput every pair")] = 3,
     rows: Annotated[int, typer.Option(min=1000, help="instance rows of the analytics benchmark; a tenth as many RT-PCR tests")] = 1_000_000,
     rows_per_part: Annotated[int | None, typer.Option(min=1, help="rows of one Parquet part there  [default: a night]")] = None,
     distill_weights: Annotated[str, typer.Option(help="values of lambda, the weight of distillation")] = "0,0.5,1,2",
@@ -100,8 +101,8 @@ def _throughput(images: int, instances: int, repeats: int) -> list[dict[str, obj
             run = throughput.measure_run(archive, bundle, key)
             pairs.append((bare, run))
     rows = [_measured(measured) for pair in pairs for measured in pair]
-    ratios = sorted(run.images_per_second / bare.images_per_second for bare, run in pairs)
-    rows.append({"what": "ratio run / bare, median of the pairs", "images/s": round(ratios[len(ratios) // 2], 3)})
+    ratio = statistics.median(run.images_per_second / bare.images_per_second for bare, run in pairs)
+    rows.append({"what": "ratio run / bare, median of the pairs", "images/s": round(ratio, 3)})
     return rows
 
 

@@ -75,8 +75,8 @@ def _with_pixels(rows: list[dict[str, Any]], pixels: bytearray) -> pa.Table:
     shown = np.array([row.get("outcome") is None for row in rows], bool)
     ends = np.concatenate([[0], np.cumsum(shown * (len(pixels) // max(1, shown.sum())))]).astype(np.int64)
     buffers = [pa.py_buffer(np.packbits(shown, bitorder="little")), pa.py_buffer(ends), pa.py_buffer(pixels)]
-    column = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(rows), buffers)
-    return pa.Table.from_pylist(rows, schema=DECODED_SCHEMA.remove(place)).add_column(place, DECODED_SCHEMA.field(place), column)
+    images = pa.LargeBinaryArray.from_buffers(pa.large_binary(), len(rows), buffers)
+    return pa.Table.from_pylist(rows, schema=DECODED_SCHEMA.remove(place)).add_column(place, DECODED_SCHEMA.field(place), images)
 
 
 def _read_ahead(reader: ObjectReader, urls: list[str], threads: int) -> Iterator[Future[bytes]]:

@@ -68,8 +68,8 @@ def _score_part(decoded: pa.Table, cascade: "Cascade", config: RunConfig) -> pa.
 
 def pixels_of(decoded: pa.Table) -> np.ndarray:
     """Return the pixels of the rows that have them, (K, 1, 512, 512) uint8, without a copy where the table is one chunk."""
-    column = decoded.column("pixels")
-    pixels = column.chunk(0) if column.num_chunks == 1 else column.combine_chunks()  # which copies even a single one
+    chunks = decoded.column("pixels")
+    pixels = chunks.chunk(0) if chunks.num_chunks == 1 else chunks.combine_chunks()  # which copies even a single one
     images = len(pixels) - pixels.null_count  # a null takes no bytes between the others
     values = np.frombuffer(pixels.buffers()[2], np.uint8, count=images * SIZE * SIZE, offset=_first_offset(pixels))
     return values.reshape(images, 1, SIZE, SIZE)

@@ -16,4 +16,4 @@ def test_four_million_rows_within_250_megabytes(tmp_path: Path) -> None:
     rows = {timing.name: timing.rows for timing in time_views(results, reference, tmp_path / "spill", VIEWS, memory="250MB")}
     assert rows["instances"] == rows["verdicts"] == 4_000_000
     assert 2_000_000 < rows["threshold_units"] < 2_800_000
-    assert set(rows) == {"open", *VIEWS}
+    assert all(rows[view] for view in VIEWS)
