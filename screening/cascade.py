@@ -8,7 +8,8 @@ import torch
 
 from schemas.bundle import STAGES, BundleManifest, OperatingPoint
 from screening import heatmap
-from screening.bundle import Bundle, load, with_operating_points
+from screening.bundle import with_operating_points
+from screening.bundle_networks import Bundle, load
 from screening.cascade_result import CascadeResult, Judgement, judgement_of
 from screening.compute import batch_size_of, device_of, dtype_of, keep_freed_memory, use_threads
 from screening.errors import BundleError, UsageError

@@ -8,10 +8,11 @@ import numpy as np
 import torch
 
 from schemas.bundle import STAGES, BundleManifest, Network, OperatingPoint
-from screening.bundle import Bundle, load
+from screening.architectures import ARCHITECTURE_OF_STAGE
+from screening.bundle_networks import Bundle, load
 from screening.cascade import SIZE, Cascade
 from screening.compute import batch_size_of, computes_bf16, device_of, keep_freed_memory
-from screening.models import ARCHITECTURE_OF_STAGE, build
+from screening.models import build
 
 FULL_SIZE = {"lungs": 256, "pneumonia": 512, "covid": 512}  # pixels a side
 

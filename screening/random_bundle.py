@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from schemas.bundle import BundleManifest, OperatingPoint, Preprocessing
-from screening.bundle import NetworkSpec, save_bundle
+from screening.bundle_networks import NetworkSpec, save_bundle
 from screening.cascade import Cascade
 from screening.models import build
 

@@ -17,7 +17,17 @@ MAY_IMPORT = {
     "jobs": OURS - {"tests"},
 }
 RAY_IN_SCREENING = {"pipeline", "ray_session"}
-TORCH_IN_SCREENING = {"models", "heatmap", "guided", "bundle", "cascade", "cascade_benchmark", "network_input", "compute", "random_bundle"}
+TORCH_IN_SCREENING = {
+    "models",
+    "heatmap",
+    "guided",
+    "bundle_networks",
+    "cascade",
+    "cascade_benchmark",
+    "network_input",
+    "compute",
+    "random_bundle",
+}
 
 
 def modules(package: str) -> list[Path]:
@@ -67,7 +77,7 @@ def test_schemas_need_only_pyarrow_and_pydantic() -> None:
         assert {name.split(".")[0] for name in imports(file)} <= allowed, file
 
 
-@pytest.mark.parametrize("module", ["screening.analytics", "jobs.cli", "screening.results", "screening.decode_task"])
+@pytest.mark.parametrize("module", ["screening.analytics", "screening.bundle", "jobs.cli", "screening.results", "screening.decode_task"])
 def test_loads_without_torch_and_ray(module: str) -> None:
     code = f"import sys, {module}; assert not {{'torch', 'ray'}} & set(sys.modules), 'torch or ray was loaded'"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60)

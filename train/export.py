@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from schemas.bundle import BundleManifest, Calibration, OperatingPoint
-from screening.bundle import Bundle, save_bundle
+from screening.bundle_networks import Bundle, save_bundle
 from train.calibration import fit_platt
 from train.config import FitConfig
 from train.evaluation.scores import Scores, score_images

@@ -9,8 +9,7 @@ from typing import Any
 from ray.actor import ActorHandle
 
 from schemas.bundle import STAGES, BundleManifest
-from screening import bundle
-from screening.bundle import Bundle
+from screening.bundle_networks import Bundle, load
 from screening.errors import TrainingError, UsageError
 from screening.storage import join, put_atomic
 from train.config import FitConfig
@@ -62,7 +61,7 @@ def fit(
     stages = _stages(stage, init_from)
     for name in ("pneumonia", "covid"):
         check_rule(config.rule(name))
-    earlier = bundle.load(init_from) if init_from else None
+    earlier = load(init_from) if init_from else None
     _check_beginning(stage, config, earlier, fresh, old_manifest)
     manifest = read_manifest(manifest_url)
     config = _with_preprocessing_of(earlier, config)

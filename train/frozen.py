@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from schemas.bundle import STAGES, OperatingPoint
-from screening.bundle import Bundle, NetworkSpec, save_bundle
+from screening.bundle_networks import Bundle, NetworkSpec, save_bundle
 from screening.models import build
 from train.config import FitConfig, StageConfig
 

@@ -17,7 +17,8 @@ from schemas.bundle import Preprocessing
 from schemas.reasons import Reason
 from screening.archive import ObjectReader
 from screening.errors import ImageRefused, TrainingError
-from screening.ingest import IngestConfig, Ingested, ingest
+from screening.ingest import Ingested, ingest
+from screening.ingest_config import IngestConfig
 from screening.preprocess import SIZE, fit_mask
 from screening.storage import filesystem_of
 

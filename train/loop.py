@@ -17,7 +17,7 @@ import torch.nn.functional as F
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from screening.bundle import NetworkSpec
+from screening.bundle_networks import NetworkSpec
 from screening.compute import keep_freed_memory
 from screening.models import build
 from train.augment import augment, mixup

@@ -1,7 +1,7 @@
 """A bundle in half the size: weights as float16, everything else as it was."""
 
 from schemas.bundle import BundleManifest
-from screening.bundle import NetworkSpec, load, save_bundle
+from screening.bundle_networks import NetworkSpec, load, save_bundle
 from screening.storage import exists, filesystem_of, join, put_atomic, read_bytes
 from train.curves import CURVES_FILE
 

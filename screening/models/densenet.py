@@ -6,8 +6,7 @@ import torch
 import torchvision
 from torch import nn
 
-MAX_GROWTH_RATE = 128  # with the limits below: above every published DenseNet, below what fills a machine's memory
-MAX_BLOCK_LAYERS = 64
+from screening.architectures import check_densenet
 
 
 class DenseNet(nn.Module):
@@ -25,10 +24,7 @@ class DenseNet(nn.Module):
         drop_rate: float = 0.0,
     ):
         super().__init__()
-        if not 1 <= growth_rate <= MAX_GROWTH_RATE or not 1 <= num_init_features <= 4 * MAX_GROWTH_RATE:
-            raise ValueError(f"growth_rate must be 1 to {MAX_GROWTH_RATE}, num_init_features 1 to {4 * MAX_GROWTH_RATE}")
-        if not 1 <= len(block_config) <= 4 or not all(1 <= layers <= MAX_BLOCK_LAYERS for layers in block_config):
-            raise ValueError(f"block_config must hold 1 to 4 numbers of layers, each 1 to {MAX_BLOCK_LAYERS}")
+        check_densenet(growth_rate, block_config, num_init_features)
         layers = torchvision.models.DenseNet(growth_rate, tuple(block_config), num_init_features, drop_rate=drop_rate, num_classes=1)
         self.features = layers.features
         self.features.conv0 = nn.Conv2d(1, num_init_features, kernel_size=7, stride=2, padding=3, bias=False)

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-MAX_CHANNELS = 4096  # at the bottom: far above any sensible network, far below what fills a machine's memory
+from screening.architectures import check_unet
 
 
 class DoubleConv(nn.Sequential):
@@ -25,8 +25,7 @@ class UNet(nn.Module):
 
     def __init__(self, base_channels: int = 16, depth: int = 4):
         super().__init__()
-        if base_channels < 1 or not 1 <= depth <= 5 or base_channels << depth > MAX_CHANNELS:
-            raise ValueError(f"base_channels must be at least 1, depth 1 to 5, base_channels * 2 ** depth at most {MAX_CHANNELS}")
+        check_unet(base_channels, depth)
         widths = [base_channels << level for level in range(depth + 1)]
         self.encoders = nn.ModuleList(DoubleConv(a, b) for a, b in zip([1, *widths], widths[:-1], strict=False))
         self.bottom = DoubleConv(widths[-2], widths[-1])

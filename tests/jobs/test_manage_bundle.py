@@ -9,7 +9,8 @@ from typer.testing import CliRunner
 
 from jobs.manage_bundle import app
 from schemas.bundle import BundleManifest, Calibration, OperatingPoint
-from screening.bundle import NetworkSpec, load_networks, save_bundle, verify
+from screening.bundle import verify
+from screening.bundle_networks import NetworkSpec, load_networks, save_bundle
 from screening.errors import BundleError, UsageError
 from screening.models import build
 

@@ -11,7 +11,8 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from schemas.bundle import STAGES, Calibration, OperatingPoint, Preprocessing
-from screening.bundle import NetworkSpec, digest12, load, load_manifest, load_networks, save_bundle, verify
+from screening.bundle import digest12, load_manifest, verify
+from screening.bundle_networks import NetworkSpec, load, load_networks, save_bundle
 from screening.errors import BundleError
 from screening.models import build
 from tests.screening.networks import untidy

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from schemas.bundle import STAGES, BundleManifest, Calibration, Network, OperatingPoint, Preprocessing
-from screening.bundle import Bundle
+from screening.bundle_networks import Bundle
 from screening.cascade import Cascade
 from screening.cascade_result import CascadeResult, judgement_of
 from screening.errors import BundleError, UsageError

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import torch
 
-from screening.bundle import save_bundle
+from screening.bundle_networks import save_bundle
 from screening.cascade_benchmark import cascade_benchmark, random_bundle
 from screening.compute import computes_bf16
 from tests.screening.test_bundle import POINT, SPECS

@@ -8,7 +8,7 @@ import pytest
 
 from schemas.bundle import Preprocessing
 from schemas.heatmap import HeatmapKind
-from screening.bundle import load, save_bundle
+from screening.bundle_networks import load, save_bundle
 from screening.cascade import Cascade
 from screening.decode_task import DECODED_SCHEMA
 from screening.random_bundle import SMALL, save_random_bundle

@@ -3,9 +3,10 @@ import json
 
 import pytest
 
-from screening.bundle import NetworkSpec
+from screening.architectures import ARCHITECTURE_OF_STAGE
+from screening.bundle_networks import NetworkSpec
 from screening.errors import UsageError
-from screening.models import ARCHITECTURE_OF_STAGE, build
+from screening.models import build
 from train.config import PRESETS, StageConfig, preset
 
 

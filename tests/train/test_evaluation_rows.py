@@ -7,7 +7,7 @@ from scipy.ndimage import uniform_filter
 from scipy.stats import spearmanr
 
 from schemas.bundle import OperatingPoint, Preprocessing
-from screening.bundle import NetworkSpec, save_bundle
+from screening.bundle_networks import NetworkSpec, save_bundle
 from screening.cascade import Cascade
 from screening.models import DenseNet
 from tests.screening.networks import small_densenet, small_unet

@@ -6,7 +6,8 @@ from PIL import Image
 
 from screening.archive import ObjectReader
 from screening.errors import TrainingError
-from screening.ingest import IngestConfig, ingest
+from screening.ingest import ingest
+from screening.ingest_config import IngestConfig
 from tests.train.radiographs import SIZE, write_manifest, write_radiographs
 from train.images import COLUMNS, decode_rows, masks_of, pixels_of, read_mask
 from train.manifest import read_manifest

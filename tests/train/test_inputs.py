@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from schemas.bundle import Preprocessing
-from screening.bundle import NetworkSpec
+from screening.bundle_networks import NetworkSpec
 from screening.cascade import Cascade
 from screening.network_input import network_input
 from tests.screening.networks import small_densenet, small_unet
@@ -81,7 +81,7 @@ def test_images_without_lungs_are_left_out(rows: dict[str, np.ndarray], config: 
 
 
 def test_a_frozen_stage_survives_its_bundle(earlier: str) -> None:
-    from screening.bundle import load
+    from screening.bundle_networks import load
 
     again = taken_over(load(earlier))
     assert again["lungs"].digest() == taken_over(load(earlier))["lungs"].digest() != again["pneumonia"].digest()

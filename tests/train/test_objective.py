@@ -6,7 +6,7 @@ import ray
 import torch
 from torch import nn
 
-from screening.bundle import NetworkSpec
+from screening.bundle_networks import NetworkSpec
 from tests.screening.networks import small_densenet
 from train.config import preset
 from train.frozen import Frozen

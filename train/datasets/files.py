@@ -6,8 +6,8 @@ import io
 import os
 
 from screening.archive import ObjectReader, scan, split_member, unescape
-from screening.dicom import Limits
 from screening.errors import ArchiveError, ImageRefused, TrainingError
+from screening.ingest_config import Limits
 from screening.storage import filesystem_of, url_of
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm")

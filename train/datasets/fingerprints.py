@@ -23,7 +23,8 @@ from schemas.reasons import Reason
 from screening.archive import ObjectReader
 from screening.dicom import is_dicom, read_dicom
 from screening.errors import ImageRefused
-from screening.ingest import IngestConfig, ingest
+from screening.ingest import ingest
+from screening.ingest_config import IngestConfig
 from screening.preprocess import SIZE, fitted_size
 from train.datasets.rows import age_in_years
 

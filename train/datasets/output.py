@@ -21,8 +21,8 @@ import numpy as np
 from PIL import Image
 
 from screening.archive import ObjectReader, split_member
-from screening.dicom import Limits
 from screening.errors import ImageRefused, TrainingError, UsageError
+from screening.ingest_config import Limits
 from screening.storage import filesystem_of, is_local, join, put_atomic, url_of
 from train.datasets.assemble import Assembled, SetAccount
 from train.datasets.rows import Row

@@ -15,7 +15,7 @@ import torch.nn.functional as F
 from ray.data.expressions import col
 
 from schemas.bundle import BundleManifest
-from screening import bundle
+from screening.bundle_networks import load_networks
 from screening.guided import GuidedBackpropagation, guided_grad_cam
 from screening.heatmap import class_activation_map, grad_cam, scale_to_peak, scale_to_range
 from screening.metrics import mid_ranks
@@ -96,7 +96,7 @@ def _mean_of_known(values: list[np.ndarray]) -> np.ndarray:
 @lru_cache(maxsize=1)
 def _networks(bundle_url: str) -> dict[str, DenseNet]:
     """Return stages 2 and 3 as they were trained, float32: those of the cascade are rewritten for inference."""
-    networks = bundle.load_networks(bundle_url)
+    networks = load_networks(bundle_url)
     return {stage: networks[stage] for stage in ("pneumonia", "covid")}
 
 

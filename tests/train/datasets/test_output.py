@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from screening.errors import TrainingError, UsageError
-from screening.ingest import IngestConfig
+from screening.ingest_config import IngestConfig
 from tests.train.datasets.folders import lung_mask, radiograph, write_cohen, write_image, write_nih, write_table
 from tests.train.datasets.test_assemble import COVID
 from tests.train.datasets.test_tuberculosis import write_montgomery
