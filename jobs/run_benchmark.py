@@ -170,7 +170,8 @@ def _prepare(folder: Path, images: int, *, full: bool) -> tuple[str, str, str]:
 
     import numpy as np
 
-    from screening.ingest import IngestConfig, ingest
+    from screening.ingest import ingest
+    from screening.ingest_config import IngestConfig
     from screening.phantom_archive import ArchiveOptions, make_archive
     from screening.privacy import create_key
     from screening.random_bundle import FULL, SMALL, save_random_bundle

@@ -55,7 +55,7 @@ def command(
 
         screening run s3://insurance/cxr --results s3://insurance/screening --date 2020-03-01
     """
-    from screening.ingest import IngestConfig
+    from screening.ingest_config import IngestConfig
     from screening.run_config import RunConfig
 
     config = RunConfig(
@@ -71,24 +71,25 @@ def command(
         shard_rows=shard_rows,
         decoders=decoders,
     )
-    from jobs.display import RunDisplay
     from jobs.keys import key_of
-    from jobs.run_table import run_table
     from jobs.warm_start import warm_start
+    from screening.machine import actors_for
     from screening.released import released_bundle
 
     key, bundle = key_of(pseudonym_key), bundle or released_bundle()
     runs = []
-    with warm_start(config), RunDisplay(err) as display, answer_apart(json):
-        from screening.screen import Night, screen  # with torch and Ray: not before the arguments are known to make sense
+    with answer_apart(json), warm_start(actors=actors_for(config)):  # not before the arguments are known to make sense
+        from jobs.display import RunDisplay
+        from jobs.run_table import run_table
+        from screening.screen import Night, screen
 
-        night = Night(archive, results, bundle, config, key, operating_points)
-        for run in screen(night, display.show):
-            runs.append(run)
-            if not json:
-                out.print(run_table(run))
-                if not run.counts.planned:
-                    out.print(f"nothing to score: bundle {run.bundle_name} has answered all {run.counts.objects} objects before")
+        with RunDisplay(err) as display:
+            for run in screen(Night(archive, results, bundle, config, key, operating_points), display.show):
+                runs.append(run)
+                if not json:
+                    out.print(run_table(run))
+                    if not run.counts.planned:
+                        out.print(f"nothing to score: bundle {run.bundle_name} has answered all {run.counts.objects} objects before")
     if json:
         print_json([run.model_dump(mode="json") for run in runs])
 

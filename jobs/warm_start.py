@@ -1,22 +1,28 @@
-"""Starting Ray while torch is imported: each takes seconds, and Ray mostly waits for its own processes meanwhile."""
+"""Starting Ray while everything else that a run needs is imported: each takes seconds, and Ray mostly waits for its own processes."""
 
 import contextlib
-import sys
 from collections.abc import Iterator
 from importlib import import_module
 from threading import Thread
 
-from screening.machine import actors_for
-from screening.run_config import RunConfig
+_MODULES = (  # which bring pyarrow, DuckDB, pydicom, pydantic and rich; none of Ray's: two threads must not import the same
+    "screening.results",
+    "screening.database",
+    "screening.sandbox",
+    "screening.scoring",
+    "screening.bundle",
+    "screening.runs",
+    "jobs.display",
+)
 
 
 @contextlib.contextmanager
-def warm_start(config: RunConfig) -> Iterator[None]:
-    """Run the block with a Ray session that has room for a run's actors, and with torch and torchvision imported."""
-    loading = Thread(target=import_module, args=("torchvision",), daemon=True)  # nothing of Ray's: two threads must not import the same
+def warm_start(*, actors: int) -> Iterator[None]:
+    """Run the block with a Ray session that has room for so many actors, and with most of what a run imports imported."""
+    loading = Thread(target=lambda: [import_module(module) for module in _MODULES], daemon=True)
     loading.start()
     from screening.ray_session import ray_session
 
-    with ray_session(actors=actors_for(config, rows=sys.maxsize)):
+    with ray_session(actors=actors):
         loading.join()
         yield

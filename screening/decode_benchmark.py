@@ -10,8 +10,9 @@ import pydicom
 from PIL import Image
 
 from screening import pixels, preprocess
-from screening.dicom import Limits, read_dicom
+from screening.dicom import read_dicom
 from screening.dicom_writer import TRANSFER_SYNTAXES, Coding, StudyAttributes, uid_of, write_dicom
+from screening.ingest_config import Limits
 
 ROWS, COLUMNS = 2500, 2048
 

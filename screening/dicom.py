@@ -16,6 +16,7 @@ from pydicom.datadict import dictionary_VR, tag_for_keyword
 
 from schemas.reasons import Reason
 from screening.errors import ImageRefused
+from screening.ingest_config import Limits
 
 _ESCAPE = re.compile(rb"\x1b[$(-/]*[@-~]")  # ISO/IEC 2022 designations, PS3.3 C.12.1.1.2
 UNDEFINED_LENGTH = 0xFFFFFFFF
@@ -26,26 +27,6 @@ TRANSFER_SYNTAX_UID, SPECIFIC_CHARACTER_SET, PIXEL_DATA = 0x00020010, 0x00080005
 IMPLICIT_LITTLE, EXPLICIT_LITTLE = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 DEFLATED, EXPLICIT_BIG = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
 _NUMBER_FORMAT = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q", "US or SS": "H", "AT": "H"}
-
-
-@dataclass(frozen=True)
-class Limits:
-    """What a file may cost before it is refused."""
-
-    max_bytes: int = 256 << 20  # of a file, and of its data set after inflation
-    max_pixels: int = 64_000_000  # rows times columns; the largest film scans have about 30 million
-    max_expansion: float = 200.0  # decoded bytes per stored byte, of what decodes to more than `free_expansion_bytes`
-    free_expansion_bytes: int = 32 << 20  # a blank image compresses without bound and is harmless up to here
-    max_elements: int = 65_536  # data elements and items walked through in one header
-    max_depth: int = 32  # sequences within sequences
-
-    def check_expansion(self, decoded_bytes: int, stored_bytes: int) -> None:
-        """Raise IMPLAUSIBLE_COMPRESSION where so few stored bytes cannot be a radiograph of that size."""
-        if decoded_bytes > max(self.free_expansion_bytes, self.max_expansion * stored_bytes):
-            raise ImageRefused(
-                Reason.IMPLAUSIBLE_COMPRESSION,
-                f"{stored_bytes} bytes would expand to more than {self.max_expansion:g} times their size",
-            )
 
 
 @dataclass

@@ -9,8 +9,9 @@ from datetime import date
 import numpy as np
 
 from schemas.reasons import Reason
-from screening.dicom import Header, Limits
+from screening.dicom import Header
 from screening.errors import ImageRefused
+from screening.ingest_config import Limits
 
 # CR, DX; RG: digitised film; DR: what some older units write for DX
 MODALITIES = frozenset(["CR", "DX", "RG", "DR"])

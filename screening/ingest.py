@@ -7,7 +7,6 @@ import hashlib
 import io
 import struct
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 from PIL import Image, UnidentifiedImageError
@@ -15,8 +14,9 @@ from PIL import Image, UnidentifiedImageError
 from schemas.instance import IDENTITY_COLUMNS
 from schemas.reasons import Reason
 from screening import codestream, gate, pixels, polarity, preprocess
-from screening.dicom import DicomFile, Header, Limits, is_dicom, read_dicom
+from screening.dicom import DicomFile, Header, is_dicom, read_dicom
 from screening.errors import ImageRefused
+from screening.ingest_config import IngestConfig
 from screening.pixels import PixelLayout, StoredPixels
 from screening.privacy import Pseudonymizer
 
@@ -31,21 +31,6 @@ _IDENTIFIERS = (
     *("PatientID", "PatientName", "PatientBirthDate", "AccessionNumber", "OtherPatientIDs", "OtherPatientNames", "PatientBirthName"),
     *("PatientMotherBirthName", "PatientAddress", "PatientTelephoneNumbers", "MedicalRecordLocator", "IssuerOfPatientID"),
 )
-
-
-@dataclass(frozen=True)
-class IngestConfig:
-    """What decides whether an image is refused, and which of its identifiers are replaced."""
-
-    min_age_years: float = 0.0  # younger patients are refused; unknown ages are not
-    min_side: int = 128  # pixels; smaller images are refused
-    pseudonymize_uids: bool = False  # replace study, series and instance UIDs too
-    limits: Limits = field(default_factory=Limits)  # against hostile files
-
-    @classmethod
-    def from_json(cls, values: dict[str, Any]) -> "IngestConfig":
-        """Rebuild a configuration from `dataclasses.asdict`."""
-        return cls(**{**values, "limits": Limits(**values["limits"])})
 
 
 @dataclass

@@ -1,4 +1,4 @@
-"""What this machine has for a run: its cores, its memory, and how many cascade actors suit them."""
+"""What this machine has for a run: its cores, its memory, and how much of a cascade at a time suits them."""
 
 import os
 from pathlib import Path
@@ -7,32 +7,32 @@ import psutil
 
 from screening.run_config import RunConfig
 
-ROWS_AN_ACTOR = 128  # fewer do not pay for the seconds in which another actor starts
-ACTOR_BYTES = 2 * 2**30  # of an actor on a CPU at 512 pixels, 1.4 GB were seen
-OTHER_BYTES = 4 * 2**30  # of everything beside the actors: Ray, decoders, writers, shards on their way
+CALL_BYTES = 3 * 2**29  # of one call of a cascade on a CPU at 512 pixels
+OTHER_BYTES = 4 * 2**30  # of everything else: torch, the networks, Ray, decoders, writers, shards on their way
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
-def actors_for(config: RunConfig, rows: int) -> int:
-    """Return how many cascade actors a run over `rows` rows starts: as many as it is told.
+def actors_for(config: RunConfig) -> int:
+    """Return how many cascade actors a run starts: as many as it is told, else one."""
+    return config.actors or 1
 
-    Else on a CPU one a core, as far as rows and memory go: the two threads of one actor wait for each other at every layer, and longest
-    when another process has a core. On GPUs and in a cluster one, for they are another machine's matter.
 
-    `rows` are those of the plan, not those that are left of it: float32 scores may differ in the last bit by the threads of an actor, and
-    a resumed run ends as it began.
+def calls_for(config: RunConfig) -> int:
+    """Return how many calls each cascade actor answers at a time, each with `call_threads`.
+
+    On a CPU one a core, as far as memory goes: the two threads of one call wait for each other at every layer, and longest when another
+    process has a core. A second actor would do as well, and take as long again to start and another copy of torch. On GPUs and in a
+    cluster one, for they are another machine's matter.
     """
-    if config.actors is not None:
-        return config.actors
     if config.gpus_per_actor or os.environ.get("RAY_ADDRESS"):
         return 1
-    by_memory = (memory_bytes() - OTHER_BYTES) // ACTOR_BYTES
-    return max(1, min(os.cpu_count() or 1, rows // ROWS_AN_ACTOR, by_memory))
+    by_memory = (memory_bytes() - OTHER_BYTES) // CALL_BYTES
+    return max(1, min(os.cpu_count() or 1, by_memory) // actors_for(config))
 
 
-def actor_threads(actors: int) -> int:
-    """Return how many CPU threads an actor computes with: the cores of the machine divided by the actors."""
-    return max(1, (os.cpu_count() or 1) // actors)
+def call_threads(calls: int) -> int:
+    """Return how many CPU threads each of so many calls computes with: the cores of the machine divided by the calls."""
+    return max(1, (os.cpu_count() or 1) // calls)
 
 
 def decoders_for(config: RunConfig) -> int:

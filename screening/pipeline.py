@@ -24,7 +24,7 @@ from schemas.bundle import OperatingPoint
 from screening.archive import ObjectReader
 from screening.decode_task import decode_rows
 from screening.layout import ResultsLayout
-from screening.machine import actor_threads, background_tasks, decoders_for
+from screening.machine import actors_for, background_tasks, call_threads, calls_for, decoders_for
 from screening.plan import PlannedShard, PlanReader
 from screening.preprocess import SIZE
 from screening.privacy import Pseudonymizer
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from screening.cascade import Cascade
 
 ROW_BYTES = SIZE * SIZE + 4096  # of a decoded row: its pixels and its columns
-BLOCKS_IN_FLIGHT = 2  # blocks waiting for or in one actor
+BLOCKS_IN_FLIGHT = 2  # blocks in one call of an actor or waiting for it
 BACKGROUND_NICENESS = 10  # of decoding and writing beside the cascade
 NO_PROGRESS_SECONDS = 1800  # then the run fails rather than hangs, e.g. when no machine has the GPU it asks for
 
@@ -67,7 +67,6 @@ class Work:
     config: RunConfig
     pseudonym_key: bytes
     operating_points: Mapping[str, OperatingPoint] = field(default_factory=dict)  # other thresholds than the bundle's own
-    actors: int = 1  # cascade actors
     quarantined: Mapping[str, str] = field(default_factory=dict)  # object_id → why it is not to be touched again
     commit: bool = True  # False only probes which rows survive
 
@@ -96,7 +95,7 @@ def execute(work: Work, shards: list[PlannedShard], *, rows_apart: bool = False)
             fn_constructor_kwargs={"work": work},
             batch_size=None,
             batch_format="pyarrow",
-            compute=ray.data.ActorPoolStrategy(size=work.actors, max_tasks_in_flight_per_actor=1 if rows_apart else BLOCKS_IN_FLIGHT),
+            compute=_actor_pool(work.config, rows_apart),
             **_actor_resources(work.config),
             max_restarts=-1,
             max_task_retries=1,
@@ -127,10 +126,20 @@ def _writers(config: RunConfig) -> int | None:
     return None if len(ray.nodes()) > 1 else background_tasks(config)
 
 
-def _shards_held(work: Work) -> int | None:
+def _shards_held(config: RunConfig) -> int | None:
     """Return how many decoded shards a run holds at once on a single machine: in the actors, in the decoders, and two between them."""
-    decoders = _decoders(work.config)
-    return None if decoders is None else BLOCKS_IN_FLIGHT * work.actors + decoders + 2
+    decoders = _decoders(config)
+    return None if decoders is None else BLOCKS_IN_FLIGHT * actors_for(config) * calls_for(config) + decoders + 2
+
+
+def _actor_pool(config: RunConfig, rows_apart: bool) -> ray.data.ActorPoolStrategy:
+    calls = 1 if rows_apart else calls_for(config)
+    return ray.data.ActorPoolStrategy(
+        size=actors_for(config),
+        max_tasks_in_flight_per_actor=1 if rows_apart else BLOCKS_IN_FLIGHT * calls,
+        max_concurrent_calls_per_actor=calls,
+        enable_true_multi_threading=True,
+    )
 
 
 def _actor_resources(config: RunConfig) -> dict[str, float]:
@@ -172,10 +181,10 @@ def _plan_reader(url: str) -> PlanReader:
 
 
 class _CascadeActor:
-    """Holds the three networks of one device and answers one shard a call."""
+    """Holds the three networks of one device and answers one shard a call, several calls at a time: nothing of a call is kept in it."""
 
     def __init__(self, work: Work):
-        self._config, self._threads = work.config, actor_threads(work.actors)
+        self._config, self._threads = work.config, call_threads(actors_for(work.config) * calls_for(work.config))
         self._cascade = load_cascade(work.bundle_url, work.config, work.operating_points, threads=1)
 
     def __call__(self, decoded: pa.Table) -> pa.Table:
@@ -230,7 +239,7 @@ def _summary(scored: pa.Table, write_seconds: float) -> dict[str, Any]:
 def _settings(work: Work) -> Iterator[None]:
     """Set what the pipeline needs of Ray Data, and put it back."""
     context = ray.data.DataContext.get_current()
-    held = _shards_held(work)
+    held = _shards_held(work.config)
     limits = ExecutionResources.for_limits(object_store_memory=held and held * work.config.shard_rows * ROW_BYTES)
     with contextlib.ExitStack() as restore:
         for name, value in {

@@ -14,8 +14,9 @@ from PIL import Image
 from schemas.reasons import Reason
 from screening import codestream
 from screening.codestream import Codestream
-from screening.dicom import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, DicomFile, Header, Limits
+from screening.dicom import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, DicomFile, Header
 from screening.errors import ImageRefused
+from screening.ingest_config import Limits
 
 NATIVE = frozenset([IMPLICIT_LITTLE, EXPLICIT_LITTLE, EXPLICIT_BIG, DEFLATED])
 RLE = "1.2.840.10008.1.2.5"

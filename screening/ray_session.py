@@ -6,6 +6,7 @@ import math
 import os
 import sys
 from collections.abc import Iterator
+from importlib import import_module
 
 import ray
 
@@ -13,13 +14,15 @@ LOCAL_OBJECT_STORE_BYTES = 1536 * 2**20  # about 20 full shards of pixels
 
 # Set before Ray starts, for its processes inherit them: no usage report leaves the agency; workers run at normal priority on a
 # machine that is there for them; one heap for all threads of a process, for glibc gives the others' freed memory back at once, and the
-# networks, which do not run in the first thread, would fetch it anew for every layer.
+# networks, which do not run in the first thread, would fetch it anew for every layer; a worker imports Ray Data, which each one of ours
+# needs, before it has work, not after.
 _ENVIRONMENT = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_worker_niceness": "0",
     "RAY_TRAIN_ENABLE_V2": "1",
     "MALLOC_ARENA_MAX": "1",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_preload_python_modules": "ray.data",
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # else each actor pool prints an error that is none (ray issue 53727)
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
@@ -43,6 +46,7 @@ def ray_session(*, actors: int = 1) -> Iterator[None]:
         options |= {"num_cpus": slots, "include_dashboard": False, "object_store_memory": LOCAL_OBJECT_STORE_BYTES}
     with _silent_stderr():  # what matters is raised
         ray.init(**options)
+    import_module("ray.data")  # now, while Ray's workers begin; the import sets a log level of its own, so before ours
     logging.getLogger("ray.data").setLevel(logging.ERROR)
     try:
         yield

@@ -77,9 +77,8 @@ def _score_again(request: Redrive, origin: RunManifest, bundle_url: str, failed:
         counts=RunCounts(objects=len(plan), planned=len(plan)),
     )
     write_plan(plan, layout.plan(run.run_id))
-    actors = actors_for(config, len(plan))
-    work = Work(layout.plan(run.run_id), layout, bundle_url, run.bundle_digest, config, request.pseudonym_key, run.operating_points, actors)
-    with recorded(layout, run), ray_session(actors=work.actors):
+    work = Work(layout.plan(run.run_id), layout, bundle_url, run.bundle_digest, config, request.pseudonym_key, run.operating_points)
+    with recorded(layout, run), ray_session(actors=actors_for(config)):
         progress = answer(work, PlanReader(work.plan_url).shards(), run.run_id, show, again=True)
         run.times = progress.times
         run.counts.written = progress.outcomes.total()

@@ -7,7 +7,7 @@ from datetime import date
 from typing import Any, Literal
 
 from screening.errors import UsageError
-from screening.ingest import IngestConfig
+from screening.ingest_config import IngestConfig
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,8 @@ from types import TracebackType
 
 from schemas.reasons import Reason
 from screening.errors import ImageRefused, ScreeningError
-from screening.ingest import IngestConfig, Ingested, ingest
+from screening.ingest import Ingested, ingest
+from screening.ingest_config import IngestConfig
 from screening.privacy import Pseudonymizer
 
 START_SECONDS = 120.0  # for a child to import its decoders, on a machine that does much else

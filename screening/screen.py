@@ -17,7 +17,7 @@ from screening.bundle import verify, with_operating_points
 from screening.database import open_duckdb
 from screening.errors import ResultsError, ScreeningError, UsageError
 from screening.layout import ResultsLayout
-from screening.machine import actors_for
+from screening.machine import actors_for, calls_for
 from screening.pipeline import Work, execute
 from screening.plan import PlannedShard, PlanReader, cut_into_shards, shard_sizes, write_plan
 from screening.progress import Progress, ShowProgress, show_nothing
@@ -85,7 +85,7 @@ def _plan_tonight(night: Night, run: RunManifest) -> RunManifest:
     pending = _not_answered(layout, run.bundle_digest, layout.index(run_id))
     planned = min(pending.num_rows, config.limit or pending.num_rows)
     salt = content_digest(config, run.bundle_digest, night.key_id)
-    sizes = shard_sizes(planned, config.shard_rows, actors_for(config, planned))
+    sizes = shard_sizes(planned, config.shard_rows, actors_for(config) * calls_for(config))
     write_plan(cut_into_shards(pending, sizes, salt=salt), layout.plan(run_id))
     counts = RunCounts(
         objects=objects, already_scored=objects - pending.num_rows, planned=planned, left_for_later=pending.num_rows - planned
@@ -129,10 +129,9 @@ def _carry_out(run: RunManifest, night: Night, show: ShowProgress) -> RunManifes
     config = _configuration_of(run, night)
     plan_url = night.layout.plan(run.run_id)
     shards = PlanReader(plan_url).shards()
-    actors = actors_for(config, sum(shard.rows for shard in shards))
-    work = Work(plan_url, night.layout, night.bundle_url, run.bundle_digest, config, night.pseudonym_key, run.operating_points, actors)
+    work = Work(plan_url, night.layout, night.bundle_url, run.bundle_digest, config, night.pseudonym_key, run.operating_points)
     with recorded(night.layout, run):
-        with ray_session(actors=work.actors):
+        with ray_session(actors=actors_for(config)):
             run.times = answer(work, shards, run.run_id, show).times.model_copy(update={"index_seconds": run.times.index_seconds})
         run.counts = recount(work, shards, run.counts)
         check_all_accounted_for(night.layout, run)

@@ -66,13 +66,13 @@ def bare_loop(archive: str, bundle: str, config: RunConfig) -> dict[str, float]:
     from screening.archive import ObjectReader, scan
     from screening.decode_task import decode_rows
     from screening.ingest import ingest
-    from screening.machine import actor_threads
+    from screening.machine import call_threads
     from screening.pipeline import load_cascade
     from screening.plan import cut_into_shards
     from screening.privacy import Pseudonymizer
     from screening.scoring import score_rows
 
-    cascade = load_cascade(bundle, config, threads=actor_threads(1))
+    cascade = load_cascade(bundle, config, threads=call_threads(1))
     pseudonymizer = Pseudonymizer(b"benchmark key, of no person")
     started = time.perf_counter()
     images = 0

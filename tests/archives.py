@@ -6,7 +6,8 @@ import numpy as np
 
 from screening.archive import ObjectReader, scan
 from screening.dicom_writer import StudyAttributes, uid_of, write_dicom
-from screening.ingest import IngestConfig, ingest
+from screening.ingest import ingest
+from screening.ingest_config import IngestConfig
 from screening.phantom import make_phantom
 from screening.phantom_archive import ArchiveOptions, make_archive
 

@@ -12,7 +12,8 @@ from PIL import Image
 from schemas.heatmap import URL_COLUMN, HeatmapKind
 from screening.archive import ObjectReader
 from screening.errors import ImageRefused
-from screening.ingest import IngestConfig, ingest
+from screening.ingest import ingest
+from screening.ingest_config import IngestConfig
 from screening.layout import ResultsLayout
 from screening.report.facts import Row, Rows
 

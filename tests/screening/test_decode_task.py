@@ -9,7 +9,8 @@ import pytest
 from schemas.index import PLAN_SCHEMA
 from screening.archive import ObjectReader
 from screening.decode_task import DECODED_SCHEMA, decode_rows
-from screening.ingest import IngestConfig, Ingested, ingest
+from screening.ingest import Ingested, ingest
+from screening.ingest_config import IngestConfig
 from tests.archives import phantom_dicom
 
 

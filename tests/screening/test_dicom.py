@@ -9,8 +9,9 @@ import pytest
 from pydicom.data import get_testdata_file
 
 from schemas.reasons import Reason
-from screening.dicom import Limits, is_dicom, read_dicom
+from screening.dicom import is_dicom, read_dicom
 from screening.errors import ImageRefused
+from screening.ingest_config import Limits
 from tests.screening import hostile
 
 TEXTS = [

@@ -8,8 +8,9 @@ from pydicom.dataset import Dataset
 
 from schemas.reasons import Reason
 from screening import gate
-from screening.dicom import Header, Limits, read_dicom
+from screening.dicom import Header, read_dicom
 from screening.errors import ImageRefused
+from screening.ingest_config import Limits
 from tests.screening import hostile
 
 pytestmark = pytest.mark.filterwarnings("ignore:Invalid value:UserWarning")  # pydicom, writing what real archives hold

@@ -14,8 +14,8 @@ from pydicom.dataset import Dataset
 from schemas.instance import IDENTITY_COLUMNS
 from schemas.reasons import Outcome, Reason
 from screening import preprocess
-from screening.dicom import Limits
-from screening.ingest import IngestConfig, Ingested, ingest
+from screening.ingest import Ingested, ingest
+from screening.ingest_config import IngestConfig, Limits
 from screening.privacy import Pseudonymizer
 from tests.screening import hostile
 from tests.screening.plain_decode import area_resize

@@ -4,7 +4,7 @@ from datetime import date
 import pytest
 
 from screening import machine
-from screening.machine import ACTOR_BYTES, OTHER_BYTES, ROWS_AN_ACTOR, actor_threads, actors_for, decoders_for, memory_bytes
+from screening.machine import CALL_BYTES, OTHER_BYTES, actors_for, call_threads, calls_for, decoders_for, memory_bytes
 from screening.run_config import RunConfig
 
 CORES = os.cpu_count() or 1
@@ -17,38 +17,36 @@ def run(**settings: float) -> RunConfig:
 @pytest.fixture
 def roomy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
-    monkeypatch.setattr(machine, "memory_bytes", lambda: OTHER_BYTES + CORES * ACTOR_BYTES)
+    monkeypatch.setattr(machine, "memory_bytes", lambda: OTHER_BYTES + CORES * CALL_BYTES)
 
 
 @pytest.mark.usefixtures("roomy")
-def test_a_large_night_has_an_actor_a_core() -> None:
-    assert actors_for(run(), 1_000_000) == CORES
-    assert actor_threads(CORES) == 1
-
-
-@pytest.mark.usefixtures("roomy")
-def test_a_small_night_has_one_with_every_core() -> None:
-    assert actors_for(run(), 1) == actors_for(run(), ROWS_AN_ACTOR) == 1
-    assert actor_threads(1) == CORES
+def test_one_actor_has_a_call_a_core() -> None:
+    assert actors_for(run()) == 1
+    assert calls_for(run()) == CORES
+    assert call_threads(CORES) == 1
+    assert call_threads(1) == CORES
 
 
 @pytest.mark.usefixtures("roomy")
 def test_memory_bounds_them(monkeypatch: pytest.MonkeyPatch) -> None:
-    for memory in (2**30, OTHER_BYTES + ACTOR_BYTES):
+    for memory in (2**30, OTHER_BYTES + CALL_BYTES):
         monkeypatch.setattr(machine, "memory_bytes", lambda memory=memory: memory)
-        assert actors_for(run(), 1_000_000) == 1
+        assert calls_for(run()) == 1
 
 
 @pytest.mark.usefixtures("roomy")
 def test_gpus_and_clusters_are_for_the_caller_to_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert actors_for(run(gpus_per_actor=0.5), 1_000_000) == 1
+    assert calls_for(run(gpus_per_actor=0.5)) == 1
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
-    assert actors_for(run(), 1_000_000) == 1
+    assert calls_for(run()) == 1
 
 
 @pytest.mark.usefixtures("roomy")
 def test_a_run_does_as_it_is_told() -> None:
-    assert actors_for(run(actors=5), 1) == 5
+    assert actors_for(run(actors=5)) == 5
+    assert calls_for(run(actors=CORES)) == 1
+    assert calls_for(run(actors=CORES + 1)) == 1
     assert decoders_for(run(decoders=7)) == 7
 
 

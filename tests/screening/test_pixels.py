@@ -12,10 +12,11 @@ from pydicom.pixels import apply_color_lut
 from schemas.reasons import Reason
 from screening import pixels, preprocess
 from screening.decode_benchmark import decode_benchmark, our_decode
-from screening.dicom import Limits, read_dicom
+from screening.dicom import read_dicom
 from screening.dicom_encoders import TRANSFER_SYNTAXES
 from screening.dicom_writer import Coding, Lut, build_dataset, to_bytes, write_dicom
 from screening.errors import ImageRefused
+from screening.ingest_config import Limits
 from screening.pixels import PixelLayout
 from tests.screening import hostile
 from tests.screening.plain_decode import area_resize, fitted, plain_pixels, windowed

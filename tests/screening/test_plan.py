@@ -36,18 +36,18 @@ def test_newest_come_first_and_no_row_is_lost() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rows", "most", "actors", "first"),
+    ("rows", "most", "calls", "first"),
     [
         (0, 256, 1, []),
-        (10, 256, 1, [10]),
+        (10, 256, 1, [8, 2]),
         (20, 8, 2, [8, 8, 4]),
-        (512, 256, 1, [16, 32, 64, 128, 136, 68]),
-        (512, 256, 2, [16, 32, 64, 100, 75, 56]),
-        (10_000, 256, 2, [16, 32, 64, 128, 256, 256]),
+        (512, 256, 1, [8, 16, 32, 64, 128, 132]),
+        (512, 256, 2, [8, 16, 32, 64, 98, 73]),
+        (10_000, 256, 2, [8, 16, 32, 64, 128, 256]),
     ],
 )
-def test_shards_grow_at_the_beginning_and_get_smaller_towards_the_end(rows: int, most: int, actors: int, first: list[int]) -> None:
-    sizes = shard_sizes(rows, most, actors)
+def test_shards_grow_at_the_beginning_and_get_smaller_towards_the_end(rows: int, most: int, calls: int, first: list[int]) -> None:
+    sizes = shard_sizes(rows, most, calls)
     assert sizes[:6] == first
     assert sum(sizes) == rows
     largest = sizes.index(max(sizes)) if sizes else 0

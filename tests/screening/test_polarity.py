@@ -8,7 +8,8 @@ import pytest
 from schemas.reasons import Reason
 from screening import polarity, preprocess
 from screening.errors import ImageRefused
-from screening.ingest import IngestConfig, ingest
+from screening.ingest import ingest
+from screening.ingest_config import IngestConfig
 from tests.real_data import cxr_folder
 from tests.screening import hostile
 

@@ -5,8 +5,9 @@ import pytest
 
 from screening import preprocess
 from screening.decode_benchmark import our_decode
-from screening.dicom import Limits, read_dicom
+from screening.dicom import read_dicom
 from screening.dicom_writer import Coding, build_dataset, to_bytes, write_dicom
+from screening.ingest_config import Limits
 from screening.pixels import StoredPixels
 from tests.screening import hostile
 from tests.screening.plain_decode import area_resize

@@ -14,7 +14,8 @@ import pytest
 
 from schemas.reasons import Outcome, Reason
 from screening.errors import ScreeningError
-from screening.ingest import IngestConfig, ingest
+from screening.ingest import ingest
+from screening.ingest_config import IngestConfig
 from screening.privacy import Pseudonymizer
 from screening.sandbox import DecodeSandbox
 from tests.screening import hostile
@@ -103,7 +104,7 @@ def test_child_that_cannot_start():
 
 PARENT = """
 import sys, time
-from screening.ingest import IngestConfig
+from screening.ingest_config import IngestConfig
 from screening.sandbox import DecodeSandbox
 sandbox = DecodeSandbox(IngestConfig(), None, 60, 2 << 30)
 with sandbox:

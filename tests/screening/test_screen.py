@@ -19,7 +19,8 @@ from screening.archive import scan
 from screening.bundle import load_manifest
 from screening.cascade import Cascade
 from screening.errors import BundleError, UsageError
-from screening.ingest import IngestConfig, ingest
+from screening.ingest import ingest
+from screening.ingest_config import IngestConfig
 from screening.layout import ResultsLayout
 from screening.operating_points import Evidence, OperatingPoints, save
 from screening.progress import Progress

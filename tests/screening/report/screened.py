@@ -14,7 +14,8 @@ from schemas.heatmap import URL_COLUMN, HeatmapKind, member_name
 from schemas.reasons import Reason
 from schemas.reference import REFERENCE_SCHEMA
 from screening.analytics import connect
-from screening.ingest import IngestConfig, ingest
+from screening.ingest import ingest
+from screening.ingest_config import IngestConfig
 from screening.results import _zip_bytes
 from tests.screening.instance_rows import NIGHT, instance_row, pneumonia_row, refused_row, write_instances
 
