@@ -13,7 +13,6 @@ import pyarrow.parquet as pq
 from schemas.index import PLAN_SCHEMA
 from screening.storage import filesystem_of, put_atomic
 
-SHARDS_A_CALL = 2  # at least, of the rows that are left
 LEAST_SHARD_ROWS = 8  # smaller ones cost more to pass on than they save
 
 
@@ -48,14 +47,14 @@ def cut_into_shards(pending: pa.Table, sizes: Sequence[int], *, salt: str) -> pa
 def shard_sizes(rows: int, most: int, calls: int) -> list[int]:
     """Return how many rows each shard of a night of `rows` rows has, in order: at most `most`, fewer at the beginning and towards the end.
 
-    The first ones double, for actors wait until one is decoded. From then on a shard is a share of what is left, so that none of the
-    `calls` that are answered at a time sits over a large one while the others have nothing left to do: guided self-scheduling
+    The first ones double, for actors wait until one is decoded. From then on a shard is what is left divided by the `calls` that are
+    answered at a time, so that none sits over a large one while the others have nothing left to do: guided self-scheduling
     (Polychronopoulos and Kuck 1987).
     """
     sizes: list[int] = []
     left, limit = rows, LEAST_SHARD_ROWS
     while left:
-        size = min(left, most, limit, max(LEAST_SHARD_ROWS, left // (SHARDS_A_CALL * calls)))
+        size = min(left, most, limit, max(LEAST_SHARD_ROWS, left // calls))
         sizes.append(size)
         left -= size
         limit *= 2
