@@ -83,6 +83,11 @@ def test_loads_without_torch_and_ray(module: str) -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60)
 
 
+def test_the_driver_of_a_run_loads_no_torch() -> None:
+    code = "import sys, screening.screen; assert not {'torch', 'torchvision'} & set(sys.modules), 'torch was loaded'"
+    subprocess.run([sys.executable, "-c", code], check=True, cwd=ROOT, timeout=60)
+
+
 def test_packages_are_listed_one_by_one() -> None:
     import tomllib
 
