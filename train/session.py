@@ -2,6 +2,7 @@
 
 import contextlib
 import tempfile
+import warnings
 from collections.abc import Iterator
 
 import ray.data
@@ -19,6 +20,8 @@ def training_session(storage_url: str | None, workers: int = 1) -> Iterator[str]
         if storage_url is None:
             storage_url = stack.enter_context(tempfile.TemporaryDirectory(prefix="fit-", ignore_cleanup_errors=True))
         stack.enter_context(ray_session(actors=workers))
+        stack.enter_context(warnings.catch_warnings())
+        warnings.filterwarnings("ignore", "The maximum number of concurrent tasks")  # few images are fewer blocks than decoders
         context = ray.data.DataContext.get_current()
         _set(stack, context.execution_options, "preserve_order", True)
         _set(stack, context, "enable_progress_bars", False)
