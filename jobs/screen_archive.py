@@ -28,7 +28,7 @@ def command(
     limit: Annotated[int | None, typer.Option(help="score only the newest N objects that have no row yet")] = None,
     actors: Annotated[
         int | None,
-        typer.Option(help="cascade actors, each with all three networks; on a CPU one alone keeps every core busy  [default: 1]"),
+        typer.Option(help="cascade actors, each with all three networks  [default: one for each 8 cores; 1 with GPUs or a cluster]"),
     ] = None,
     gpus_per_actor: Annotated[float, typer.Option(help="GPUs for each actor; 0 runs on the CPU, 0.5 puts two actors on one GPU")] = 0.0,
     batch_size: Annotated[int | None, typer.Option(help="images a forward pass  [default: what suits the device]")] = None,

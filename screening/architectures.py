@@ -48,7 +48,8 @@ def tensors_of(network: Described) -> Tensors:
 def check_unet(base_channels: int, depth: int) -> None:
     """Raise ValueError for sizes that make no U-Net."""
     if not _integers(base_channels, depth) or base_channels < 1 or not 1 <= depth <= 5 or base_channels << depth > MAX_CHANNELS:
-        raise ValueError(f"base_channels must be at least 1, depth 1 to 5, base_channels * 2 ** depth at most {MAX_CHANNELS}")
+        whole = "base_channels must be a whole number of at least 1, depth one of 1 to 5"
+        raise ValueError(f"{whole}, base_channels * 2 ** depth at most {MAX_CHANNELS}")
 
 
 def unet_tensors(base_channels: int = 16, depth: int = 4) -> Tensors:

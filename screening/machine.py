@@ -1,5 +1,6 @@
 """What this machine has for a run: its cores, its memory, and how much of a cascade at a time suits them."""
 
+import math
 import os
 from pathlib import Path
 
@@ -8,26 +9,32 @@ import psutil
 from screening.run_config import RunConfig
 
 CALL_BYTES = 3 * 2**29  # of one call of a cascade on a CPU at 512 pixels
+MOST_CALLS = 8  # of one actor: they share one interpreter lock, which each holds a small part of its time
 OTHER_BYTES = 4 * 2**30  # of everything else: torch, the networks, Ray, decoders, writers, shards on their way
 _CGROUP_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
 def actors_for(config: RunConfig) -> int:
-    """Return how many cascade actors a run starts: as many as it is told, else one."""
-    return config.actors or 1
+    """Return how many cascade actors a run starts: as many as it is told, else as few as `calls_for` permits."""
+    return config.actors or (1 if _elsewhere(config) else math.ceil(_calls_here() / MOST_CALLS))
 
 
 def calls_for(config: RunConfig) -> int:
     """Return how many calls each cascade actor answers at a time, each with `call_threads`.
 
-    On a CPU one a core, as far as memory goes: the two threads of one call wait for each other at every layer, and longest when another
-    process has a core. A second actor would do as well, and take as long again to start and another copy of torch. On GPUs and in a
-    cluster one, for they are another machine's matter.
+    On a CPU together one a core, as far as memory goes: the two threads of one call wait for each other at every layer, and longest when
+    another process has a core. Actors of one call each would do as well, and take as long again to start, each with a copy of torch. On
+    GPUs and in a cluster one, for they are another machine's matter.
     """
-    if config.gpus_per_actor or os.environ.get("RAY_ADDRESS"):
-        return 1
-    by_memory = (memory_bytes() - OTHER_BYTES) // CALL_BYTES
-    return max(1, min(os.cpu_count() or 1, by_memory) // actors_for(config))
+    return 1 if _elsewhere(config) else max(1, min(MOST_CALLS, _calls_here() // actors_for(config)))
+
+
+def _elsewhere(config: RunConfig) -> bool:
+    return bool(config.gpus_per_actor or os.environ.get("RAY_ADDRESS"))
+
+
+def _calls_here() -> int:
+    return max(1, min(os.cpu_count() or 1, (memory_bytes() - OTHER_BYTES) // CALL_BYTES))
 
 
 def call_threads(calls: int) -> int:

@@ -78,6 +78,7 @@ def execute(work: Work, shards: list[PlannedShard], *, rows_apart: bool = False)
     which finds the row that kills its worker.
     """
     with _settings(work):
+        actors, calls = actors_for(work.config), 1 if rows_apart else calls_for(work.config)
         items = [_item(shard, row) for shard in shards for row in (range(shard.rows) if rows_apart else [None])]
         if not items:
             return
@@ -92,10 +93,10 @@ def execute(work: Work, shards: list[PlannedShard], *, rows_apart: bool = False)
         )
         dataset = dataset.map_batches(
             _CascadeActor,
-            fn_constructor_kwargs={"work": work},
+            fn_constructor_kwargs={"work": work, "calls": actors * calls},
             batch_size=None,
             batch_format="pyarrow",
-            compute=_actor_pool(work.config, rows_apart),
+            compute=_actor_pool(actors, calls, blocks=1 if rows_apart else BLOCKS_IN_FLIGHT * calls),
             **_actor_resources(work.config),
             max_restarts=-1,
             max_task_retries=1,
@@ -132,13 +133,10 @@ def _shards_held(config: RunConfig) -> int | None:
     return None if decoders is None else BLOCKS_IN_FLIGHT * actors_for(config) * calls_for(config) + decoders + 2
 
 
-def _actor_pool(config: RunConfig, rows_apart: bool) -> ray.data.ActorPoolStrategy:
-    calls = 1 if rows_apart else calls_for(config)
+def _actor_pool(actors: int, calls: int, *, blocks: int) -> ray.data.ActorPoolStrategy:
+    """Return a pool whose actors answer so many calls at a time and hold so many blocks, those of the calls among them."""
     return ray.data.ActorPoolStrategy(
-        size=actors_for(config),
-        max_tasks_in_flight_per_actor=1 if rows_apart else BLOCKS_IN_FLIGHT * calls,
-        max_concurrent_calls_per_actor=calls,
-        enable_true_multi_threading=True,
+        size=actors, max_tasks_in_flight_per_actor=blocks, max_concurrent_calls_per_actor=calls, enable_true_multi_threading=True
     )
 
 
@@ -181,10 +179,13 @@ def _plan_reader(url: str) -> PlanReader:
 
 
 class _CascadeActor:
-    """Holds the three networks of one device and answers one shard a call, several calls at a time: nothing of a call is kept in it."""
+    """Holds the three networks of one device and answers one shard a call, several calls at a time: nothing of a call is kept in it.
 
-    def __init__(self, work: Work):
-        self._config, self._threads = work.config, call_threads(actors_for(work.config) * calls_for(work.config))
+    `calls` are those that all actors answer at a time, among which they share the cores.
+    """
+
+    def __init__(self, work: Work, calls: int):
+        self._config, self._threads = work.config, call_threads(calls)
         self._cascade = load_cascade(work.bundle_url, work.config, work.operating_points, threads=1)
 
     def __call__(self, decoded: pa.Table) -> pa.Table:

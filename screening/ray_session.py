@@ -10,7 +10,10 @@ from importlib import import_module
 
 import ray
 
-LOCAL_OBJECT_STORE_BYTES = 1536 * 2**20  # about 20 full shards of pixels
+from screening.machine import memory_bytes
+
+OBJECT_STORE_BYTES = 1536 * 2**20  # for each actor of a local session, about 20 full shards of pixels
+OBJECT_STORE_SHARE = 0.2  # of the memory at most: Ray leaves shared memory for the disk where the store does not fit
 
 # Set before Ray starts, for its processes inherit them: no usage report leaves the agency; workers run at normal priority on a
 # machine that is there for them; one heap for all threads of a process, for glibc gives the others' freed memory back at once, and the
@@ -33,7 +36,7 @@ def ray_session(*, actors: int = 1) -> Iterator[None]:
     """Run the block with Ray: the cluster that RAY_ADDRESS names, the session that is open already, or a local one that ends with it.
 
     Args:
-        actors: actors that will live beside the decode tasks, so that a local session has a slot for each.
+        actors: actors that will live beside the decode tasks, so that a local session has a slot and shared memory for each.
     """
     if ray.is_initialized():
         yield
@@ -43,7 +46,8 @@ def ray_session(*, actors: int = 1) -> Iterator[None]:
     options = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if not os.environ.get("RAY_ADDRESS"):
         slots = (os.cpu_count() or 1) + math.ceil(actors / 2) + 1  # Ray's CPUs are slots, not threads
-        options |= {"num_cpus": slots, "include_dashboard": False, "object_store_memory": LOCAL_OBJECT_STORE_BYTES}
+        store = min(actors * OBJECT_STORE_BYTES, int(OBJECT_STORE_SHARE * memory_bytes()))
+        options |= {"num_cpus": slots, "include_dashboard": False, "object_store_memory": store}
     with _silent_stderr():  # what matters is raised
         ray.init(**options)
     import_module("ray.data")  # now, while Ray's workers begin; the import sets a log level of its own, so before ours

@@ -24,7 +24,7 @@ class RunConfig:
     shard_rows: int = 256  # rows a shard at most: the unit of work and of commit
 
     limit: int | None = None  # rows to score in this run; the rest is left for later
-    actors: int | None = None  # cascade actors; None is one
+    actors: int | None = None  # cascade actors; None takes what suits the machine
     gpus_per_actor: float = 0.0  # 0 runs the cascade on the CPU
     batch_size: int | None = None  # images a forward pass; None lets the cascade choose for its device
     decoders: int | None = None  # decode tasks at once; None takes what suits the machine

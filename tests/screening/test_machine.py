@@ -20,26 +20,28 @@ def roomy(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(machine, "memory_bytes", lambda: OTHER_BYTES + CORES * CALL_BYTES)
 
 
-@pytest.mark.usefixtures("roomy")
-def test_one_actor_has_a_call_a_core() -> None:
-    assert actors_for(run()) == 1
-    assert calls_for(run()) == CORES
-    assert call_threads(CORES) == 1
-    assert call_threads(1) == CORES
+@pytest.mark.parametrize(("cores", "actors", "calls"), [(1, 1, 1), (2, 1, 2), (8, 1, 8), (12, 2, 6), (16, 2, 8), (64, 8, 8)])
+def test_a_call_a_core_in_few_actors(monkeypatch: pytest.MonkeyPatch, cores: int, actors: int, calls: int) -> None:
+    monkeypatch.delenv("RAY_ADDRESS", raising=False)
+    monkeypatch.setattr(machine.os, "cpu_count", lambda: cores)
+    monkeypatch.setattr(machine, "memory_bytes", lambda: OTHER_BYTES + cores * CALL_BYTES)
+    assert (actors_for(run()), calls_for(run())) == (actors, calls)
+    assert call_threads(actors * calls) == 1
 
 
 @pytest.mark.usefixtures("roomy")
 def test_memory_bounds_them(monkeypatch: pytest.MonkeyPatch) -> None:
     for memory in (2**30, OTHER_BYTES + CALL_BYTES):
         monkeypatch.setattr(machine, "memory_bytes", lambda memory=memory: memory)
-        assert calls_for(run()) == 1
+        assert actors_for(run()) == calls_for(run()) == 1
+    assert call_threads(1) == CORES
 
 
 @pytest.mark.usefixtures("roomy")
 def test_gpus_and_clusters_are_for_the_caller_to_count(monkeypatch: pytest.MonkeyPatch) -> None:
-    assert calls_for(run(gpus_per_actor=0.5)) == 1
+    assert actors_for(run(gpus_per_actor=0.5)) == calls_for(run(gpus_per_actor=0.5)) == 1
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
-    assert calls_for(run()) == 1
+    assert actors_for(run()) == calls_for(run()) == 1
 
 
 @pytest.mark.usefixtures("roomy")
