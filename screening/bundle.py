@@ -12,8 +12,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from pydantic import ValidationError
-from safetensors import SafetensorError
-from safetensors.numpy import load as arrays_of
+from safetensors import SafetensorError, deserialize
 
 from schemas.bundle import FORMAT_VERSION, STAGES, BundleManifest, OperatingPoint
 from screening.architectures import ARCHITECTURE_OF_STAGE, Tensors, tensors_of
@@ -23,6 +22,7 @@ from screening.storage import filesystem_of
 MANIFEST_FILE = "bundle.json"
 PICKLE_SUFFIXES = (".pt", ".pth", ".pkl", ".pickle", ".ckpt", ".bin", ".joblib")
 PAPER_RESHAPE_CHANNELS = 1024  # Eq. 1 reshapes that many features to 32 x 32
+_DTYPES = {"F64": np.float64, "F32": np.float32, "F16": np.float16, "BF16": np.uint16, "I64": np.int64}  # numpy has no bf16
 _OTHER_COPY = "take another copy of the bundle"
 
 
@@ -95,14 +95,25 @@ def check_weights(url: str, manifest: BundleManifest, files: Mapping[str, bytes]
     for stage in STAGES:
         where = f"{url}/{manifest.networks[stage].file}"
         expected = tensors_of(manifest.networks[stage])
-        try:
-            found = arrays_of(files[stage])
-        except (SafetensorError, ValueError, KeyError) as error:
-            raise BundleError(f"{where} is not a safetensors file ({error}): {_OTHER_COPY}") from error
-        _check_tensors(where, expected, found)
+        _check_tensors(where, expected, _arrays_of(where, files[stage]))
         if manifest.heatmap == "paper_reshape" and stage != "lungs" and expected["head.weight"][1] != PAPER_RESHAPE_CHANNELS:
             needs = f"'paper_reshape' needs {PAPER_RESHAPE_CHANNELS} feature channels, not {expected['head.weight'][1]}"
             raise BundleError(f"{where}: the heatmap {needs}: save the bundle with 'cam'")
+
+
+def _arrays_of(where: str, weights: bytes) -> dict[str, np.ndarray]:
+    """Return name → tensor of a safetensors file, bf16 as float32."""
+    try:
+        stored = deserialize(weights)
+    except SafetensorError as error:
+        raise BundleError(f"{where} is not a safetensors file ({error}): {_OTHER_COPY}") from error
+    found = {}
+    for name, tensor in stored:
+        if tensor["dtype"] not in _DTYPES:
+            raise BundleError(f"{where}: {name} holds {tensor['dtype']} numbers, not {', '.join(_DTYPES)}: export the stage again")
+        values = np.frombuffer(tensor["data"], _DTYPES[tensor["dtype"]]).reshape(tensor["shape"])
+        found[name] = (values.astype(np.uint32) << 16).view(np.float32) if tensor["dtype"] == "BF16" else values
+    return found
 
 
 def _check_tensors(where: str, expected: Tensors, found: Mapping[str, np.ndarray]) -> None:

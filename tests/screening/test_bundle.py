@@ -109,6 +109,15 @@ def test_half_the_size(tmp_path: Path, save: Callable, modules: dict[str, torch.
     torch.testing.assert_close(loaded(x), modules["covid"](x), rtol=0.01, atol=0.01)
 
 
+def test_weights_in_bfloat16(folder: Path, modules: dict[str, torch.nn.Module]):
+    replace_weights(
+        folder, "covid", lambda tensors: tensors.update({key: value.bfloat16() for key, value in tensors.items() if value.ndim})
+    )
+    found = load_networks(str(folder))["covid"].state_dict()
+    for key, value in modules["covid"].state_dict().items():
+        assert torch.equal(found[key], value.bfloat16().float() if value.ndim else value), key
+
+
 def test_a_metric_that_is_not_a_number_is_null(tmp_path: Path, save: Callable):
     written = save(tmp_path / "bundle", metrics={"auroc": float("nan")})
     assert written.metrics == {"auroc": None}
@@ -170,11 +179,27 @@ def test_a_truncated_file(folder: Path):
         (lambda tensors: tensors.update({"head.bias": torch.zeros(2)}), r"head.bias has the shape \(2,\), the manifest asks for \(1,\)"),
         (lambda tensors: tensors["head.weight"].fill_(torch.nan), "head.weight holds values that are not finite"),
         (lambda tensors: tensors["head.weight"].fill_(torch.inf), "head.weight holds values that are not finite"),
+        (
+            lambda tensors: tensors.update({"head.bias": torch.tensor([torch.nan], dtype=torch.bfloat16)}),
+            "head.bias holds values that are not finite",
+        ),
+        (
+            lambda tensors: tensors.update({"head.bias": torch.zeros(1, dtype=torch.float8_e4m3fn)}),
+            "head.bias holds F8_E4M3 numbers, not F64, F32, F16, BF16, I64",
+        ),
     ],
 )
 def test_tensors_that_do_not_fit(folder: Path, change: Callable[[dict], object], message: str):
     replace_weights(folder, "pneumonia", change)
     with pytest.raises(BundleError, match=rf"pneumonia\.safetensors.*{message}"):
+        verify(str(folder))
+
+
+@pytest.mark.parametrize("content", [b"", b"\xff" * 100])
+def test_weights_that_are_no_safetensors_file(folder: Path, content: bytes):
+    (folder / "covid.safetensors").write_bytes(content)
+    edit(folder, lambda manifest: manifest["networks"]["covid"].update(sha256=hashlib.sha256(content).hexdigest()))
+    with pytest.raises(BundleError, match=r"covid\.safetensors is not a safetensors file"):
         verify(str(folder))
 
 
