@@ -10,7 +10,7 @@ from jobs.console import out
 if TYPE_CHECKING:
     import duckdb
 
-    from screening.linking import LinkRule
+    from screening.analytics.linking import LinkRule
 
 # the options that these commands share, one description each
 Results = Annotated[str | None, typer.Argument(help="folder or URL that was --results of `screening run`; or give --cases")]
@@ -51,8 +51,8 @@ def open_source(
     groups: further columns to make subgroups by. verified: a reference standard is needed, from a table or from the cases' labels.
     Raises UsageError where not exactly one source is given, or an argument does not go with it.
     """
-    from screening.analytics import connect, connect_cases
-    from screening.cases import load_cases
+    from screening.analytics.cases import load_cases
+    from screening.analytics.views import connect, connect_cases
     from screening.errors import UsageError
 
     if (results is None) == (not cases):
@@ -93,7 +93,7 @@ def parse_columns(columns: Sequence[str]) -> dict[str, str]:
 
 
 def print_links(answer: dict[str, Any]) -> None:
-    """Print the link rule of an answer, and what was cleaned in the reference table: see `screening.linking.describe_links`."""
+    """Print the link rule of an answer, and what was cleaned in the reference table: see `screening.analytics.linking.describe_links`."""
     out.print(answer["link_rule"], style="italic", markup=False)
     reference = answer["reference"]
     if not reference["rows"]:

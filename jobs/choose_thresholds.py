@@ -21,7 +21,7 @@ from jobs.analytics_source import (
 from jobs.console import EXIT_FAILED, out, print_json, run_command
 
 if TYPE_CHECKING:
-    from screening.thresholds import Target
+    from screening.analytics.thresholds import Target
 
 
 def command(
@@ -58,8 +58,8 @@ def command(
         screening thresholds s3://results/nightly --reference rt_pcr.parquet --prevalence 0.01 --sensitivity 0.90 --specificity 0.70
     """
     from jobs.analytics_source import open_source
-    from screening import thresholds
-    from screening.linking import LinkRule, describe_links
+    from screening.analytics import thresholds
+    from screening.analytics.linking import LinkRule, describe_links
 
     target = thresholds.Target(sensitivity, specificity, capacity)
     question = thresholds.Question(unit, by, prevalence, cost_screen, cost_test, screened_per_day)
@@ -100,7 +100,7 @@ def _check(target: "Target", save: str | None, pairs: bool, by: str | None) -> N
 
 def _choose(rows: list[dict[str, Any]], target: "Target") -> dict[str, dict[str, Any] | None]:
     """Return subgroup → the chosen row, None where none keeps the target."""
-    from screening.thresholds import choose, one_bundle
+    from screening.analytics.thresholds import choose, one_bundle
 
     groups: dict[str, list[dict[str, Any]]] = {}
     for row in one_bundle(rows):
@@ -109,7 +109,8 @@ def _choose(rows: list[dict[str, Any]], target: "Target") -> dict[str, dict[str,
 
 
 def _save(url: str, row: dict[str, Any], target: "Target", data: str, rule: str) -> None:
-    from screening import operating_points, thresholds
+    from screening.analytics import thresholds
+    from screening.bundle import operating_points
 
     operating_points.save(url, thresholds.operating_points(row, target, data, rule))
 
@@ -118,7 +119,7 @@ def _print(answer: dict[str, Any], pairs: bool, rows: int, json: bool, save: str
     import pyarrow as pa
 
     from jobs.tables import answer_table
-    from screening.thresholds import thinned
+    from screening.analytics.thresholds import thinned
 
     if json:
         print_json(answer)
@@ -144,7 +145,7 @@ def _print(answer: dict[str, Any], pairs: bool, rows: int, json: bool, save: str
 
 def _print_chosen(answer: dict[str, Any], save: str | None) -> None:
     from jobs.tables import answer_table
-    from screening.thresholds import SAME_DATA
+    from screening.analytics.thresholds import SAME_DATA
 
     kept = [row for row in answer["chosen"] if row]
     out.print()

@@ -32,7 +32,7 @@ def command(
     """
     from dataclasses import asdict
 
-    from screening.dicomize import dicomize
+    from screening.dicom.wrap import dicomize
 
     summary = dicomize(labels, output, transfer_syntax=transfer_syntax, limit=limit)
     if as_json:

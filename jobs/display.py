@@ -8,7 +8,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsed
 from rich.progress import Progress as Bar
 
 from schemas.reasons import Outcome
-from screening.progress import Progress
+from screening.run.progress import Progress
 
 LOG_EVERY_SECONDS = 15.0
 

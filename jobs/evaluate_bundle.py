@@ -54,7 +54,7 @@ def command(
     write_metrics(output, metrics)
     put_atomic(join(output, "evaluation.html"), evaluation_page(metrics).encode())
     if card:
-        from train.model_card import write_card
+        from train.release.model_card import write_card
 
         write_card(bundle, metrics)
     if json:

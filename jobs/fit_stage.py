@@ -9,7 +9,7 @@ from jobs.console import answer_apart, err, out, print_json, run_command
 
 if TYPE_CHECKING:
     from schemas.bundle import BundleManifest
-    from train.progress import EpochLine
+    from train.loop.progress import EpochLine
 
 
 class StageName(StrEnum):
@@ -70,7 +70,7 @@ def command(
 
     from train import config as configs
     from train.fit import fit
-    from train.progress import describe
+    from train.loop.progress import describe
 
     name = output.rstrip("/").rsplit("/", 1)[-1]
     config = configs.preset(preset.value, name=name, workers=workers, use_gpu=gpus, seed=seed, storage_url=storage)

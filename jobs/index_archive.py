@@ -22,7 +22,7 @@ def command(
 
     from schemas.index import INDEX_SCHEMA
     from screening import storage
-    from screening.archive import scan
+    from screening.archive.index import scan
 
     kinds = {kind: {"objects": 0, "bytes": 0} for kind in ("plain", "zip", "tar")}
     buffer = pa.BufferOutputStream()

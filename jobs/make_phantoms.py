@@ -24,7 +24,7 @@ def command(
 
         screening phantoms out/demo --studies 200 --seed 1
     """
-    from screening.phantom_archive import ArchiveOptions, make_archive, make_training_set
+    from screening.phantom.archive import ArchiveOptions, make_archive, make_training_set
 
     if lung_masks:
         summary = make_training_set(output, studies, seed, size, confounding)

@@ -32,7 +32,7 @@ def verify(
 
         screening bundle verify bundles/cxr-public-1 --digest 5f0c1f7b2a90
     """
-    from screening import bundle
+    from screening.bundle import checks as bundle
 
     manifest = bundle.verify(url, digest)
     if json:
@@ -49,7 +49,7 @@ def show(url: Url, json: Json = False) -> None:
 
         screening bundle show bundles/cxr-public-1
     """
-    from screening.bundle import load_manifest
+    from screening.bundle.checks import load_manifest
 
     manifest = load_manifest(url)
     if json:
@@ -86,7 +86,7 @@ def pack(
 
         screening bundle pack out/trained bundles/cxr-public-1
     """
-    from train.packing import pack, weights_megabytes
+    from train.release.packing import pack, weights_megabytes
 
     manifest = pack(url, output, name, license)
     megabytes = weights_megabytes(output, manifest)
@@ -114,7 +114,7 @@ def card(
 
     from screening.errors import UsageError
     from screening.storage import read_bytes
-    from train.model_card import CARD_FILE, write_card
+    from train.release.model_card import CARD_FILE, write_card
 
     try:
         measured, said = loads(read_bytes(metrics)), "" if notes is None else read_bytes(notes).decode()

@@ -54,8 +54,8 @@ def command(
         screening accuracy s3://results/nightly --reference rt_pcr.parquet --bundle 3fa2 --bundle 90cc
     """
     from jobs.analytics_source import open_source
-    from screening.accuracy import measure
-    from screening.linking import LinkRule
+    from screening.analytics.accuracy import measure
+    from screening.analytics.linking import LinkRule
 
     rule, source = LinkRule(window_before, window_after, undated, repeated, indeterminate), (results, reference, cases, column, bundle)
     with open_source(*source, rule, threshold=threshold, groups=group, verified=True) as connection:

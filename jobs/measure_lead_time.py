@@ -48,8 +48,8 @@ def command(
         screening lead-time s3://results/nightly --reference rt_pcr.parquet --days 2 --days 5
     """
     from jobs.analytics_source import open_source
-    from screening.lead_time import measure
-    from screening.linking import LinkRule
+    from screening.analytics.lead_time import measure
+    from screening.analytics.linking import LinkRule
 
     rule, source = LinkRule(window_before, window_after, undated, repeated, indeterminate), (results, reference, cases, column, bundle)
     with open_source(*source, rule, threshold=threshold, verified=True) as connection:

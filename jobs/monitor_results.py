@@ -8,7 +8,7 @@ from jobs.analytics_source import Bundles, Indeterminate, Json, Reference, Repea
 from jobs.console import EXIT_FAILED, err, out, print_json, run_command
 
 if TYPE_CHECKING:
-    from screening.monitoring import Finding, Limits, Watch
+    from screening.analytics.monitoring import Finding, Limits, Watch
 
 
 def command(
@@ -40,9 +40,9 @@ def command(
     from dataclasses import asdict
 
     from jobs.analytics_source import open_source
-    from screening import monitoring
-    from screening.layout import ResultsLayout
-    from screening.linking import LinkRule
+    from screening.analytics import monitoring
+    from screening.analytics.linking import LinkRule
+    from screening.results.layout import ResultsLayout
 
     stated = monitoring.with_limits(monitoring.load_limits(limits) if limits else monitoring.Limits(), limit or ())
     rule = LinkRule(window_before, window_after, undated, repeated, indeterminate)

@@ -7,7 +7,7 @@ import typer
 from jobs.console import answer_apart, err, out, print_json, run_command
 
 if TYPE_CHECKING:
-    from train.promotion import Verdict
+    from train.release.promotion import Verdict
 
 
 def command(
@@ -38,7 +38,7 @@ def command(
     """
     from screening.errors import PromotionRefused
     from train.evaluation.intervals import Resampling
-    from train.promotion import judge, release
+    from train.release.promotion import judge, release
 
     options = {"split": split, "margin": margin, "use_gpu": gpus, "storage_url": storage}
     with answer_apart(json):

@@ -31,9 +31,9 @@ def command(
     from jobs.keys import key_of
     from schemas.reference import REFERENCE_SCHEMA
     from screening import storage
+    from screening.analytics.registry import pseudonymize, read_registry, withheld
     from screening.errors import UsageError
     from screening.privacy import Pseudonymizer
-    from screening.registry import pseudonymize, read_registry, withheld
 
     try:
         data = storage.read_bytes(table)

@@ -47,9 +47,9 @@ def command(
     Example: screening sql s3://results/nightly "from accuracy" --reference rt_pcr.parquet
     """
     from jobs.sql_prompt import Prompt
-    from screening.analytics import connect
+    from screening.analytics.linking import LinkRule
+    from screening.analytics.views import connect
     from screening.errors import UsageError
-    from screening.linking import LinkRule
 
     rule = LinkRule(window_before, window_after, undated, repeated, indeterminate)
     if query is None and output is not None:

@@ -30,7 +30,7 @@ def command(
     from jobs.run_table import run_table
     from schemas.reasons import Outcome, Reason
     from screening.errors import UsageError
-    from screening.redrive import Redrive, redrive
+    from screening.run.redrive import Redrive, redrive
 
     failing = sorted(code for code in Reason if code.outcome is Outcome.FAILED)
     for code in reason or []:

@@ -66,7 +66,7 @@ def command(
 
 
 def _decode(images: int, instances: int, repeats: int) -> list[dict[str, object]]:
-    from screening.decode_benchmark import decode_benchmark
+    from screening.benchmark.decode import decode_benchmark
 
     return [
         {
@@ -81,7 +81,7 @@ def _decode(images: int, instances: int, repeats: int) -> list[dict[str, object]
 
 
 def _cascade(images: int, instances: int, repeats: int) -> list[dict[str, object]]:
-    from screening.cascade_benchmark import cascade_benchmark
+    from screening.benchmark.cascade import cascade_benchmark
 
     return [
         {"stage": row.stage, "dtype": row.dtype, "device": row.device, "batch": row.batch_size, "ms": round(row.milliseconds, 1)}
@@ -91,7 +91,7 @@ def _cascade(images: int, instances: int, repeats: int) -> list[dict[str, object
 
 def _throughput(images: int, instances: int, repeats: int) -> list[dict[str, object]]:
     """Measure both in turn, so that a machine that gets slower meanwhile is slower for both."""
-    from screening import throughput
+    from screening.benchmark import throughput
 
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         archive, bundle, key = _prepare(Path(folder), images, full=True)
@@ -107,7 +107,7 @@ def _throughput(images: int, instances: int, repeats: int) -> list[dict[str, obj
 
 
 def _memory(images: int, instances: int, repeats: int) -> list[dict[str, object]]:
-    from screening import throughput
+    from screening.benchmark import throughput
 
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         rows = []
@@ -121,7 +121,7 @@ def _memory(images: int, instances: int, repeats: int) -> list[dict[str, object]
 
 def _analytics(rows: int, rows_per_part: int | None) -> list[dict[str, object]]:
     """Time every view over so many rows, in order."""
-    from screening import analytics_benchmark
+    from screening.benchmark import analytics as analytics_benchmark
 
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         folder = Path(name)
@@ -170,12 +170,12 @@ def _prepare(folder: Path, images: int, *, full: bool) -> tuple[str, str, str]:
 
     import numpy as np
 
-    from screening.ingest import ingest
-    from screening.ingest_config import IngestConfig
-    from screening.phantom_archive import ArchiveOptions, make_archive
+    from screening.benchmark.random_bundle import FULL, SMALL, save_random_bundle
+    from screening.benchmark.throughput import hard_linked_archive
+    from screening.ingest.config import IngestConfig
+    from screening.ingest.ingest import ingest
+    from screening.phantom.archive import ArchiveOptions, make_archive
     from screening.privacy import create_key
-    from screening.random_bundle import FULL, SMALL, save_random_bundle
-    from screening.throughput import hard_linked_archive
 
     originals_wanted = min(images, 256 if full else 64)
     options = ArchiveOptions(size=1024 if full else 256, unwanted_fraction=0, containers=False)

@@ -36,7 +36,7 @@ def command(
 
         screening demo out/demo
     """
-    from screening.analytics import connect
+    from screening.analytics.views import connect
 
     started = time.monotonic()
     output.mkdir(parents=True, exist_ok=True)
@@ -69,7 +69,7 @@ def _step(title: str, work, *arguments):
 
 
 def _make_archive(output: Path, studies: int) -> str:
-    from screening.phantom_archive import make_archive
+    from screening.phantom.archive import make_archive
 
     if not (output / "registry.csv").exists():
         summary = make_archive(str(output), studies, seed=1)
@@ -89,10 +89,10 @@ def _make_reference(output: Path) -> None:
 
 
 def _make_bundle(output: Path, studies: int) -> None:
-    from screening.phantom_archive import make_training_set
+    from screening.phantom.archive import make_training_set
     from train.config import preset
     from train.fit import fit
-    from train.progress import describe
+    from train.loop.progress import describe
 
     if (output / "bundle" / "bundle.json").exists():
         return

@@ -53,33 +53,33 @@ def command(
 
         screening run s3://insurance/cxr --results s3://insurance/screening --date 2020-03-01
     """
-    from screening.ingest_config import IngestConfig
-    from screening.run_config import RunConfig
+    from screening.ingest.config import IngestConfig
+    from screening.run.config import MachineConfig, RunConfig
+    from screening.shard.config import RowConfig
 
     config = RunConfig(
-        screen_date=(date or datetime.now(UTC)).date(),
-        ingest=IngestConfig(pseudonymize_uids=pseudonymize_uids),
-        limit=limit,
-        actors=actors,
-        gpus_per_actor=gpus_per_actor,
-        batch_size=batch_size,
-        audit_fraction=audit_fraction,
-        heatmaps=heatmaps,
-        dtype=dtype,
+        RowConfig(
+            (date or datetime.now(UTC)).date(),
+            IngestConfig(pseudonymize_uids=pseudonymize_uids),
+            audit_fraction=audit_fraction,
+            heatmaps=heatmaps,
+            dtype=dtype,
+        ),
+        MachineConfig(actors=actors, gpus_per_actor=gpus_per_actor, batch_size=batch_size, decoders=decoders),
         shard_rows=shard_rows,
-        decoders=decoders,
+        limit=limit,
     )
     from jobs.keys import key_of
     from jobs.warm_start import warm_start
-    from screening.machine import actors_for
-    from screening.released import released_bundle
+    from screening.bundle.released import released_bundle
+    from screening.run.machine import actors_for
 
     key, bundle = key_of(pseudonym_key), bundle or released_bundle()
     runs = []
-    with answer_apart(json), warm_start(actors=actors_for(config)):  # not before the arguments are known to make sense
+    with answer_apart(json), warm_start(actors=actors_for(config.machine)):  # not before the arguments are known to make sense
         from jobs.display import RunDisplay
         from jobs.run_table import run_table
-        from screening.screen import Night, screen
+        from screening.run.screen import Night, screen
 
         with RunDisplay(err) as display:
             for run in screen(Night(archive, results, bundle, config, key, operating_points), display.show):

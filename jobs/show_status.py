@@ -18,8 +18,8 @@ def command(
         screening status s3://insurance/screening
     """
     from jobs.run_table import run_table
-    from screening.layout import ResultsLayout
-    from screening.runs import list_runs
+    from screening.results.layout import ResultsLayout
+    from screening.results.manifests import list_runs
 
     runs = list(list_runs(ResultsLayout(results)))
     if json:

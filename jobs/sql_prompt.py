@@ -9,7 +9,7 @@ import duckdb
 import pyarrow as pa
 
 from jobs.console import err, out
-from screening.analytics import ColumnInfo, describe, list_views
+from screening.analytics.views import ColumnInfo, describe, list_views
 from screening.errors import UsageError
 
 HELP = """\

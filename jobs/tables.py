@@ -4,7 +4,7 @@ import pyarrow as pa
 from rich.markup import escape
 from rich.table import Table
 
-from screening.layout import DIGEST_LENGTH
+from schemas.bundle import DIGEST_LENGTH
 
 
 def answer_table(answer: pa.Table, title: str | None = None) -> Table:

@@ -14,7 +14,7 @@ from schemas.index import PLAN_SCHEMA
 from schemas.instance import INSTANCE_SCHEMA
 from schemas.reasons import Reason
 from schemas.reference import REFERENCE_SCHEMA
-from screening.released import RELEASED_BUNDLE
+from screening.bundle.released import RELEASED_BUNDLE
 from train.evaluation.metrics_file import METRICS_FILE
 from train.evaluation.wording import STAGES, estimate, proportion
 
@@ -66,11 +66,10 @@ def tree() -> str:
     for package in PACKAGES:
         lines.append(f"{package + '/':32}{_docstring(ROOT / package / '__init__.py')}".rstrip())
         for file in _tracked(package):
-            if file.suffix == ".py" and file.name != "__init__.py":
-                name = f"  {file.relative_to(ROOT / package)}"
-                lines.append(f"{name:32}{_docstring(file)}".rstrip())
-        if package == "screening":
-            lines += [f"  sql/{file.name:26}{_sql_header(file)}".rstrip() for file in _tracked("screening/sql") if file.suffix == ".sql"]
+            if file.suffix in (".py", ".sql") and file != ROOT / package / "__init__.py":
+                said = _docstring(file) if file.suffix == ".py" else _sql_header(file)
+                name = f"  {file.relative_to(ROOT / package)}".removesuffix("__init__.py")
+                lines.append(f"{name:40}{said}".rstrip())
     return "```\n" + "\n".join(lines) + "\n```"
 
 

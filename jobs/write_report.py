@@ -20,7 +20,7 @@ from jobs.analytics_source import (
 from jobs.console import out, print_json, run_command
 
 if TYPE_CHECKING:
-    from screening.report import Facts
+    from screening.report.facts import Facts
 
 DEFAULT_TITLE = "Screening of chest radiographs: diagnostic accuracy"
 
@@ -55,8 +55,9 @@ def command(
         screening report s3://results/nightly --reference rt_pcr.parquet --output report.html
     """
     from jobs.analytics_source import open_source
-    from screening.linking import LinkRule
-    from screening.report import ReportOptions, render
+    from screening.analytics.linking import LinkRule
+    from screening.report.facts import ReportOptions
+    from screening.report.write import render
     from screening.storage import put_atomic
 
     options = ReportOptions(title, smallest_cell, gallery, timeline)

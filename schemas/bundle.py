@@ -76,3 +76,6 @@ class BundleManifest(Frozen):
         """Return the 64 hex digits that name this bundle everywhere."""
         canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+
+DIGEST_LENGTH = 12  # hex digits of a bundle's digest in a path

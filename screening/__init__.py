@@ -1,1 +1,1 @@
-"""The library: one module per word of the flow, from the archive to the report."""
+"""The library: one package per word of the flow, from the archive to the report."""

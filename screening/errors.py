@@ -45,3 +45,9 @@ class ImageRefused(ScreeningError):
 
     def __reduce__(self):
         return ImageRefused, (self.reason, self.detail)
+
+
+def check_usage(holds: bool, message: str) -> None:
+    """Raise UsageError with `message` unless the condition holds."""
+    if not holds:
+        raise UsageError(message)

@@ -76,3 +76,8 @@ def create_key(path: str | os.PathLike[str]) -> bytes:
     with os.fdopen(descriptor, "wb") as file:
         file.write(key + b"\n")
     return key
+
+
+def key_id_of(pseudonym_key: bytes) -> str:
+    """Return eight hex digits that tell one pseudonym key from another and nothing else."""
+    return Pseudonymizer(pseudonym_key).pseudonym("", "key id")[:8]

@@ -4,12 +4,14 @@ from pathlib import Path
 
 import numpy as np
 
-from screening.archive import ObjectReader, scan
-from screening.dicom_writer import StudyAttributes, uid_of, write_dicom
-from screening.ingest import ingest
-from screening.ingest_config import IngestConfig
-from screening.phantom import make_phantom
-from screening.phantom_archive import ArchiveOptions, make_archive
+from screening.archive.index import scan
+from screening.archive.reader import ObjectReader
+from screening.dicom.uids import uid_of
+from screening.dicom.writer import StudyAttributes, write_dicom
+from screening.ingest.config import IngestConfig
+from screening.ingest.ingest import ingest
+from screening.phantom.archive import ArchiveOptions, make_archive
+from screening.phantom.radiograph import make_phantom
 
 FINDINGS = ("normal", "pneumonia", "covid")
 

@@ -11,7 +11,8 @@ import pydicom
 import pytest
 from pydicom.encaps import generate_frames
 
-from screening.dicom_writer import StudyAttributes, to_bytes, uid_of
+from screening.dicom.uids import uid_of
+from screening.dicom.writer import StudyAttributes, to_bytes
 
 
 def study(modality: str = "CR", **changes) -> StudyAttributes:

@@ -24,7 +24,7 @@ class StageConfig:
     patience: int = 5  # epochs without a better tuning loss before training stops
     coarse_size: int | None = None  # pixels a side of the first `coarse_epochs` epochs, to which images are reduced: they cost less
     coarse_epochs: int = 0
-    augmentation: float = 1.0  # how strongly images are turned, moved, zoomed and exposed, see train.augment
+    augmentation: float = 1.0  # how strongly images are turned, moved, zoomed and exposed, see train.loop.augment
     mixup: float = 0.0  # how much two images of a batch are blended: both parameters of its Beta distribution; 0 blends none
     averaging: float = 0.0  # decay, a step, of the running average of the weights that is judged and kept; 0 keeps the weights as they are
     begins_with: str | None = None  # earlier stage whose weights this one begins with, unless a bundle to begin from brings its own
@@ -64,7 +64,7 @@ class FitConfig:
     pneumonia: StageConfig
     covid: StageConfig
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
-    pneumonia_rule: str = "sensitivity>=0.90"  # how the operating points are chosen, see train.operating_points
+    pneumonia_rule: str = "sensitivity>=0.90"  # how the operating points are chosen, see train.release.operating_points
     covid_rule: str = "sensitivity>=0.90"
     distill_weight: float | None = None  # lambda of Eq. 2, how strongly stage 2 is held to the bundle it begins from; None is not at all
     old_manifest_sha256: str | None = None  # of the old data's own manifest, filled in when it is read

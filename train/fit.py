@@ -9,21 +9,21 @@ from typing import Any
 from ray.actor import ActorHandle
 
 from schemas.bundle import STAGES, BundleManifest
-from screening.bundle_networks import Bundle, load
+from screening.bundle.networks import Bundle, load
 from screening.errors import TrainingError, UsageError
 from screening.storage import join, put_atomic
 from train.config import FitConfig
-from train.curves import CURVES_FILE, curves_svg
-from train.export import export
+from train.data.images import ImageCache, cached
+from train.data.inputs import StageInputs, stage_inputs, with_old_data
+from train.data.manifest import Manifest, read_manifest
 from train.frozen import Frozen, save_provisional, spec_of, taken_over, weights_to_begin_with
-from train.images import ImageCache, cached
-from train.inputs import StageInputs, stage_inputs, with_old_data
-from train.manifest import Manifest, read_manifest
-from train.operating_points import check_rule
-from train.progress import OnEpoch, watched
+from train.loop.progress import OnEpoch, watched
+from train.loop.trainer import train_stage
+from train.release.curves import CURVES_FILE, curves_svg
+from train.release.export import export
+from train.release.operating_points import check_rule
 from train.session import training_session
 from train.stages import STAGES as TASKS
-from train.trainer import train_stage
 
 
 def fit(
@@ -43,7 +43,7 @@ def fit(
 
     Args:
         stage: "lungs", "pneumonia", "covid" or "all". A stage is trained on what the earlier ones, frozen, leave of the image.
-        manifest_url: see train.manifest.read_manifest.
+        manifest_url: see train.data.manifest.read_manifest.
         output_url: folder of the bundle, any fsspec URL.
         config: resolved configuration, stored in the bundle.
         init_from: a bundle. The stages not trained are taken over from it; the stage trained begins with its weights where the

@@ -15,14 +15,15 @@ import pyarrow as pa
 import ray.data
 import torch
 
-from screening.phantom import SITES, make_phantom
-from screening.roc import Area, AreaDifference, delong, delong_paired
+from screening.metrics import Area, AreaDifference, delong, delong_paired
+from screening.phantom.radiograph import make_phantom
+from screening.phantom.sites import SITES
 from train.config import FitConfig, preset
+from train.data.inputs import StageInputs, compose, unpack, with_old_data
 from train.frozen import Frozen, spec_of
-from train.inputs import StageInputs, compose, unpack, with_old_data
+from train.loop.trainer import train_stage
 from train.session import training_session
 from train.stages import STAGES, TUNING
-from train.trainer import train_stage
 
 STAGE = STAGES["pneumonia"]
 OLD_SITES, NEW_SITE = [site.name for site in SITES[:-1]], SITES[-1].name

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from schemas.bundle import STAGES, OperatingPoint
-from screening.bundle_networks import Bundle, NetworkSpec, save_bundle
-from screening.models import build
+from screening.bundle.networks import Bundle, NetworkSpec, save_bundle
+from screening.models.build import build
 from train.config import FitConfig, StageConfig
 
 State = Mapping[str, torch.Tensor]

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import ray.data
 
-from screening.ray_session import ray_session
+from screening.run.ray_session import ray_session
 
 
 @contextlib.contextmanager

@@ -6,7 +6,7 @@ import torch
 import torchvision
 from torch import nn
 
-from screening.architectures import check_densenet
+from screening.models.architectures import check_densenet
 
 
 class DenseNet(nn.Module):

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from screening.architectures import check_unet
+from screening.models.architectures import check_unet
 
 
 class DoubleConv(nn.Sequential):

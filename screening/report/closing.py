@@ -1,12 +1,12 @@
 """What was found, last part: refusals, cases as pictures, what limits the answer, and where each item of STARD 2015 is."""
 
 from schemas.reasons import Reason
-from screening.report.facts import Facts
+from screening.page.markup import Markup, figure, table, tag, together
+from screening.page.section import Section, empty
+from screening.page.wording import count, plural, score, share
+from screening.report.facts import Facts, why_nothing
 from screening.report.gallery import SIZE, Case, Panel
-from screening.report.markup import Markup, figure, table, tag, together
 from screening.report.plots import bars
-from screening.report.section import Section, empty, why_nothing
-from screening.report.wording import count, plural, score, share
 
 KINDS = ("true positive", "false positive", "false negative")
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Callable
 
-from screening.report.facts import Facts, Row, Rows
-from screening.report.markup import Markup, figure, table, tag, together
+from screening.page.markup import Markup, figure, table, tag, together
+from screening.page.section import PERSON_UNIT, Section, empty
+from screening.page.wording import NOTHING, count, interval, plural, score, share
+from screening.report.facts import QUESTIONS, Facts, Row, Rows, area, why_nothing
 from screening.report.plots import SHOWN_VALUES, Curve, calibration_chart, forest_chart, roc_chart, threshold_chart
-from screening.report.section import PERSON_UNIT, Section, empty, why_nothing
-from screening.report.wording import NOTHING, QUESTIONS, area, count, interval, plural, score, share
 
 MEASURES = ("sensitivity", "specificity")
 SUBGROUPS = ("age", "sex", "days since onset", "view", "site", "vendor")  # in this order

@@ -1,11 +1,11 @@
 """What was found, third part: how many days the cascade came before RT-PCR, and what that cost in false alerts."""
 
-from screening.report.facts import LEAD_DAYS, Facts, Row
-from screening.report.markup import Markup, figure, table, tag, together
+from screening.page.markup import Markup, figure, table, tag, together
+from screening.page.section import Section, empty
+from screening.page.wording import NOTHING, count, interval, plural, share
+from screening.report.facts import LEAD_DAYS, Facts, Row, why_nothing
 from screening.report.plots import histogram
-from screening.report.section import Section, empty, why_nothing
 from screening.report.timeline import EARLIEST, LATEST, timeline_chart
-from screening.report.wording import NOTHING, count, interval, plural, share
 
 BAND_DAYS = (1, 2, 5)  # of LEAD_DAYS, those shown by days since onset
 EDGE = 30  # days; lead times beyond are drawn at the edge

@@ -1,8 +1,8 @@
 """Everything a report says, asked once: rows of the views, and what the manifests of runs and bundle know."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from importlib import resources
 from typing import Any
 
 import duckdb
@@ -10,9 +10,12 @@ from pydantic import ValidationError
 
 from schemas.bundle import BundleManifest
 from schemas.run import RunManifest
+from screening.analytics.sql_files import read_sql
 from screening.errors import UsageError
-from screening.layout import ResultsLayout
-from screening.runs import list_runs
+from screening.page.markup import Markup
+from screening.page.section import empty
+from screening.results.layout import ResultsLayout
+from screening.results.manifests import list_runs
 from screening.storage import join, read_bytes
 
 REPORT_VIEWS = ("report_scope", "report_participants", "report_ends")
@@ -137,7 +140,7 @@ def _create_views(connection: duckdb.DuckDBPyConnection, options: ReportOptions,
     connection.execute("set variable lead_days_asked = $days", {"days": LEAD_DAYS})
     connection.execute("set variable min_cell = $cell", {"cell": options.smallest_cell})
     for name in (*REPORT_VIEWS, *(VERIFIED_VIEWS if has_reference else ())):
-        connection.execute(resources.files("screening.sql").joinpath(f"{name}.sql").read_text(encoding="utf-8"))
+        connection.execute(read_sql("report", name))
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, query: str, parameters: Row | None = None) -> Rows:
@@ -169,3 +172,27 @@ def _bundle(runs: list[RunManifest], digest: str) -> BundleManifest | None:
         if manifest.digest() == digest:
             return manifest
     return None
+
+
+def why_nothing(facts: Facts, *, reference: bool = True) -> Markup | None:
+    """Return why a section that needs answers (and a reference table) is empty; None where it is not."""
+    if facts.scope is None:
+        return empty("Empty, because nothing was screened yet: the results hold no rows.")
+    if reference and not facts.has_reference:
+        return empty("Empty, because no RT-PCR results were given: write the report with --reference FILE.")
+    return None
+
+
+QUESTIONS = {
+    "covid": "Whole cascade against RT-PCR",
+    "stage_3": "Stage 3 alone against RT-PCR",
+    "gate": "Stage 2 against RT-PCR (the gate)",
+    "pneumonia": "Stage 2 against the radiologist's reading",
+}
+
+
+def area(row: Mapping[str, Any]) -> str:
+    """Return a row of the view `auroc` in words, with DeLong's interval where there is one."""
+    if row["auroc_low"] is None:
+        return f"{row['auroc']:.3f}"
+    return f"{row['auroc']:.3f} ({row['auroc_low']:.3f} to {row['auroc_high']:.3f})"

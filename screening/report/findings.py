@@ -1,12 +1,12 @@
 """What was found, first part: flow, participants, the interval between the tests, 2x2 tables, and what is not known."""
 
-from screening.report.facts import Facts, Row, Rows
+from screening.page.markup import Markup, figure, paragraphs, table, tag, together
+from screening.page.section import PERSON_UNIT, Section, empty, notice
+from screening.page.wording import NOTHING, count, interval, plural, share
+from screening.report.facts import QUESTIONS, Facts, Row, Rows, why_nothing
 from screening.report.flow_chart import flow_chart
-from screening.report.markup import Markup, figure, paragraphs, table, tag, together
 from screening.report.plots import histogram, participants_chart
-from screening.report.section import PERSON_UNIT, Section, empty, notice, why_nothing
 from screening.report.small_cells import shown_count, suppress
-from screening.report.wording import NOTHING, QUESTIONS, count, interval, plural, share
 
 UNITS = {"instance": "radiograph", "study": "study", "patient": "person"}
 EDGE = 30  # days; intervals beyond are drawn at the edge

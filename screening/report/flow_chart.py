@@ -1,9 +1,9 @@
 """The flow of participants as STARD 2015 draws it (item 19): found, refused, judged, and what the reference standard says of the judged."""
 
-from screening.report.charts import BLACK, GREY, rule, svg, text
+from screening.page.charts import BLACK, GREY, rule, svg, text
+from screening.page.markup import Markup, tag
+from screening.page.wording import count, plural
 from screening.report.facts import Row, Rows
-from screening.report.markup import Markup, tag
-from screening.report.wording import count, plural
 
 LINE = 19  # pixels between lines of a box
 ANSWERS = {"pneumonia negative": "Stage 2 negative", "covid negative": "Stage 3 negative", "covid positive": "COVID-19 positive"}

@@ -10,12 +10,12 @@ import numpy as np
 from PIL import Image
 
 from schemas.heatmap import URL_COLUMN, HeatmapKind
-from screening.archive import ObjectReader
+from screening.archive.reader import ObjectReader
 from screening.errors import ImageRefused
-from screening.ingest import ingest
-from screening.ingest_config import IngestConfig
-from screening.layout import ResultsLayout
+from screening.ingest.config import IngestConfig
+from screening.ingest.ingest import ingest
 from screening.report.facts import Row, Rows
+from screening.results.layout import ResultsLayout
 
 SIZE = 256  # pixels a side of a panel
 COLOURS = 96  # of a panel's palette: a quarter of the bytes, and the eye sees no difference

@@ -1,10 +1,10 @@
 """What was done: STARD 2015, items 1 to 18, as far as the results and the manifests know."""
 
 from schemas.reasons import Outcome, Reason
-from screening.report.facts import Facts
-from screening.report.markup import Markup, definition_list, paragraphs, table, tag, together
-from screening.report.section import Section, empty, notice, why_nothing
-from screening.report.wording import NOTHING, count, day, plural, score, share
+from screening.page.markup import Markup, definition_list, paragraphs, table, tag, together
+from screening.page.section import Section, empty, notice
+from screening.page.wording import NOTHING, count, day, plural, score, share
+from screening.report.facts import Facts, why_nothing
 
 STAGES = {"pneumonia": "Stage 2: pneumonia of any kind against normal", "covid": "Stage 3: COVID-19 against other pneumonia"}
 

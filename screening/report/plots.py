@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from screening.report.charts import (
+from screening.page.charts import (
     BLACK,
     BLUE,
     GREEN,
@@ -21,10 +21,10 @@ from screening.report.charts import (
     x_axis,
     y_axis,
 )
-from screening.report.facts import Row, Rows
-from screening.report.markup import Markup, tag
+from screening.page.markup import Markup, tag
+from screening.page.wording import count, interval, share
+from screening.report.facts import QUESTIONS, Row, Rows
 from screening.report.small_cells import shown_count
-from screening.report.wording import QUESTIONS, count, interval, share
 
 SERIES = {  # colour, dash and shape of each question
     "covid": (BLUE, None, "circle"),

@@ -1,7 +1,7 @@
 """Small cells are not shown: three persons of one hospital may be known to whoever reads of them."""
 
+from screening.page.wording import count
 from screening.report.facts import Row, Rows
-from screening.report.wording import count
 
 COUNTS = ("persons", "positive", "negative")
 UNKNOWN = "unknown"  # a category that describes nobody

@@ -1,9 +1,9 @@
 """The timeline: one line a person from symptom onset over the radiograph to RT-PCR confirmation, after the fourth figure of the paper."""
 
-from screening.report.charts import BLACK, BLUE, GREY, ORANGE, Plot, Scale, legend, marker, rule, svg, ticks, x_axis
+from screening.page.charts import BLACK, BLUE, GREY, ORANGE, Plot, Scale, legend, marker, rule, svg, ticks, x_axis
+from screening.page.markup import Markup, tag
+from screening.page.wording import count
 from screening.report.facts import Row, Rows
-from screening.report.markup import Markup, tag
-from screening.report.wording import count
 
 EARLIEST, LATEST = -30, 15  # days from confirmation; marks beyond lie on the edge as hollow ticks
 ROW = 9  # pixels of a person

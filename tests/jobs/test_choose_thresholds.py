@@ -9,8 +9,8 @@ from typer.testing import CliRunner, Result
 
 from jobs.choose_thresholds import command
 from schemas.reference import REFERENCE_SCHEMA
+from screening.bundle.operating_points import load
 from screening.errors import UsageError
-from screening.operating_points import load
 from tests.screening.instance_rows import DIGEST, pneumonia_row, write_instances
 
 app = typer.Typer(add_completion=False)

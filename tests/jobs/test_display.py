@@ -5,7 +5,7 @@ import io
 from rich.console import Console
 
 from jobs.display import RunDisplay, facts
-from screening.progress import Progress
+from screening.run.progress import Progress
 
 
 def progress(planned: int = 512, resumed: int = 0) -> Progress:

@@ -9,8 +9,8 @@ from typer.testing import CliRunner, Result
 
 from jobs.cli import make_app
 from schemas.bundle import OperatingPoint, Preprocessing
-from screening.bundle import verify
-from screening.bundle_networks import NetworkSpec, save_bundle
+from screening.bundle.checks import verify
+from screening.bundle.networks import NetworkSpec, save_bundle
 from screening.errors import BundleError, PromotionRefused, UsageError
 from tests.screening.networks import small_densenet, small_unet
 from tests.train.radiographs import write_radiographs

@@ -9,10 +9,10 @@ from typer.testing import CliRunner
 
 from jobs.manage_bundle import app
 from schemas.bundle import BundleManifest, Calibration, OperatingPoint
-from screening.bundle import verify
-from screening.bundle_networks import NetworkSpec, load_networks, save_bundle
+from screening.bundle.checks import verify
+from screening.bundle.networks import NetworkSpec, load_networks, save_bundle
 from screening.errors import BundleError, UsageError
-from screening.models import build
+from screening.models.build import build
 
 runner = CliRunner()
 

@@ -3,7 +3,7 @@ from typer.testing import CliRunner
 
 from jobs.cli import make_app
 from screening.errors import UsageError
-from screening.roc import Area, AreaDifference
+from screening.metrics import Area, AreaDifference
 from train.forgetting import Sweep
 
 runner = CliRunner()

@@ -11,8 +11,8 @@ import fsspec
 import pytest
 
 from jobs.cli import main
-from screening.analytics import connect
-from screening.random_bundle import save_random_bundle
+from screening.analytics.views import connect
+from screening.benchmark.random_bundle import save_random_bundle
 from tests.archives import phantom_archive, phantom_pixels
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from jobs.run_demo import stage_aurocs
-from screening.analytics import connect
+from screening.analytics.views import connect
 from tests.jobs.test_screen_archive import screening
 
 

@@ -15,11 +15,11 @@ import pyarrow.compute as pc
 import pytest
 
 from schemas.heatmap import URL_COLUMN
-from screening.bundle import load_manifest
-from screening.layout import ResultsLayout, shard_id_of_part
-from screening.random_bundle import save_random_bundle
-from screening.results import list_parts, read_part
-from screening.runs import list_runs
+from screening.benchmark.random_bundle import save_random_bundle
+from screening.bundle.checks import load_manifest
+from screening.results.layout import ResultsLayout, shard_id_of_part
+from screening.results.manifests import list_runs
+from screening.results.parts import list_parts, read_part
 from tests.archives import phantom_archive, phantom_pixels
 
 KILLS = 10

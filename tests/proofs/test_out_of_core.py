@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from screening.analytics_benchmark import generate, time_views
+from screening.benchmark.analytics import generate, time_views
 
 pytestmark = pytest.mark.slow
 

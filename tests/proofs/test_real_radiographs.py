@@ -11,8 +11,8 @@ import fsspec
 import pytest
 
 from schemas.heatmap import URL_COLUMN
-from screening.analytics import connect
-from screening.random_bundle import save_random_bundle
+from screening.analytics.views import connect
+from screening.benchmark.random_bundle import save_random_bundle
 from tests.archives import phantom_pixels
 from tests.real_data import cxr_folder
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from screening.bundle import verify
-from screening.released import RELEASED_BUNDLE
+from screening.bundle.checks import verify
+from screening.bundle.released import RELEASED_BUNDLE
 from tests.real_data import cxr_folder
 from train.evaluation.metrics_file import METRICS_FILE
 

@@ -7,8 +7,9 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from screening.dicom_writer import Coding, StudyAttributes, build_dataset, to_bytes, uid_of, write_dicom
-from screening.phantom import make_phantom
+from screening.dicom.uids import uid_of
+from screening.dicom.writer import Coding, StudyAttributes, build_dataset, to_bytes, write_dicom
+from screening.phantom.radiograph import make_phantom
 
 CODING = Coding(12, windows=((2048.0, 4096.0),))
 PATIENT = {

@@ -10,7 +10,7 @@ import pyarrow.parquet as pq
 from schemas.heatmap import HeatmapKind, member_name
 from schemas.instance import INSTANCE_SCHEMA
 from schemas.reasons import Outcome, Stage
-from screening.layout import ResultsLayout
+from screening.results.layout import ResultsLayout
 from screening.storage import put_atomic
 
 DIGEST = "a" * 64

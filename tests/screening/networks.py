@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from screening.models import DenseNet, UNet
+from screening.models.densenet import DenseNet
+from screening.models.unet import UNet
 
 
 def small_densenet(seed: int = 0, **arguments) -> DenseNet:

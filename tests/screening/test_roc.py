@@ -5,7 +5,7 @@ import pytest
 from scipy.stats import norm
 from sklearn.metrics import roc_auc_score
 
-from screening.roc import clustered_bootstrap, clustered_bootstrap_paired, delong, delong_paired
+from screening.metrics import clustered_bootstrap, clustered_bootstrap_paired, delong, delong_paired
 
 
 def structural_components(positive: np.ndarray, scores: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from screening.phantom import FINDINGS, make_phantom
+from screening.phantom.radiograph import FINDINGS, make_phantom
 
 SIZE = (192, 160)  # rows, columns: not square, so that the padding takes part
 

@@ -3,10 +3,10 @@ import json
 
 import pytest
 
-from screening.architectures import ARCHITECTURE_OF_STAGE
-from screening.bundle_networks import NetworkSpec
+from screening.bundle.networks import NetworkSpec
 from screening.errors import UsageError
-from screening.models import build
+from screening.models.architectures import ARCHITECTURE_OF_STAGE
+from screening.models.build import build
 from train.config import PRESETS, StageConfig, preset
 
 

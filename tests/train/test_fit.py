@@ -9,16 +9,16 @@ import psutil
 import pytest
 
 from schemas.bundle import BundleManifest
-from screening.bundle import verify
-from screening.cascade import Cascade
+from screening.bundle.checks import verify
+from screening.cascade.cascade import Cascade
 from screening.errors import TrainingError, UsageError
+from tests.train.loop.test_events import scalars_of
 from tests.train.radiographs import write_manifest, write_radiographs
-from tests.train.test_events import scalars_of
 from train.config import FitConfig, StageConfig, preset
+from train.data.manifest import read_manifest
 from train.evaluation.evaluate import evaluate
 from train.evaluation.intervals import Resampling
 from train.fit import fit
-from train.manifest import read_manifest
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 

@@ -1,7 +1,7 @@
 import dataclasses
 from pathlib import Path
 
-from screening.bundle_networks import NetworkSpec, load
+from screening.bundle.networks import NetworkSpec, load
 from tests.screening.networks import small_densenet, small_unet
 from train.config import FitConfig, StageConfig, preset
 from train.frozen import Frozen, save_provisional, spec_of, taken_over, weights_to_begin_with

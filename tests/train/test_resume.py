@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from schemas.bundle import Preprocessing
-from screening.bundle import load_manifest
-from screening.bundle_networks import NetworkSpec
+from screening.bundle.checks import load_manifest
+from screening.bundle.networks import NetworkSpec
 from screening.storage import list_files
 from tests.screening.networks import small_unet
 from tests.train.radiographs import write_radiographs

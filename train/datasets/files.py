@@ -5,9 +5,11 @@ import gzip
 import io
 import os
 
-from screening.archive import ObjectReader, scan, split_member, unescape
+from screening.archive.index import scan
+from screening.archive.reader import ObjectReader
+from screening.archive.urls import split_member, unescape
+from screening.dicom.limits import Limits
 from screening.errors import ArchiveError, ImageRefused, TrainingError
-from screening.ingest_config import Limits
 from screening.storage import filesystem_of, url_of
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm")

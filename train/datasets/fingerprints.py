@@ -20,12 +20,12 @@ import numpy as np
 from PIL import Image
 
 from schemas.reasons import Reason
-from screening.archive import ObjectReader
-from screening.dicom import is_dicom, read_dicom
+from screening.archive.reader import ObjectReader
+from screening.dicom.header import is_dicom, read_dicom
 from screening.errors import ImageRefused
-from screening.ingest import ingest
-from screening.ingest_config import IngestConfig
-from screening.preprocess import SIZE, fitted_size
+from screening.ingest.config import IngestConfig
+from screening.ingest.ingest import ingest
+from screening.ingest.preprocess import SIZE, fitted_size
 from train.datasets.rows import age_in_years
 
 WORDS = 4  # 64-bit words of a perceptual hash

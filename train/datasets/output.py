@@ -1,6 +1,6 @@
 """Writes a manifest as CSV, and beside it the account of what is not in it.
 
-NAME.csv            one radiograph a row, as train.manifest reads it
+NAME.csv            one radiograph a row, as train.data.manifest reads it
 NAME.report.json    what went in, counts by split and label, reasons, near-duplicates
 NAME.left-out.csv   every image that is not in the manifest: set, item, reason, detail
 NAME.lung-masks/    masks that the sets have in parts, united
@@ -20,14 +20,15 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from screening.archive import ObjectReader, split_member
+from screening.archive.reader import ObjectReader
+from screening.archive.urls import split_member
+from screening.dicom.limits import Limits
 from screening.errors import ImageRefused, TrainingError, UsageError
-from screening.ingest_config import Limits
 from screening.storage import filesystem_of, is_local, join, put_atomic, url_of
+from train.data.manifest import UNLABELLED
 from train.datasets.assemble import Assembled, SetAccount
 from train.datasets.rows import Row
 from train.datasets.split import RATIOS
-from train.manifest import UNLABELLED
 
 FORMAT = 1  # of the report
 COLUMNS = (

@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 
+from train.data.images import ImageCache
 from train.evaluation.comparison import areas_compared
 from train.evaluation.figures import question_of
 from train.evaluation.intervals import Resampling, area, mean
 from train.evaluation.probe import source_probes
 from train.evaluation.randomisation import randomised
 from train.evaluation.scores import Scores, Traces
-from train.images import ImageCache
 
 STAGES = ("pneumonia", "covid")
 

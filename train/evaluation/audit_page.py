@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from screening.report.markup import Markup, figure, table, tag, together
-from screening.report.section import empty
-from screening.report.wording import NOTHING
+from screening.page.markup import Markup, figure, table, tag, together
+from screening.page.section import empty
+from screening.page.wording import NOTHING
 from train.evaluation.charts import dots_chart
 from train.evaluation.probe import FEWEST_PATIENTS
 from train.evaluation.randomisation import LEVELS, METHODS

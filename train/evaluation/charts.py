@@ -3,9 +3,9 @@
 from typing import Any
 
 from screening.metrics import wilson
-from screening.report.charts import BLUE, GREEN, GREY, VERMILION, Plot, Scale, legend, marker, rule, svg, text, x_axis, y_axis
-from screening.report.markup import Markup, tag
-from screening.report.wording import share
+from screening.page.charts import BLUE, GREEN, GREY, VERMILION, Plot, Scale, legend, marker, rule, svg, text, x_axis, y_axis
+from screening.page.markup import Markup, tag
+from screening.page.wording import share
 from train.evaluation.wording import STAGES
 
 PERCENT = [0, 0.2, 0.4, 0.6, 0.8, 1]

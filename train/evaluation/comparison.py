@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from screening.errors import UsageError
-from screening.roc import clustered_bootstrap_paired, delong_paired
+from screening.metrics import clustered_bootstrap_paired, delong_paired
 from train.evaluation.figures import QUESTIONS, calls_of, question_of
 from train.evaluation.intervals import Resampling, mean
 from train.evaluation.scores import Scores

@@ -8,15 +8,15 @@ from typing import Any
 import polars as pl
 
 from schemas.bundle import BundleManifest
-from screening.bundle import load_manifest, verify
+from screening.bundle.checks import load_manifest, verify
 from screening.errors import UsageError
+from train.data.images import ImageCache, cached
+from train.data.manifest import SPLITS, Manifest, read_manifest
 from train.evaluation.audit import audit
 from train.evaluation.comparison import compared
 from train.evaluation.figures import split_figures
 from train.evaluation.intervals import Resampling
 from train.evaluation.scores import Shown, score_images, score_shown
-from train.images import ImageCache, cached
-from train.manifest import SPLITS, Manifest, read_manifest
 from train.session import training_session
 
 DEFAULT_SPLITS = ("val", "test")
@@ -39,7 +39,7 @@ def evaluate(
 
     Args:
         bundle_url: the bundle that is judged.
-        manifest_url: see train.manifest.read_manifest.
+        manifest_url: see train.data.manifest.read_manifest.
         splits: those to judge on.
         others: bundles that are scored on the same images and compared with it, pair by pair.
         without_lung_mask: also show stages 2 and 3 the whole image, and compare (the paper's Table 3).

@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from train.data.manifest import GROUPS
 from train.evaluation.intervals import Resampling, area, mean, statistic
 from train.evaluation.scores import Scores
-from train.manifest import GROUPS
 from train.stages import STAGES
 
 SMALL_CELL = 10  # figures that rest on fewer images of a class are flagged

@@ -6,8 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from screening.metrics import auroc, wilson
-from screening.roc import BOOTSTRAP_REPLICATES, clustered_bootstrap
+from screening.metrics import BOOTSTRAP_REPLICATES, auroc, clustered_bootstrap, wilson
 
 
 @dataclass(frozen=True)

@@ -3,15 +3,15 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from screening.report import head
-from screening.report.markup import Child, Markup, figure, paragraphs, table, tag, together
-from screening.report.section import Section, empty, notice
-from screening.report.wording import count, score
+from screening.page.head import head
+from screening.page.markup import Child, Markup, figure, paragraphs, table, tag, together
+from screening.page.section import Section, empty, notice
+from screening.page.wording import count, score
+from train.data.manifest import GROUPS
 from train.evaluation.audit_page import audit_section
 from train.evaluation.charts import calibration_chart, roc_chart
 from train.evaluation.figures import RULES, SMALL_CELL
 from train.evaluation.wording import LABELS, STAGES, estimate, gap, proportion
-from train.manifest import GROUPS
 
 _METHODS = """Unit of analysis: the image. Intervals are percentiles of {replicates} bootstrap draws of whole patients (seed
 {seed}). A share of 0 or 1 has Wilson's interval of its patients; an AUROC of 1 has none. Every image goes through stage 3, whatever

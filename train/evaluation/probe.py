@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import torch
 
+from train.data.manifest import GROUPS
 from train.evaluation.intervals import Resampling, statistic
 from train.evaluation.scores import Scores
-from train.manifest import GROUPS
 
 FEWEST_PATIENTS = 3  # a source with fewer is left out: every fold needs one to test on and one to learn from
 FOLDS = 5

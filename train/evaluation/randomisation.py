@@ -15,16 +15,17 @@ import torch.nn.functional as F
 from ray.data.expressions import col
 
 from schemas.bundle import BundleManifest
-from screening.bundle_networks import load_networks
-from screening.guided import GuidedBackpropagation, guided_grad_cam
-from screening.heatmap import class_activation_map, grad_cam, scale_to_peak, scale_to_range
+from screening.bundle.networks import load_networks
+from screening.cascade.guided import GuidedBackpropagation, guided_grad_cam
+from screening.cascade.heatmap import class_activation_map, grad_cam, scale_to_peak, scale_to_range
+from screening.cascade.network_input import network_input
 from screening.metrics import mid_ranks
-from screening.models import DenseNet, build
-from screening.network_input import network_input
+from screening.models.build import build
+from screening.models.densenet import DenseNet
+from train.data.images import ImageCache, pixels_of
+from train.data.inputs import cascade_at, on_cascade_workers
 from train.evaluation.intervals import Resampling, mean
 from train.evaluation.scores import Scores, collected, energy_inside
-from train.images import ImageCache, pixels_of
-from train.inputs import cascade_at, on_cascade_workers
 
 METHODS = {"cam": "stage 2, class activation map", "grad_cam": "stage 3, Grad-CAM", "guided_grad_cam": "stage 3, Guided Grad-CAM"}
 LEVELS = {"head": "head", "head_and_last_block": "head and last dense block"}

@@ -10,14 +10,14 @@ import torch
 import torch.nn.functional as F
 
 from schemas.bundle import BundleManifest
-from screening.bundle import load_manifest
-from screening.cascade import Cascade
-from screening.cascade_result import CascadeResult, Judgement, judgement_of
-from screening.heatmap import resize
+from screening.bundle.checks import load_manifest
+from screening.cascade.cascade import Cascade
+from screening.cascade.heatmap import resize
+from screening.cascade.result import CascadeResult, Judgement, judgement_of
 from screening.metrics import auroc
-from train.images import ImageCache, masks_of, pixels_of
-from train.inputs import cascade_at, on_cascade_workers
-from train.manifest import GROUPS
+from train.data.images import ImageCache, masks_of, pixels_of
+from train.data.inputs import cascade_at, on_cascade_workers
+from train.data.manifest import GROUPS
 from train.stages import STAGES, dice
 
 CARRIED = ("image_id", "patient_id", "label", "source", "view")

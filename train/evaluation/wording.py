@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from screening.report.wording import NOTHING, share
+from screening.page.wording import NOTHING, share
 
 LABELS = {"normal": "normal", "pneumonia": "pneumonia", "covid": "COVID-19", "not judged": "not judged"}
 STAGES = {

@@ -13,10 +13,10 @@ from PIL import Image
 from schemas.heatmap import URL_COLUMN, HeatmapKind, member_name
 from schemas.reasons import Reason
 from schemas.reference import REFERENCE_SCHEMA
-from screening.analytics import connect
-from screening.ingest import ingest
-from screening.ingest_config import IngestConfig
-from screening.results import _zip_bytes
+from screening.analytics.views import connect
+from screening.ingest.config import IngestConfig
+from screening.ingest.ingest import ingest
+from screening.shard.commit import _zip_bytes
 from tests.screening.instance_rows import NIGHT, instance_row, pneumonia_row, refused_row, write_instances
 
 HOSTILE = '<script>alert("1")</script>'

@@ -4,8 +4,8 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from screening.report.charts import Plot, Scale, legend, marker, svg, text, ticks, x_axis, y_axis
-from screening.report.markup import Markup, figure, table, tag, together
+from screening.page.charts import Plot, Scale, legend, marker, svg, text, ticks, x_axis, y_axis
+from screening.page.markup import Markup, figure, table, tag, together
 
 
 def test_a_scale_keeps_values_inside():

@@ -10,10 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from screening.analytics import connect
-from screening.report import ReportOptions, render
+from screening.analytics.views import connect
+from screening.page.wording import count, share
+from screening.report.facts import ReportOptions
 from screening.report.gallery import open_cases
-from screening.report.wording import count, share
+from screening.report.write import render
 from tests.screening.instance_rows import write_instances
 from tests.screening.report.screened import HOSTILE, open_people, reference_of_people, rows_of_people, write_pictures
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from screening.analytics import connect
-from screening.report import render
+from screening.analytics.views import connect
+from screening.report.write import render
 from tests.screening.instance_rows import write_instances
 from tests.screening.report.screened import HOSTILE, reference_of_people, rows_of_people, write_pictures
 from tests.screening.report.test_report import CHARTS

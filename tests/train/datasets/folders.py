@@ -10,8 +10,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from screening.dicom_writer import Coding, StudyAttributes, build_dataset, to_bytes, uid_of
-from screening.phantom import FINDINGS, make_phantom
+from screening.dicom.uids import uid_of
+from screening.dicom.writer import Coding, StudyAttributes, build_dataset, to_bytes
+from screening.phantom.radiograph import FINDINGS, make_phantom
 from train.datasets.duplicates import NEAR_BITS
 from train.datasets.fingerprints import perceptual_hash
 

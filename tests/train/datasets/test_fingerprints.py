@@ -7,7 +7,7 @@ import pytest
 from PIL import Image, ImageOps
 
 from schemas.reasons import Reason
-from screening.ingest_config import IngestConfig
+from screening.ingest.config import IngestConfig
 from tests.train.datasets.folders import dicom, radiograph
 from train.datasets.duplicates import COARSE_BITS, NEAR_BITS
 from train.datasets.fingerprints import WORDS, Fingerprint, fingerprint, fingerprints, perceptual_hash, without_border

@@ -9,15 +9,15 @@ import pytest
 from PIL import Image
 
 from screening.errors import TrainingError, UsageError
-from screening.ingest_config import IngestConfig
+from screening.ingest.config import IngestConfig
 from tests.train.datasets.folders import lung_mask, radiograph, write_cohen, write_image, write_nih, write_table
 from tests.train.datasets.test_assemble import COVID
 from tests.train.datasets.test_tuberculosis import write_montgomery
+from train.data.images import decode_rows
+from train.data.manifest import UNLABELLED, read_manifest
 from train.datasets.assemble import ManifestConfig, assemble
 from train.datasets.output import COLUMNS, image_ids, write_manifest
 from train.datasets.rows import Row
-from train.images import decode_rows
-from train.manifest import UNLABELLED, read_manifest
 from train.stages import STAGES
 
 CONFIG = ManifestConfig(processes=2)

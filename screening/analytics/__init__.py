@@ -1,0 +1,1 @@
+"""The results as SQL views, and the answers made of them."""

@@ -1,0 +1,282 @@
+"""Results as SQL: DuckDB views over the Parquet files of a results folder and the agency's reference table.
+
+Each view is a file in `analytics/sql/`, whose header states its grain. Needs neither torch nor Ray.
+"""
+
+import os
+import re
+import shutil
+import tempfile
+import weakref
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+
+import duckdb
+import pyarrow as pa
+
+from schemas.bundle import DIGEST_LENGTH
+from schemas.columns import description_of, unit_of
+from schemas.heatmap import HEATMAP_SCHEMA
+from schemas.instance import INSTANCE_SCHEMA
+from schemas.reference import REFERENCE_SCHEMA
+from screening.analytics.cases import Cases
+from screening.analytics.linking import LinkRule
+from screening.analytics.reference import as_given, load_reference
+from screening.analytics.sql_files import read_sql
+from screening.errors import ReferenceTableError, UsageError
+from screening.results.database import Resources, open_duckdb
+from screening.storage import join, list_files, read_bytes
+
+# in the order in which they build upon each other
+REFERENCE = ("reference_read", "reference")  # the agency's table and what is used of it
+VIEWS = (
+    *("instance_rows", "bundles", "duplicates", "instances", "heatmaps"),
+    *("tested_radiographs", "reference_cleaning", "reference_reasons"),
+    *("link_rule", "links", "reference_verdicts", "verdicts", "flow"),
+    *("threshold_units", "monitor", "monitor_reasons", "monitor_scores"),
+)
+REFERENCE_VIEWS = (
+    *("judged_units", "judgements", "unlinked_judgements", "group_accuracy", "accuracy", "stage_accuracy", "subgroups", "auroc"),
+    *("gate_loss", "paired_accuracy", "calibration", "brier"),
+    *("lead_time", "lead_time_summary", "lead_time_by_onset", "thresholds", "threshold_pairs", "monitor_accuracy"),
+)
+
+CASE_VIEWS = ("case_rows", "case_instances", "case_tests")  # of files of cases, in the place of a results folder and a reference table
+MACROS = (
+    *("wilson", "likelihood_ratio", "mcnemar", "age_band", "onset_band", "unit_of", "needs_reference", "dates", "words"),
+    "at_prevalence",
+)
+
+COPY_THREADS = 16
+
+_SCHEMAS = {"instance_rows": INSTANCE_SCHEMA, "instances": INSTANCE_SCHEMA, "heatmaps": HEATMAP_SCHEMA, "reference": REFERENCE_SCHEMA}
+
+
+_NAMES = pa.schema([("bundle_digest", pa.string()), ("name", pa.string())])
+
+
+@dataclass(frozen=True)
+class ColumnInfo:
+    """One column of a view, for people."""
+
+    name: str
+    type: str
+    description: str
+    unit: str
+
+
+def connect(
+    results_url: str,
+    reference: str | pa.Table | None = None,
+    *,
+    bundle: str | Sequence[str] | None = None,
+    rule: LinkRule | None = None,
+    groups: Sequence[str] = (),
+    resources: Resources | None = None,
+) -> duckdb.DuckDBPyConnection:
+    """Return an in-memory DuckDB connection with the views of `analytics/sql/` over a results folder.
+
+    reference: URL of a Parquet or CSV file, or a table, with the columns of REFERENCE_SCHEMA, cleaned by `reference_read.sql`; without one
+    `accuracy` and `lead_time` say how to get it.
+    bundle: digest, or its first digits, or several of them; only their rows are seen. Where nothing was written yet the views have no rows.
+    groups: columns of instance rows to make subgroups by, beside those that are always there (the view subgroups).
+    resources: threads, memory and where to put what does not fit.
+    Raises UsageError for an unknown bundle or column, ReferenceTableError for a reference table that cannot be used.
+    """
+    connection = _open(rule or LinkRule(), has_reference=reference is not None, resources=resources)
+    _create_reference(connection, reference)
+    connection.register("bundle_names", pa.table({"bundle_digest": [], "name": []}, _NAMES))
+    parts = _parts(results_url, [bundle] if isinstance(bundle, str) else bundle)
+    if parts:
+        connection.execute("set variable instance_files = $parts", {"parts": _local_paths(parts, connection)})
+    else:
+        connection.register("instance_rows", INSTANCE_SCHEMA.empty_table())
+    _create(connection, VIEWS if parts else VIEWS[1:])
+    keep(connection, "bundles")  # few, which the planner cannot tell from a view: it would build its hash tables of the other side
+    if reference is not None:
+        keep(connection, "duplicates", "tested_radiographs")
+    _group_by(connection, groups, ("instances",))
+    _create(connection, REFERENCE_VIEWS)
+    return connection
+
+
+def connect_cases(
+    cases: Sequence[Cases],
+    reference: str | pa.Table | None = None,
+    *,
+    threshold: float | None = None,
+    rule: LinkRule | None = None,
+    groups: Sequence[str] = (),
+) -> duckdb.DuckDBPyConnection:
+    """Return a connection with the same views over files of cases: each file stands where a bundle does.
+
+    reference: as in `connect`; then the files' own labels must be absent. threshold: in the unit of the scores, for rows without a call.
+    groups: columns of the files, or of instance rows, to make subgroups by.
+    Raises UsageError where two files are the same or both kinds of reference are given, ReferenceTableError for cells that mean nothing.
+    """
+    labelled = any("label" in file.mapping for file in cases)
+    if labelled and reference is not None:
+        raise UsageError("the cases have labels of their own: leave out the reference table, or the label column")
+    if len({file.digest for file in cases}) < len(cases):
+        raise UsageError("one file of cases was given twice")
+    connection = _open(rule or LinkRule(), has_reference=labelled or reference is not None)
+    connection.register("case_texts", pa.concat_tables([file.texts for file in cases], promote_options="permissive"))
+    connection.register("bundle_names", pa.table([[file.digest for file in cases], [file.name for file in cases]], schema=_NAMES))
+    connection.register("no_instances", INSTANCE_SCHEMA.empty_table())
+    connection.execute("set variable call_threshold = $threshold", {"threshold": threshold})
+    _create(connection, CASE_VIEWS)
+    _check_cells(connection, cases)
+    connection.execute("create table instance_rows as from case_instances")
+    _create_reference(connection, reference)
+    if labelled:
+        connection.execute("drop view reference; create view reference as from case_tests")
+    _create(connection, VIEWS[1:])
+    connection.register("case_columns", pa.concat_tables([file.given for file in cases], promote_options="permissive"))
+    _group_by(connection, groups, ("case_columns", "instances"))
+    _create(connection, REFERENCE_VIEWS)
+    return connection
+
+
+def read_reference(reference: pa.Table) -> pa.Table:
+    """Return the view reference_read of a reference table: its cells as given and as read, row by row in its order."""
+    with _open(LinkRule(), has_reference=True) as connection:
+        _create_reference(connection, reference)
+        return connection.table("reference_read").order("row_number").to_arrow_table()
+
+
+def list_views() -> dict[str, str]:
+    """Return the name of each view and its grain."""
+    return {name: _grain(name) for name in (*REFERENCE, *VIEWS, *REFERENCE_VIEWS)}
+
+
+def describe(connection: duckdb.DuckDBPyConnection, view: str) -> list[ColumnInfo]:
+    """Return the columns of a view with what they mean. Raises UsageError where there is no such view."""
+    if view not in list_views():
+        raise UsageError(f"no view {view}: there are {', '.join(sorted(list_views()))}")
+    found = {field.name: (description_of(field), unit_of(field)) for field in _SCHEMAS.get(view, ())}
+    if view != "reference":
+        found |= {name: (text, "") for name, text in _column_comments(view).items()}
+    columns = connection.execute(
+        "select column_name, data_type from duckdb_columns() where table_name = $view order by column_index", {"view": view}
+    ).fetchall()
+    return [ColumnInfo(name, type.lower(), *found.get(name, ("", ""))) for name, type in columns]
+
+
+def _open(rule: LinkRule, has_reference: bool, resources: Resources | None = None) -> duckdb.DuckDBPyConnection:
+    """Return a connection with the macros and the variables that every view needs."""
+    connection = open_duckdb(resources=resources)
+    for name, value in {**rule.variables(), "has_reference": has_reference}.items():
+        connection.execute(f"set variable {name} = $value", {"value": value})
+    _create(connection, MACROS)
+    return connection
+
+
+def _create(connection: duckdb.DuckDBPyConnection, *names: Sequence[str]) -> None:
+    for name in chain(*names):
+        connection.execute(_sql(name))
+
+
+def keep(connection: duckdb.DuckDBPyConnection, *views: str) -> None:
+    """Work out views once, as tables of their names: for those that many answers rest on, and that are small beside what they come from."""
+    for view in views:
+        connection.execute(f"create table kept as from {view}; drop view {view}; alter table kept rename to {view}")
+
+
+def _group_by(connection: duckdb.DuckDBPyConnection, columns: Sequence[str], tables: Sequence[str]) -> None:
+    """Create the view group_values: one row per instance row and column asked for. Raises UsageError where no table has a column."""
+    connection.execute("create table no_groups (bundle_digest varchar, object_id varchar, subgroup varchar, subgroup_value varchar)")
+    values = connection.table("no_groups")
+    for column in columns:
+        table = next((name for name in tables if column in connection.table(name).columns), None)
+        if table is None:
+            known = ", ".join(dict.fromkeys(chain.from_iterable(connection.table(name).columns for name in tables)))
+            raise UsageError(f"--group {column}: there is no such column, but {known}")
+        value = duckdb.ColumnExpression(column).cast(duckdb.sqltypes.VARCHAR)
+        values = values.union(
+            connection.table(table).select(
+                "bundle_digest", "object_id", duckdb.ConstantExpression(column).alias("subgroup"), value.alias("subgroup_value")
+            )
+        )
+    values.create_view("group_values")
+
+
+def _check_cells(connection: duckdb.DuckDBPyConnection, cases: Sequence[Cases]) -> None:
+    """Raise ReferenceTableError naming the columns with cells that mean nothing, and the first row of each."""
+    for file in cases:
+        wrong = connection.execute(
+            "select unnest(unread) as ours, count(*), min(case_row) from case_rows where bundle_digest = $digest "
+            "group by ours order by ours",
+            {"digest": file.digest},
+        ).fetchall()
+        if wrong:
+            cells = "; ".join(f"{file.mapping[ours]} in {count} rows, first in row {row}" for ours, count, row in wrong)
+            raise ReferenceTableError(f"{file.name}: cells that mean nothing here: {cells}. Write dates as YYYY-MM-DD, calls as 1 and 0")
+
+
+def _create_reference(connection: duckdb.DuckDBPyConnection, reference: str | pa.Table | None) -> None:
+    """Read the reference table, no rows where none is given. Raises ReferenceTableError where it has rows of which none can be used."""
+    if reference is None:
+        given = as_given(REFERENCE_SCHEMA.empty_table())
+    else:
+        given = load_reference(reference) if isinstance(reference, str) else as_given(reference)
+    connection.register("reference_given", given)
+    _create(connection, REFERENCE)
+    connection.unregister("reference_given")
+    if len(given) and not connection.sql("select 1 from reference limit 1").fetchall():
+        ((why,),) = connection.sql("select mode(left_out || coalesce(', ' || result_reason, '')) from reference_read").fetchall()
+        raise ReferenceTableError(
+            f"{reference if isinstance(reference, str) else 'the reference table'}: none of its {len(given)} rows can be used, mostly for "
+            f"{why}. Every test needs patient_pseudonym, and result as positive, negative or indeterminate"
+        )
+
+
+def _parts(results_url: str, bundles: Sequence[str] | None) -> list[str]:
+    """Return the URLs of the committed parts, of some bundles where given."""
+    parts = list_files(join(results_url, "instances"), ".parquet")
+    if not bundles:
+        return parts
+    chosen: dict[str, None] = {}
+    for bundle in bundles:
+        of_bundle = [part for part in parts if f"/bundle={bundle[:DIGEST_LENGTH]}" in part]
+        if not of_bundle:
+            known = sorted({match[1] for part in parts if (match := re.search(r"/bundle=([0-9a-f]+)/", part))})
+            raise UsageError(f"{results_url} has no rows of bundle {bundle}: there are {', '.join(known) or 'none'}")
+        chosen |= dict.fromkeys(of_bundle)
+    return list(chosen)
+
+
+def _local_paths(parts: list[str], connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """Return local paths of the parts; those of other stores are copied to temporary disk, for as long as the connection lives.
+
+    DuckDB through fsspec asks a store some twelve times for each part and scan; here each part is one request, once.
+    """
+    if all(part.startswith("file://") for part in parts):
+        return [part.removeprefix("file://") for part in parts]
+    folder = tempfile.mkdtemp(prefix="screening-sql-")
+    weakref.finalize(connection, shutil.rmtree, folder, ignore_errors=True)
+    paths = [os.path.join(folder, f"{number}.parquet") for number in range(len(parts))]
+    with ThreadPoolExecutor(COPY_THREADS) as pool:
+        list(pool.map(_copy, parts, paths))
+    return paths
+
+
+def _copy(url: str, path: str) -> None:
+    Path(path).write_bytes(read_bytes(url))
+
+
+def _sql(name: str) -> str:
+    return read_sql("analytics", name)
+
+
+def _grain(view: str) -> str:
+    match = re.search(r"^-- grain: (.*)$", _sql(view), re.MULTILINE)
+    assert match is not None, f"{view}.sql states no grain"
+    return match[1]
+
+
+def _column_comments(view: str) -> dict[str, str]:
+    """Return the descriptions that the header of a view's file gives, lines of `--   name  description`."""
+    return dict(re.findall(r"^--   (\w+)  +(.*)$", _sql(view), re.MULTILINE))

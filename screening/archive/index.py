@@ -1,0 +1,115 @@
+"""The archive: every object under a URL as a row of the index, and the bytes of any row.
+
+Listed is every regular file or object under the URL, hidden ones too, except names that begin with `.tmp-` (half-written files of this
+software), empty S3 keys that end in `/` (folders), and sockets, pipes and devices. A zip or tar file gives one row per member instead of
+its own; a damaged one gives the members that can be found and itself, so that nothing is lost.
+
+An object's URL opens in fsspec as it is, unless its name holds `::`, which fsspec cannot express: see `escape`.
+"""
+
+import hashlib
+import os
+from collections.abc import Iterator
+from itertools import islice
+
+import fsspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
+
+from schemas.index import INDEX_SCHEMA
+from screening import storage
+from screening.archive import listing
+from screening.archive.containers import kind_of, list_members
+from screening.archive.listing import Found
+from screening.archive.urls import escape
+from screening.errors import ArchiveError, UsageError
+
+BATCH_ROWS = 8192
+
+_STORE_ERRORS = (OSError, BotoCoreError, ClientError)
+
+
+def scan(archive_url: str, *, limit: int | None = None) -> Iterator[pa.Table]:
+    """Yield the index of an archive in batches of INDEX_SCHEMA, always in the same order, at most `limit` rows in all.
+
+    The archive is a folder under any fsspec URL, or one file. Raises ArchiveError when it cannot be listed or holds nothing.
+    """
+    if limit is not None and limit < 1:
+        raise UsageError(f"a limit of {limit} rows: give 1 or more")
+    rows = islice(_rows(archive_url), limit)
+    while batch := list(islice(rows, BATCH_ROWS)):
+        yield pa.Table.from_pylist(batch, INDEX_SCHEMA)
+
+
+def write_index(archive_url: str, output_url: str, *, limit: int | None = None) -> int:
+    """Write the index of an archive as one Parquet file of INDEX_SCHEMA and return its rows."""
+    buffer = pa.BufferOutputStream()
+    rows = 0
+    with pq.ParquetWriter(buffer, INDEX_SCHEMA, compression="zstd") as writer:
+        for table in scan(archive_url, limit=limit):
+            writer.write_table(table)
+            rows += table.num_rows
+    storage.put_atomic(output_url, buffer.getvalue().to_pybytes())
+    return rows
+
+
+def object_id_of(object_url: str, object_bytes: int, object_etag: str) -> str:
+    """Return the key of an object, 32 hex digits: another one as soon as the object has moved or changed."""
+    return hashlib.sha256(f"{object_url}\0{object_bytes}\0{object_etag}".encode()).hexdigest()[:32]
+
+
+def check_apart(archive_url: str, results_url: str) -> None:
+    """Raise UsageError when results would be written into the archive, where the next run would find and index them."""
+    (archive_fs, archive), (results_fs, results) = storage.filesystem_of(archive_url), storage.filesystem_of(results_url)
+    if storage.is_local(archive_fs) and storage.is_local(results_fs):
+        archive, results = os.path.realpath(archive), os.path.realpath(results)
+    if type(archive_fs) is type(results_fs) and f"{results}/".startswith(f"{archive.rstrip('/')}/"):
+        raise UsageError(f"the results {results_url} lie inside the archive {archive_url}: give a folder outside it")
+
+
+def _rows(archive_url: str) -> Iterator[dict[str, object]]:
+    if "::" in archive_url and storage.split_url(archive_url)[0] not in ("file", "s3", "memory"):
+        raise UsageError(f"{archive_url} is a chained URL: name the folder or the container itself")
+    empty = True
+    try:
+        fs, path = storage.filesystem_of(archive_url)
+        for found in listing.objects(fs, path, archive_url):
+            empty = False
+            yield from _rows_of(fs, found)
+    except (*_STORE_ERRORS, ValueError, ImportError) as error:
+        raise ArchiveError(_explain(archive_url, error)) from error
+    if empty:
+        raise ArchiveError(f"the archive {archive_url} is empty: check the path, and that the images have been copied")
+
+
+def _rows_of(fs: fsspec.AbstractFileSystem, found: Found) -> Iterator[dict[str, object]]:
+    """Yield the row of an object, or the rows of a container's members."""
+    kind = kind_of(found.path)
+    if kind is None:
+        yield _row(escape(found.url), found.bytes, found.etag, found)
+        return
+    try:
+        members, damage = list_members(fs, found.path)
+    except _STORE_ERRORS as error:
+        members, damage = [], error
+    for member in members:
+        yield _row(f"{kind}://{escape(member.name)}::{escape(found.url)}", member.bytes, f"{found.etag}-{member.etag}", found)
+    if damage is not None:
+        yield _row(escape(found.url), found.bytes, found.etag, found)
+
+
+def _row(url: str, size: int, etag: str, found: Found) -> dict[str, object]:
+    object_id = object_id_of(url, size, etag)
+    return {"object_id": object_id, "object_url": url, "object_bytes": size, "object_etag": etag, "object_modified": found.modified}
+
+
+def _explain(archive_url: str, error: Exception) -> str:
+    """Return what a clerk can do about an archive that cannot be listed."""
+    if isinstance(error, FileNotFoundError):
+        return f"no such folder, file or bucket: {archive_url}. Check the spelling; relative paths start at {os.getcwd()}"
+    if isinstance(error, PermissionError):
+        return f"no permission to list {archive_url} ({error}). On S3 the key needs s3:ListBucket and s3:GetObject"
+    if isinstance(error, NoCredentialsError):
+        return f"no credentials for {archive_url}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
+    return f"the archive {archive_url} cannot be listed: {error}"

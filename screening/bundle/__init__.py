@@ -1,0 +1,1 @@
+"""Bundles: checked without torch, loaded and written with it."""

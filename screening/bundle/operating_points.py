@@ -1,0 +1,37 @@
+"""Operating points in a file of their own: thresholds chosen after training, on an agency's own people, for one bundle and no other.
+
+A new bundle has other scores: the best threshold of one product moved from 40 to 47 to 20 over three versions at the same AUROC. So the
+file holds the digest of its bundle, and `check` refuses any other.
+"""
+
+from pydantic import ValidationError
+
+from schemas.bundle import DIGEST_LENGTH, OperatingPoint
+from schemas.operating_points import OperatingPoints
+from screening.errors import UsageError
+from screening.storage import put_atomic, read_bytes
+
+
+def save(url: str, points: OperatingPoints) -> None:
+    """Write the points as JSON, for `screening run --operating-points`."""
+    put_atomic(url, points.model_dump_json(indent=2).encode())
+
+
+def load(url: str) -> OperatingPoints:
+    """Return the points of a file. Raises UsageError where there is none, or where it is not one of these."""
+    try:
+        return OperatingPoints.model_validate_json(read_bytes(url))
+    except FileNotFoundError:
+        raise UsageError(f"{url} does not exist: `screening thresholds --save` writes one") from None
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"])) or "file"
+        raise UsageError(f"{url} holds no operating points ({where}: {first['msg']}): `screening thresholds --save` writes them") from None
+
+
+def check(points: OperatingPoints, bundle_digest: str) -> dict[str, OperatingPoint]:
+    """Return stage → operating point for the bundle with this digest (64 hex digits); raises UsageError for any other bundle."""
+    if points.bundle_digest != bundle_digest:
+        ours, theirs = points.bundle_digest[:DIGEST_LENGTH], bundle_digest[:DIGEST_LENGTH]
+        raise UsageError(f"these operating points are for bundle {ours}, not {theirs}: scores of two bundles differ, so choose them anew")
+    return dict(points.points)

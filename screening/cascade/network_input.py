@@ -1,0 +1,43 @@
+"""From 8-bit pixels to what a network sees. Training and inference both call this, so that they see the same."""
+
+import torch
+import torch.nn.functional as F
+
+from schemas.bundle import Preprocessing
+from screening.cascade.heatmap import resize
+
+
+def network_input(
+    pixels: torch.Tensor,
+    preprocessing: Preprocessing,
+    input_size: int,
+    lung_mask: torch.Tensor | None = None,
+    heatmap: torch.Tensor | None = None,
+) -> torch.Tensor:
+    """Return the input of one stage, (B, 1, input_size, input_size) float32, in channels-last memory format.
+
+    Stage 1 gives neither mask nor heatmap, stage 2 the mask, stage 3 the mask and H² (Eq. 3: x ⊙ H²). Both are applied after the
+    mean is subtracted: zero then means mid-grey, which is also what the convolutions pad with, so that erased and faded pixels carry no
+    signal. Before it, erased lung would look like air and a faded consolidation like healthy lung.
+
+    Args:
+        pixels: (B, 1, 512, 512) uint8, on any device.
+        preprocessing: the bundle's.
+        input_size: pixels a side at which the stage runs.
+        lung_mask: (B, m, m) bool, true inside the lungs; resized to the nearest pixel.
+        heatmap: H², (B, h, w) float in [0, 1]; resized bilinearly.
+    """
+    x = pixels.float() / 255
+    if x.shape[-1] != input_size:
+        x = F.interpolate(x, size=(input_size, input_size), mode="bilinear", antialias=True, align_corners=False)
+    x = x.sub_(preprocessing.mean).div_(preprocessing.std)
+    if lung_mask is not None:
+        x *= F.interpolate(lung_mask[:, None].float(), size=(input_size, input_size), mode="nearest-exact")
+    if heatmap is not None:
+        x *= resize(heatmap.float(), input_size)
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+def lung_mask_of(logits: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
+    """Return the lung mask (B, S, S) bool of stage 1's logits (B, 1, S, S): true where the score reaches the bundle's threshold."""
+    return torch.sigmoid(logits[:, 0].float()) >= preprocessing.mask_threshold

@@ -1,0 +1,1 @@
+"""From the bytes of one file to pixels and columns, or to a refusal with its reason."""

@@ -1,0 +1,230 @@
+"""The same `ingest` in a child process, because a C decoder that meets a hostile file may hang, or take its process with it.
+
+The file travels through shared memory, the answer through a pipe as a pickle that our own child wrote. The key of the pseudonyms travels
+through the pipe too: arguments and environment of a process can be read by others.
+"""
+
+import contextlib
+import ctypes
+import mmap
+import os
+import pickle
+import resource
+import select
+import signal
+import struct
+import subprocess
+import sys
+import threading
+import time
+from types import TracebackType
+
+from schemas.reasons import Reason
+from screening.errors import ImageRefused, ScreeningError
+from screening.ingest.config import IngestConfig
+from screening.ingest.ingest import Ingested, ingest
+from screening.privacy import Pseudonymizer
+
+START_SECONDS = 120.0  # for a child to import its decoders, on a machine that does much else
+_ORPHAN_GRACE_SECONDS = 5.0
+_LENGTH = struct.Struct("<Q")
+_PR_SET_PDEATHSIG = 1
+_ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+
+
+class _Gone(Exception):
+    """The child closed its pipe."""
+
+
+class _Late(Exception):
+    """The child did not answer in time."""
+
+
+class DecodeSandbox:
+    """Runs `ingest` in a child process with a time limit per image and a memory limit; replaces the child when it dies.
+
+    `seconds` is wall-clock time per image; `memory_bytes` limits the child's address space, of which numpy and the decoders take about
+    half a gigabyte. Use as a context manager: leaving it ends the child, as dropping it does. Threads may share one; they take turns.
+    """
+
+    def __init__(self, config: IngestConfig, pseudonymizer: Pseudonymizer | None, seconds: float, memory_bytes: int):
+        self.config, self.pseudonymizer = config, pseudonymizer
+        self.seconds, self.memory_bytes = seconds, memory_bytes
+        self._lock = threading.Lock()
+        self._child: subprocess.Popen[bytes] | None = None
+        self._file = os.memfd_create("image", os.MFD_CLOEXEC)
+
+    def __enter__(self) -> "DecodeSandbox":
+        with self._lock:
+            self._start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        self.close()
+
+    @property
+    def pid(self) -> int | None:
+        """The process id of the child, or None while there is none."""
+        return self._child.pid if self._child else None
+
+    def close(self) -> None:
+        """End the child."""
+        with self._lock:
+            self._kill()
+            if self._file >= 0:
+                os.close(self._file)
+                self._file = -1
+
+    def ingest(self, data: bytes | memoryview) -> Ingested:
+        """Return what `screening.ingest.ingest` returns, or a refusal DECODE_TIMEOUT or DECODER_DIED. Raises ScreeningError where no
+        child can be started at all."""
+        if len(data) > self.config.limits.max_bytes:
+            return Ingested(refusal=ImageRefused(Reason.TOO_LARGE, f"{len(data)} bytes, more than {self.config.limits.max_bytes}"))
+        with self._lock:
+            if self._child is None or self._child.poll() is not None:  # died while idle: not this image's doing
+                self._start()
+            try:
+                self._write(data)
+                return pickle.loads(self._read(time.monotonic() + self.seconds))
+            except _Late:
+                self._kill()
+                return Ingested(refusal=ImageRefused(Reason.DECODE_TIMEOUT, f"decoding took longer than {self.seconds:g} s"))
+            except (_Gone, BrokenPipeError):
+                self._kill()
+                return Ingested(refusal=ImageRefused(Reason.DECODER_DIED, "the decoder process ended while decoding this file"))
+
+    def _start(self) -> None:
+        """Start a child and wait until it is ready. Raises ScreeningError."""
+        self._kill()
+        environment = {**os.environ, **_ONE_THREAD, "PYTHONPATH": os.pathsep.join(filter(None, sys.path))}
+        command = [sys.executable, "-P", "-m", "screening.ingest.sandbox", str(self._file)]
+        pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+        self._child = subprocess.Popen(command, env=environment, pass_fds=(self._file,), bufsize=0, **pipes)
+        # the kernel ends the child together with the thread that started it: right only for the thread that lives as long as the process
+        tied = os.getpid() if threading.current_thread() is threading.main_thread() else 0
+        settings = pickle.dumps((self.config, self.pseudonymizer, self.seconds, self.memory_bytes, tied))
+        try:
+            self._send(_LENGTH.pack(len(settings)) + settings)
+            self._read(time.monotonic() + START_SECONDS)
+        except (_Gone, _Late, BrokenPipeError):
+            self._kill()
+            raise ScreeningError("the decoder process does not start; check its memory limit and the installation") from None
+
+    def _write(self, data: bytes | memoryview) -> None:
+        os.ftruncate(self._file, len(data))
+        view, at = memoryview(data), 0
+        while at < len(view):
+            at += os.pwrite(self._file, view[at:], at)
+        self._send(_LENGTH.pack(len(view)))
+
+    def _send(self, message: bytes) -> None:
+        at = 0
+        while at < len(message):
+            at += self._child.stdin.write(message[at:])
+
+    def _read(self, deadline: float) -> bytes:
+        (length,) = _LENGTH.unpack(self._read_exactly(_LENGTH.size, deadline))
+        return self._read_exactly(length, deadline)
+
+    def _read_exactly(self, count: int, deadline: float) -> bytes:
+        """Return `count` bytes of the child's answer. Raises _Late, _Gone."""
+        received = bytearray()
+        poll = select.poll()
+        poll.register(self._child.stdout, select.POLLIN)
+        while len(received) < count:
+            if not poll.poll(max(0.0, deadline - time.monotonic()) * 1000):
+                raise _Late
+            part = os.read(self._child.stdout.fileno(), count - len(received))
+            if not part:
+                raise _Gone
+            received += part
+        return bytes(received)
+
+    def _kill(self) -> None:
+        child, self._child = self._child, None
+        if child is None:
+            return
+        child.kill()
+        child.wait()  # no zombie stays
+        for pipe in (child.stdin, child.stdout):
+            with contextlib.suppress(OSError):
+                pipe.close()
+
+
+def main() -> None:
+    """Serve ingest to the parent until it closes our standard input. Run as `python -m screening.ingest.sandbox FD`."""
+    shared = int(sys.argv[1])
+    questions, answers = os.dup(0), os.dup(1)
+    silence = os.open(os.devnull, os.O_RDWR)
+    for standard in (0, 1, 2):  # whatever a decoder prints must not get into the answers
+        os.dup2(silence, standard)
+    config, pseudonymizer, seconds, memory_bytes, parent = pickle.loads(_question(questions))
+    if parent:
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the line above
+            return
+    resource.setrlimit(resource.RLIMIT_AS, (memory_bytes, memory_bytes))
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    _warm_up()
+    _answer(answers, b"ready")
+    while (header := _read(questions, _LENGTH.size)) is not None:
+        # an orphan that hangs ends itself: the default action of SIGALRM needs no Python to run
+        signal.setitimer(signal.ITIMER_REAL, 2 * seconds + _ORPHAN_GRACE_SECONDS)
+        found = _ingest_shared(shared, _LENGTH.unpack(header)[0], config, pseudonymizer)
+        _answer(answers, pickle.dumps(found, pickle.HIGHEST_PROTOCOL))
+        signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def _ingest_shared(shared: int, length: int, config: IngestConfig, pseudonymizer: Pseudonymizer | None) -> Ingested:
+    if length == 0:
+        return ingest(b"", config, pseudonymizer)
+    mapped = mmap.mmap(shared, length, prot=mmap.PROT_READ)
+    try:
+        return ingest(memoryview(mapped), config, pseudonymizer)
+    except Exception as error:  # a bug of ours must cost one row, not the child; the row says which
+        return Ingested(refusal=ImageRefused(Reason.INTERNAL_ERROR, f"{type(error).__name__} while decoding"))
+    finally:
+        with contextlib.suppress(BufferError):  # still referred to by a traceback: unmapped when that goes
+            mapped.close()
+
+
+def _warm_up() -> None:
+    """Load the decoders now, so that the first image has all of its time."""
+    import imagecodecs
+    from PIL import Image
+
+    Image.init()
+    for codec in ("jpeg8_decode", "jpegls_decode", "dicomrle_decode"):
+        getattr(imagecodecs, codec)
+
+
+def _question(pipe: int) -> bytes:
+    header = _read(pipe, _LENGTH.size)
+    body = _read(pipe, _LENGTH.unpack(header)[0]) if header else None
+    if body is None:
+        sys.exit(0)
+    return body
+
+
+def _read(pipe: int, count: int) -> bytes | None:
+    """Return `count` bytes, or None where the parent is gone."""
+    received = b""
+    while len(received) < count:
+        part = os.read(pipe, count - len(received))
+        if not part:
+            return None
+        received += part
+    return received
+
+
+def _answer(pipe: int, message: bytes) -> None:
+    view = memoryview(_LENGTH.pack(len(message)) + message)
+    while view:
+        view = view[os.write(pipe, view) :]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""Synthetic radiographs with a known answer, and archives of them."""

@@ -1,0 +1,1 @@
+"""The results folder: its names, parts and manifests, and DuckDB over them."""

@@ -1,0 +1,54 @@
+"""Where everything lies inside a results folder: one place knows the names."""
+
+from dataclasses import dataclass
+from datetime import date
+
+from schemas.bundle import DIGEST_LENGTH
+
+
+@dataclass(frozen=True)
+class ResultsLayout:
+    """Names under one results URL, which any fsspec filesystem can hold."""
+
+    root: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "root", self.root.rstrip("/"))
+
+    @property
+    def runs(self) -> str:
+        """Folder of all runs."""
+        return f"{self.root}/runs"
+
+    def manifest(self, run_id: str) -> str:
+        """What was asked of a run, with what, and what came of it (JSON)."""
+        return f"{self.runs}/{run_id}/manifest.json"
+
+    def index(self, run_id: str) -> str:
+        """The archive as the run found it (INDEX_SCHEMA)."""
+        return f"{self.runs}/{run_id}/index.parquet"
+
+    def plan(self, run_id: str) -> str:
+        """The rows that the run answers, one row group a shard (PLAN_SCHEMA)."""
+        return f"{self.runs}/{run_id}/plan.parquet"
+
+    def instances(self, bundle_digest: str) -> str:
+        """Folder of every committed part of one bundle."""
+        return f"{self.root}/instances/bundle={bundle_digest[:DIGEST_LENGTH]}"
+
+    def heatmap_folder(self, bundle_digest: str) -> str:
+        """Folder of every heatmap zip of one bundle."""
+        return f"{self.root}/heatmaps/bundle={bundle_digest[:DIGEST_LENGTH]}"
+
+    def part(self, bundle_digest: str, screen_date: date, shard_id: str) -> str:
+        """The Parquet file whose existence commits a shard (INSTANCE_SCHEMA)."""
+        return f"{self.instances(bundle_digest)}/screen_date={screen_date.isoformat()}/part-{shard_id}.parquet"
+
+    def heatmaps(self, bundle_digest: str, screen_date: date, shard_id: str) -> str:
+        """The zip file with a shard's heatmaps."""
+        return f"{self.heatmap_folder(bundle_digest)}/screen_date={screen_date.isoformat()}/{shard_id}.zip"
+
+
+def shard_id_of_part(url: str) -> str:
+    """Return the shard that a part's URL or path names."""
+    return url.rsplit("/", 1)[-1].removeprefix("part-").removesuffix(".parquet")

@@ -1,0 +1,62 @@
+"""Bring every shard of a plan to its commit, and find the images that kill their workers."""
+
+import dataclasses
+
+from screening.errors import ResultsError, ScreeningError
+from screening.results.parts import committed_shards
+from screening.run.pipeline import Work, execute
+from screening.run.plan import PlannedShard, PlanReader
+from screening.run.progress import Progress, ShowProgress
+
+
+def answer(work: Work, shards: list[PlannedShard], run_id: str, show: ShowProgress, *, again: bool = False) -> Progress:
+    """Bring every shard to its commit and return what was counted; raises ScreeningError where one resists.
+
+    Shards that are missing after the first pass are probed one row a task. A row that still kills its worker is quarantined: the last
+    pass makes it a failed row and never touches it again.
+
+    Args:
+        again: do committed shards once more (a redrive).
+    """
+    done = set() if again else committed_shards(work.layout, work.bundle_digest)
+    missing = [shard for shard in shards if shard.shard_id not in done]
+    planned = sum(shard.rows for shard in shards)
+    progress = Progress(run_id, planned, resumed=planned - sum(shard.rows for shard in missing))
+    show(progress)
+    missing = _pass(work, missing, progress, show)
+    if missing:
+        progress.note = f"{len(missing)} shards lost their worker: looking for the image, one row a task"
+        show(progress)
+        work = dataclasses.replace(work, quarantined=_find_killers(work, missing))
+        missing = _pass(work, missing, progress, show)
+    if missing:
+        raise ResultsError(
+            f"{len(missing)} shards could not be committed, the first is {missing[0].shard_id}; see Ray's logs, then run again"
+        )
+    progress.note = ""
+    show(progress)
+    return progress
+
+
+def _pass(work: Work, shards: list[PlannedShard], progress: Progress, show: ShowProgress) -> list[PlannedShard]:
+    """Run shards through the pipeline and return those that did not come through."""
+    came_through = set()
+    for summary in execute(work, shards):
+        came_through.add(summary["shard_id"])
+        progress.add(summary)
+        show(progress)
+        progress.stop_if_the_store_is_down(work.config.max_failed_fraction)
+    return [shard for shard in shards if shard.shard_id not in came_through]
+
+
+def _find_killers(work: Work, shards: list[PlannedShard]) -> dict[str, str]:
+    """Return object_id → detail of the rows of `shards` that do not survive even alone."""
+    reader = PlanReader(work.plan_url)
+    suspects = {object_id for shard in shards for object_id in reader.read(shard).column("object_id").to_pylist()}
+    probe = dataclasses.replace(work, commit=False)
+    survivors = {object_id for summary in execute(probe, shards, rows_apart=True) for object_id in summary["object_ids"]}
+    if not survivors and len(suspects) > 1:
+        raise ScreeningError(
+            f"none of {len(suspects)} images came through the pipeline, not even alone: the workers fail, not the images; see Ray's logs"
+        )
+    return dict.fromkeys(suspects - survivors, "the worker process died on this image, also when it had no other")

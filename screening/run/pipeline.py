@@ -1,0 +1,262 @@
+"""The Ray Data pipeline: planned shards → CPU decode tasks → a pool of cascade actors → writer tasks → one summary a shard.
+
+A block is a shard all the way: the tasks before and after the actors have other resources than they have, for Ray fuses equal ones into
+one process. Back-pressure between the operators is Ray Data's; what a run holds at once is bounded by `BLOCKS_IN_FLIGHT` and
+`_shards_held`, whatever the size of the archive.
+"""
+
+import contextlib
+import functools
+import os
+import time
+import warnings
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+import ray
+import ray.data
+from ray.data import ExecutionResources
+
+from schemas.bundle import OperatingPoint
+from screening.archive.reader import ObjectReader
+from screening.ingest.preprocess import SIZE
+from screening.ingest.sandbox import DecodeSandbox
+from screening.privacy import Pseudonymizer
+from screening.results.layout import ResultsLayout
+from screening.run.config import MachineConfig, RunConfig
+from screening.run.machine import actors_for, background_tasks, call_threads, calls_for, decoders_for
+from screening.run.plan import PlannedShard, PlanReader
+from screening.shard.commit import commit_shard
+from screening.shard.decode import decode_rows
+from screening.shard.score import score_rows
+
+if TYPE_CHECKING:
+    from screening.cascade.cascade import Cascade
+
+ROW_BYTES = SIZE * SIZE + 4096  # of a decoded row: its pixels and its columns
+BLOCKS_IN_FLIGHT = 2  # blocks in one call of an actor or waiting for it
+BACKGROUND_NICENESS = 10  # of decoding and writing beside the cascade
+NO_PROGRESS_SECONDS = 1800  # then the run fails rather than hangs, e.g. when no machine has the GPU it asks for
+
+SUMMARY_SCHEMA = pa.schema(
+    [
+        ("shard_id", pa.string()),
+        ("object_ids", pa.list_(pa.string())),
+        ("outcomes", pa.list_(pa.string())),
+        ("reasons", pa.list_(pa.string())),
+        ("pneumonia_positive", pa.int64()),
+        ("covid_positive", pa.int64()),
+        ("decode_seconds", pa.float64()),
+        ("cascade_seconds", pa.float64()),
+        ("write_seconds", pa.float64()),
+    ]
+)
+
+
+@dataclass(frozen=True)
+class Work:
+    """What every worker of a run needs to know. Travels to them by pickle; holds no open file."""
+
+    plan_url: str
+    layout: ResultsLayout
+    bundle_url: str
+    bundle_digest: str
+    config: RunConfig
+    pseudonym_key: bytes
+    operating_points: Mapping[str, OperatingPoint] = field(default_factory=dict)  # other thresholds than the bundle's own
+    quarantined: Mapping[str, str] = field(default_factory=dict)  # object_id → why it is not to be touched again
+    commit: bool = True  # False only probes which rows survive
+
+
+def execute(work: Work, shards: list[PlannedShard], *, rows_apart: bool = False) -> Iterator[dict[str, Any]]:
+    """Run shards through the pipeline and yield a summary (SUMMARY_SCHEMA) of each that came through, as they come.
+
+    A shard whose worker died or raised yields nothing: compare with what was asked for. With `rows_apart` each row is a task of its own,
+    which finds the row that kills its worker.
+    """
+    with _settings(work):
+        actors, calls = actors_for(work.config.machine), 1 if rows_apart else calls_for(work.config.machine)
+        items = [_item(shard, row) for shard in shards for row in (range(shard.rows) if rows_apart else [None])]
+        if not items:
+            return
+        dataset = ray.data.from_items(items, override_num_blocks=len(items))
+        dataset = dataset.map_batches(
+            functools.partial(_decode, work=work),
+            batch_size=1,
+            batch_format="pyarrow",
+            num_cpus=1,
+            compute=ray.data.TaskPoolStrategy(size=_decoders(work.config.machine)),
+            max_retries=1,
+        )
+        dataset = dataset.map_batches(
+            _CascadeActor,
+            fn_constructor_kwargs={"work": work, "calls": actors * calls},
+            batch_size=None,
+            batch_format="pyarrow",
+            compute=_actor_pool(actors, calls, blocks=1 if rows_apart else BLOCKS_IN_FLIGHT * calls),
+            **_actor_resources(work.config.machine),
+            max_restarts=-1,
+            max_task_retries=1,
+        )
+        dataset = dataset.map_batches(
+            functools.partial(_write, work=work),
+            batch_size=None,
+            batch_format="pyarrow",
+            num_cpus=0.25,
+            compute=ray.data.TaskPoolStrategy(size=_writers(work.config.machine)),
+            zero_copy_batch=True,
+        )
+        for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
+            yield from batch.to_pylist()
+
+
+def _item(shard: PlannedShard, row: int | None) -> dict[str, Any]:
+    return {"shard_id": shard.shard_id, "row_group": shard.row_group, "rows": shard.rows, "row": -1 if row is None else row}
+
+
+def _decoders(machine: MachineConfig) -> int | None:
+    """Return how many decode tasks run at a time; on a cluster that is left to Ray, unless the run is told."""
+    return machine.decoders if len(ray.nodes()) > 1 else decoders_for(machine)
+
+
+def _writers(machine: MachineConfig) -> int | None:
+    """Return how many shards are written at a time; on a cluster that is left to Ray."""
+    return None if len(ray.nodes()) > 1 else background_tasks(machine)
+
+
+def _shards_held(machine: MachineConfig) -> int | None:
+    """Return how many decoded shards a run holds at once on a single machine: in the actors, in the decoders, and two between them."""
+    decoders = _decoders(machine)
+    return None if decoders is None else BLOCKS_IN_FLIGHT * actors_for(machine) * calls_for(machine) + decoders + 2
+
+
+def _actor_pool(actors: int, calls: int, *, blocks: int) -> ray.data.ActorPoolStrategy:
+    """Return a pool whose actors answer so many calls at a time and hold so many blocks, those of the calls among them."""
+    return ray.data.ActorPoolStrategy(
+        size=actors, max_tasks_in_flight_per_actor=blocks, max_concurrent_calls_per_actor=calls, enable_true_multi_threading=True
+    )
+
+
+def _actor_resources(machine: MachineConfig) -> dict[str, float]:
+    if machine.gpus_per_actor:
+        return {"num_gpus": machine.gpus_per_actor, "num_cpus": 0.5}
+    return {"num_cpus": 0.5}
+
+
+def _decode(items: pa.Table, work: Work) -> pa.Table:
+    """Decode one shard, or one row of it."""
+    [item] = items.to_pylist()
+    planned = _plan_reader(work.plan_url).read(PlannedShard(item["shard_id"], item["row_group"], item["rows"]))
+    if item["row"] >= 0:
+        planned = planned.slice(item["row"], 1)
+    _give_way()
+    with ObjectReader(work.config.rows.ingest.limits.max_bytes) as reader:
+        ingest = _sandbox(work.config, work.pseudonym_key).ingest
+        return decode_rows(planned, reader, ingest, quarantined=work.quarantined, read_threads=work.config.machine.read_threads)
+
+
+def _give_way() -> None:
+    """Let the cascade go first on the CPU, from this thread and what it starts.
+
+    The threads of a network wait for each other at every layer: one that has to share its core stalls them all.
+    """
+    os.setpriority(os.PRIO_PROCESS, 0, max(BACKGROUND_NICENESS, os.getpriority(os.PRIO_PROCESS, 0)))
+
+
+@functools.lru_cache(maxsize=1)
+def _sandbox(config: RunConfig, pseudonym_key: bytes) -> DecodeSandbox:
+    """Return this process's decoder. It ends with the process, whose end of the pipe closes; a new one would import them anew."""
+    pseudonymizer = Pseudonymizer(pseudonym_key, config.rows.ingest.pseudonymize_uids)
+    return DecodeSandbox(
+        config.rows.ingest, pseudonymizer, seconds=config.machine.decode_seconds, memory_bytes=config.machine.decode_memory_bytes
+    )
+
+
+@functools.lru_cache(maxsize=2)
+def _plan_reader(url: str) -> PlanReader:
+    return PlanReader(url)
+
+
+class _CascadeActor:
+    """Holds the three networks of one device and answers one shard a call, several calls at a time: nothing of a call is kept in it.
+
+    `calls` are those that all actors answer at a time, among which they share the cores.
+    """
+
+    def __init__(self, work: Work, calls: int):
+        self._config, self._threads = work.config.rows, call_threads(calls)
+        self._cascade = load_cascade(work.bundle_url, work.config, work.operating_points, threads=1)
+
+    def __call__(self, decoded: pa.Table) -> pa.Table:
+        from screening.cascade.device import use_threads
+
+        # Ray calls from another thread than it constructs in, and OpenMP keeps a team for each that ever computed on several cores.
+        # With more threads in teams than cores its threads sleep at every turn, which made a shard half as slow again.
+        use_threads(self._threads)
+        return score_rows(decoded, self._cascade, self._config)
+
+
+def load_cascade(
+    bundle_url: str, config: RunConfig, operating_points: Mapping[str, OperatingPoint] | None = None, *, threads: int
+) -> "Cascade":
+    """Return the cascade as an actor of a run holds it, on its GPU or on the CPU, loaded with so many threads."""
+    from screening.cascade.cascade import Cascade
+
+    return Cascade.from_bundle(
+        bundle_url,
+        device="cuda" if config.machine.gpus_per_actor else "cpu",
+        dtype=config.rows.dtype,
+        batch_size=config.machine.batch_size,
+        threads=threads,
+        operating_points=operating_points,
+    )
+
+
+def _write(scored: pa.Table, work: Work) -> pa.Table:
+    """Commit one shard and return its summary."""
+    _give_way()
+    started = time.perf_counter()
+    if work.commit:
+        commit_shard(scored, work.layout, work.bundle_digest, work.config.rows.screen_date)
+    return pa.Table.from_pylist([_summary(scored, time.perf_counter() - started)], schema=SUMMARY_SCHEMA)
+
+
+def _summary(scored: pa.Table, write_seconds: float) -> dict[str, Any]:
+    return {
+        "shard_id": scored.column("shard_id")[0].as_py(),
+        "object_ids": scored.column("object_id").to_pylist(),
+        "outcomes": scored.column("outcome").to_pylist(),
+        "reasons": scored.column("reason").to_pylist(),
+        "pneumonia_positive": pc.sum(scored.column("pneumonia_positive"), min_count=0).as_py(),
+        "covid_positive": pc.sum(scored.column("covid_positive"), min_count=0).as_py(),
+        "decode_seconds": pc.sum(scored.column("decode_ms")).as_py() / 1000,
+        "cascade_seconds": pc.sum(scored.column("cascade_ms")).as_py() / 1000,
+        "write_seconds": write_seconds,
+    }
+
+
+@contextlib.contextmanager
+def _settings(work: Work) -> Iterator[None]:
+    """Set what the pipeline needs of Ray Data, and put it back."""
+    context = ray.data.DataContext.get_current()
+    held = _shards_held(work.config.machine)
+    limits = ExecutionResources.for_limits(object_store_memory=held and held * work.config.shard_rows * ROW_BYTES)
+    with contextlib.ExitStack() as restore:
+        for name, value in {
+            "max_errored_blocks": -1,  # a shard that fails is missing from the summaries, and is looked at on its own
+            "enable_progress_bars": False,
+            "print_on_execution_start": False,
+            "target_max_block_size": work.config.shard_rows * ROW_BYTES,  # what a decode task is expected to give: a shard, never cut
+            "execution_no_progress_timeout_s": NO_PROGRESS_SECONDS,
+        }.items():
+            restore.callback(setattr, context, name, getattr(context, name))
+            setattr(context, name, value)
+        restore.callback(setattr, context.execution_options, "resource_limits", context.execution_options.resource_limits)
+        context.execution_options.resource_limits = limits
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "`ray_remote_args` is deprecated")  # the named parameters of 2.60 lack retries; ray is pinned
+            warnings.filterwarnings("ignore", "The maximum number of concurrent tasks")  # a short night has fewer shards than cores
+            yield

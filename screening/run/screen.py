@@ -1,0 +1,141 @@
+"""One night: resume what died, plan what is new, answer it, and prove that nothing was lost."""
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from schemas.bundle import BundleManifest, OperatingPoint
+from schemas.run import RunCounts, RunManifest, RunTimes
+from screening.archive.index import check_apart, write_index
+from screening.bundle import operating_points
+from screening.bundle.checks import verify, with_operating_points
+from screening.errors import UsageError
+from screening.privacy import key_id_of
+from screening.results.layout import ResultsLayout
+from screening.results.manifests import new_run_id, now, recorded, software_versions, unfinished_run, write_manifest
+from screening.run.accounting import check_all_accounted_for, not_answered, recount
+from screening.run.answer import answer
+from screening.run.config import RunConfig
+from screening.run.machine import actors_for, calls_for, resolved
+from screening.run.pipeline import Work
+from screening.run.plan import PlanReader, cut_into_shards, shard_sizes, write_plan
+from screening.run.precision import decided_dtype
+from screening.run.progress import ShowProgress, show_nothing
+from screening.run.ray_session import ray_session
+from screening.storage import remove_temporaries
+
+
+@dataclass(frozen=True)
+class Night:
+    """What `screening run` was asked to do."""
+
+    archive_url: str
+    results_url: str
+    bundle_url: str
+    config: RunConfig
+    pseudonym_key: bytes
+    operating_points_url: str | None = None  # other thresholds than the bundle's own, as `screening thresholds --save` writes them
+
+    @property
+    def layout(self) -> ResultsLayout:
+        """Names in the results folder."""
+        return ResultsLayout(self.results_url)
+
+    @property
+    def key_id(self) -> str:
+        """Tells one pseudonym key from another."""
+        return key_id_of(self.pseudonym_key)
+
+
+def screen(night: Night, show: ShowProgress = show_nothing) -> Iterator[RunManifest]:
+    """Yield the manifest of each run as it ends: first those that died and are resumed, then tonight's.
+
+    Raises:
+        BundleError: the bundle is damaged; nothing was read.
+        ArchiveError: the archive cannot be listed.
+        UsageError: results inside the archive, an unfinished run that was made with another pseudonym key, or operating points that
+            were chosen for another bundle.
+        ResultsError: the run does not account for every object; its manifest says failed.
+    """
+    check_apart(night.archive_url, night.results_url)
+    bundle = verify(night.bundle_url)
+    points = operating_points.check(operating_points.load(url), bundle.digest()) if (url := night.operating_points_url) else {}
+    bundle = with_operating_points(bundle, points)
+    remove_temporaries(night.results_url)
+    run_id = None
+    while (dead := unfinished_run(night.layout, night.archive_url, bundle.digest())) is not None:
+        if dead.status == "planning":  # it had promised nothing yet: tonight's run takes its folder
+            run_id = dead.run_id
+            break
+        yield _carry_out(dead.model_copy(update={"executions": dead.executions + 1}), night, show)
+    run = _plan_tonight(night, _new_run(night, bundle, points, run_id or new_run_id(now())))
+    yield _carry_out(run, night, show) if run.status != "finished" else run
+
+
+def _plan_tonight(night: Night, run: RunManifest) -> RunManifest:
+    """Index the archive, write the plan, and return tonight's run; finished at once where there is nothing to score."""
+    clock = time.monotonic()
+    run_id = run.run_id
+    write_manifest(night.layout, run)
+    config, layout = _configuration_of(run, night), night.layout
+    objects = write_index(night.archive_url, layout.index(run_id))
+    pending = not_answered(layout, run.bundle_digest, layout.index(run_id))
+    planned = min(pending.num_rows, config.limit or pending.num_rows)
+    salt = config.rows.digest(run.bundle_digest, night.key_id)
+    sizes = shard_sizes(planned, config.shard_rows, actors_for(config.machine) * calls_for(config.machine))
+    write_plan(cut_into_shards(pending, sizes, salt=salt), layout.plan(run_id))
+    counts = RunCounts(
+        objects=objects, already_scored=objects - pending.num_rows, planned=planned, left_for_later=pending.num_rows - planned
+    )
+    seconds = time.monotonic() - clock
+    ended = {"status": "running"} if planned else {"status": "finished", "finished": now()}
+    run = run.model_copy(update={"counts": counts, "times": RunTimes(index_seconds=seconds, wall_seconds=seconds), **ended})
+    write_manifest(layout, run)
+    return run
+
+
+def _new_run(night: Night, bundle: BundleManifest, points: dict[str, OperatingPoint], run_id: str) -> RunManifest:
+    """Return a run that has promised nothing yet. The bundle's age limit becomes the gate's."""
+    config, ingest = night.config, dataclasses.replace(night.config.rows.ingest, min_age_years=bundle.preprocessing.min_age_years)
+    rows = dataclasses.replace(config.rows, ingest=ingest, dtype=decided_dtype(config.rows.dtype, config.machine))
+    config = dataclasses.replace(config, rows=rows, machine=resolved(config.machine))
+    return RunManifest(
+        run_id=run_id,
+        archive_url=night.archive_url,
+        results_url=night.results_url,
+        bundle_url=night.bundle_url,
+        bundle_name=bundle.name,
+        bundle_digest=bundle.digest(),
+        operating_points=points,
+        screen_date=config.rows.screen_date,
+        configuration=config.to_json() | {"pseudonym_key_id": night.key_id},
+        versions=software_versions(),
+        started=now(),
+    )
+
+
+def _carry_out(run: RunManifest, night: Night, show: ShowProgress) -> RunManifest:
+    """Answer a run's plan, prove that nothing was lost, and keep its manifest true meanwhile."""
+    config = _configuration_of(run, night)
+    plan_url = night.layout.plan(run.run_id)
+    shards = PlanReader(plan_url).shards()
+    work = Work(plan_url, night.layout, night.bundle_url, run.bundle_digest, config, night.pseudonym_key, run.operating_points)
+    with recorded(night.layout, run):
+        with ray_session(actors=actors_for(config.machine)):
+            run.times = answer(work, shards, run.run_id, show).times.model_copy(update={"index_seconds": run.times.index_seconds})
+        run.counts = recount(work, shards, run.counts)
+        check_all_accounted_for(night.layout, run)
+    return run
+
+
+def _configuration_of(run: RunManifest, night: Night) -> RunConfig:
+    """Return the configuration that a run was planned with: a resumed run ends as it began, only on tonight's machines."""
+    stored = dict(run.configuration)
+    key_id = stored.pop("pseudonym_key_id")
+    if key_id != night.key_id:
+        raise UsageError(
+            f"run {run.run_id} was begun with another pseudonym key ({key_id}, now {night.key_id}); finish it with that one, "
+            "or give another --results folder"
+        )
+    return RunConfig.from_json(stored, night.config.machine)

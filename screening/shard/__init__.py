@@ -1,0 +1,1 @@
+"""One shard, from planned rows to committed rows: plain functions without Ray."""

@@ -1,0 +1,84 @@
+"""From planned rows to decoded rows: read each object, decode it in a child process, and give every one of them a row."""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import pyarrow as pa
+
+from schemas.index import OBJECT_COLUMNS
+from schemas.reasons import Outcome, Reason, Stage
+from screening.archive.reader import ObjectReader
+from screening.errors import ImageRefused
+from screening.ingest.ingest import Ingested
+from screening.shard.pixels import with_pixels
+
+
+def decode_rows(
+    planned: pa.Table,
+    reader: ObjectReader,
+    ingest: Callable[[bytes], Ingested],
+    *,
+    quarantined: Mapping[str, str],
+    read_threads: int = 8,
+) -> pa.Table:
+    """Return DECODED_SCHEMA with one row for each row of `planned` (PLAN_SCHEMA), in the same order.
+
+    Args:
+        planned: one shard.
+        reader: fetches the objects, `read_threads` ahead of the decoder.
+        ingest: decodes and gates one file; never raises for a fault of the image.
+        quarantined: object_id → detail of rows that killed a worker before. They become failed rows unread.
+        read_threads: objects fetched at once.
+    """
+    rows = planned.to_pylist()
+    wanted = [row["object_url"] for row in rows if row["object_id"] not in quarantined]
+    fetched = _read_ahead(reader, wanted, read_threads)
+    decoded, pixels = [], bytearray()
+    for row in rows:
+        started = time.perf_counter()
+        if row["object_id"] in quarantined:
+            found = Ingested(refusal=ImageRefused(Reason.WORKER_DIED, quarantined[row["object_id"]]))
+        else:
+            found = _ingest_one(next(fetched), ingest)
+        decoded.append(_decoded_row(row, found, 1000 * (time.perf_counter() - started)))
+        if found.refusal is None:
+            pixels += found.pixels.data
+    return with_pixels(decoded, pixels)
+
+
+def _read_ahead(reader: ObjectReader, urls: list[str], threads: int) -> Iterator[Future[bytes]]:
+    """Yield one finished or running read for each URL, at most `threads` of them ahead of the consumer."""
+    with ThreadPoolExecutor(threads, thread_name_prefix="read") as pool:
+        waiting: deque[Future[bytes]] = deque()
+        for url in urls:
+            waiting.append(pool.submit(reader.read, url))
+            if len(waiting) >= threads:
+                yield waiting.popleft()
+        yield from waiting
+
+
+def _ingest_one(read: Future[bytes], ingest: Callable[[bytes], Ingested]) -> Ingested:
+    try:
+        return ingest(read.result())
+    except ImageRefused as refusal:
+        return Ingested(refusal=refusal)
+    except Exception as error:  # the row says so, `screening redrive` tries again; one image never ends a task
+        return Ingested(refusal=ImageRefused(Reason.INTERNAL_ERROR, f"{type(error).__name__} while reading or decoding"))
+
+
+def _decoded_row(planned: dict[str, Any], found: Ingested, milliseconds: float) -> dict[str, Any]:
+    row = {name: planned[name] for name in ("shard_id", *(c.name for c in OBJECT_COLUMNS))}
+    row |= found.columns
+    row["decode_ms"] = milliseconds
+    if found.refusal is None:
+        return row | {"stage_reached": Stage.INGEST}
+    return row | refused(found.refusal, Stage.INDEX)
+
+
+def refused(refusal: ImageRefused, stage: Stage) -> dict[str, str]:
+    """Return the columns that say why a row ends here."""
+    outcome: Outcome = refusal.reason.outcome
+    return {"outcome": outcome, "reason": refusal.reason, "detail": refusal.detail, "stage_reached": stage}

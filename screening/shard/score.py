@@ -1,0 +1,77 @@
+"""From decoded rows to scored rows: what a cascade actor does with one shard. Imports no torch: the cascade is handed in."""
+
+import hashlib
+import time
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pyarrow as pa
+
+from schemas.reasons import Outcome, Reason, Stage
+from screening.errors import ImageRefused
+from screening.shard.config import RowConfig
+from screening.shard.decode import refused
+from screening.shard.heatmaps import packed_maps
+from screening.shard.pixels import pixels_of
+from screening.shard.tables import SCORED_SCHEMA
+
+if TYPE_CHECKING:
+    from screening.cascade.cascade import Cascade, CascadeResult
+
+
+def in_audit_sample(object_id: str, fraction: float, seed: int) -> bool:
+    """Return whether stage 3 judges this row even when stage 2 calls it negative: the same answer in every run with the same seed."""
+    drawn = int.from_bytes(hashlib.sha256(f"{seed}:{object_id}".encode()).digest()[:8], "big") / 2**64
+    return drawn < fraction
+
+
+def score_rows(decoded: pa.Table, cascade: "Cascade", config: RowConfig) -> pa.Table:
+    """Return SCORED_SCHEMA: every row of `decoded` (DECODED_SCHEMA), with the cascade's answer where there were pixels to judge.
+
+    The cascade gets `images_a_call` rows at a time, so that what it makes of them does not grow with the shard.
+    """
+    starts = range(0, len(decoded), cascade.images_a_call)
+    parts = [_score_part(decoded.slice(start, cascade.images_a_call), cascade, config) for start in starts]
+    return pa.concat_tables([SCORED_SCHEMA.empty_table(), *parts])
+
+
+def _score_part(decoded: pa.Table, cascade: "Cascade", config: RowConfig) -> pa.Table:
+    rows = decoded.drop_columns(["pixels"]).to_pylist()
+    ready = [i for i, row in enumerate(rows) if row["outcome"] is None]
+    started = time.perf_counter()
+    if ready:
+        audit = np.array([in_audit_sample(rows[i]["object_id"], config.audit_fraction, config.audit_seed) for i in ready])
+        result = cascade(pixels_of(decoded), audit=audit, guided=config.guided and config.heatmaps != "none")
+        for position, i in enumerate(ready):
+            rows[i] |= scores(result, position) | packed_maps(result, position, config.heatmaps)
+    milliseconds = 1000 * (time.perf_counter() - started) / len(rows)
+    for row in rows:
+        row["cascade_ms"] = milliseconds
+    return pa.Table.from_pylist(rows, schema=SCORED_SCHEMA)
+
+
+def scores(result: "CascadeResult", i: int) -> dict[str, object]:
+    """Return the instance columns that image `i` of a cascade's answer fills: never zero where nothing was computed."""
+    answer: dict[str, object] = {"lung_area_fraction": float(result.lung_area_fraction[i])}
+    if not result.lungs_found[i]:
+        percent = 100 * answer["lung_area_fraction"]
+        detail = (
+            f"stage 1 marks {percent:.1f} % of the image as lung, outside the plausible range; check that it is a frontal chest radiograph"
+        )
+        return answer | refused(ImageRefused(Reason.LUNGS_NOT_FOUND, detail), Stage.LUNGS)
+    answer |= {
+        "outcome": Outcome.SCORED,
+        "stage_reached": Stage.PNEUMONIA,
+        "pneumonia_positive": bool(result.pneumonia_positive[i]),
+        "audit_sample": bool(result.audit_sample[i]),
+        "covid_positive": bool(result.covid_positive[i]) and bool(result.pneumonia_positive[i]),
+        **{f"pneumonia_{kind}": _number(getattr(result, f"pneumonia_{kind}")[i]) for kind in ("logit", "score", "probability")},
+    }
+    if result.reached_covid[i]:
+        answer["stage_reached"] = Stage.COVID
+        answer |= {f"covid_{kind}": _number(getattr(result, f"covid_{kind}")[i]) for kind in ("logit", "score", "probability")}
+    return answer
+
+
+def _number(value: float) -> float | None:
+    return None if np.isnan(value) else float(value)

@@ -1,0 +1,130 @@
+"""cases: results made elsewhere through the same views."""
+
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from screening.analytics.cases import load_cases, map_columns
+from screening.analytics.views import connect_cases
+from screening.errors import ReferenceTableError, UsageError
+from tests.paper_data import nhia_path
+
+
+def write(folder: Path, text: str, name: str = "product") -> str:
+    """Write a file of cases and return its path."""
+    path = folder / f"{name}.csv"
+    path.write_text(text)
+    return str(path)
+
+
+def rows_of(path: str, query: str, threshold: float | None = None, **columns: str) -> list[tuple]:
+    """Return the rows of a query over one file of cases."""
+    return connect_cases([load_cases(path, columns)], threshold=threshold).sql(query).fetchall()
+
+
+def test_the_papers_cases_need_no_mapping():
+    mapping = load_cases(nhia_path()).mapping
+    assert mapping == {
+        "case_id": "case_id",
+        "label": "label",
+        "covid_positive": "stage3_positive",
+        "radiograph_date": "cxr_date",
+        "symptom_onset_date": "symptom_onset_date",
+        "result_date": "rt_pcr_confirmed_date",
+    }
+
+
+def test_the_papers_figures_from_its_cases():
+    connection = connect_cases([load_cases(nhia_path())])
+    cells = "select tp, fp, fn, tn, indeterminate + unverified + not_scored from accuracy where unit = 'patient'"
+    assert connection.sql(cells).fetchall() == [(45 + 45, 120 + 121, 9 + 10, 494 + 498, 0)]
+    assert connection.sql("select days, k, n, dates_missing from lead_time_summary").fetchall() == [
+        (1, 38, 109, 20),
+        (2, 27, 109, 20),
+        (5, 4, 109, 20),
+    ]
+    longest = connection.sql("select patient_pseudonym, lead_days from lead_time where lead_days >= 5").fetchall()
+    assert longest[:2] == [("24", 17), ("268", 6)]
+    assert {case for case, _ in longest} == {"24", "268", "279", "292"}
+
+
+def test_cells_are_read_by_hand(tmp_path: Path):
+    path = write(
+        tmp_path,
+        "\ufeffPatient ID,Truth,Score,Sex,Age,Site,CXR date,PCR date\n"
+        "007,Positive,71.5,male,61y,North,2020-03-01,2020/3/4\n"
+        "008,NEG,30,F,44,South,03/13/2020,109/03/20\n"
+        "009,,55,u,NA,,03/04/2020,\n"
+        "010,inconclusive,,,,,,\n",
+    )
+    columns = "case_id, result, covid_score, covid_positive, radiograph_date, result_date, PatientSex, age_years, InstitutionName"
+    assert rows_of(path, f"select {columns} from case_rows order by case_row", threshold=55) == [
+        ("007", "positive", 71.5, True, date(2020, 3, 1), date(2020, 3, 4), "M", 61.0, "North"),
+        ("008", "negative", 30.0, False, date(2020, 3, 13), date(2020, 3, 20), "F", 44.0, "South"),
+        ("009", None, 55.0, True, date(2020, 3, 4), None, None, None, None),  # its column has a 13th day in second place
+        ("010", "indeterminate", None, None, None, None, None, None, None),
+    ]
+    assert rows_of(path, "select outcome, count(*) from instances group by outcome order by outcome", threshold=55) == [
+        ("failed", 1),
+        ("scored", 3),
+    ]
+    cells = "select tp, fp, fn, tn, indeterminate, unverified, not_scored from accuracy where unit = 'patient'"
+    assert rows_of(path, cells, threshold=55) == [(1, 0, 0, 1, 0, 1, 1)]
+    assert rows_of(path, "select name, objects from bundles") == [("product", 4)]
+
+
+def test_two_files_side_by_side(tmp_path: Path):
+    one, two = write(tmp_path, "id,truth,call\n1,1,1\n2,0,0\n", "one"), write(tmp_path, "id,truth,call\n1,1,0\n2,0,0\n", "two")
+    connection = connect_cases([load_cases(one), load_cases(two)])
+    found = connection.sql("select name, tp, fn, tn from accuracy join bundles using (bundle_digest) where unit = 'patient' order by name")
+    assert found.fetchall() == [("one", 1, 0, 1), ("two", 0, 1, 1)]
+    assert connection.sql("select count(*) from reference").fetchall() == [(2,)], "a person whom both files label the same has one test"
+    with pytest.raises(UsageError, match="given twice"):
+        connect_cases([load_cases(one), load_cases(one)])
+
+
+def test_a_mapping_goes_before_the_synonyms():
+    found = ["id", "score", "ai", "result"]
+    assert map_columns(found, {"covid_score": "ai"}, "t")["covid_score"] == "ai"
+    assert map_columns(["case_id", "id", "score"], {}, "t")["case_id"] == "case_id", "our own name goes before a synonym"
+
+
+@pytest.mark.parametrize(
+    ("found", "columns", "message"),
+    [
+        (["id", "call", "predicted"], {}, r"call, predicted could each be covid_positive\. Say which with --column covid_positive=call"),
+        (["id", "truth"], {}, "neither a call nor a score.*--column covid_positive=COLUMN"),
+        (["id", "score"], {"covid": "score"}, "ours are case_id, label"),
+        (["id", "score"], {"covid_score": "points"}, "no column points, but id, score"),
+    ],
+)
+def test_columns_that_are_not_clear(found: list[str], columns: dict[str, str], message: str):
+    with pytest.raises(UsageError, match=message):
+        map_columns(found, columns, "t.csv")
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("id,truth,call\n1,1,1\n2,SMITH,1\n", "truth in 1 rows, first in row 2"),
+        ("id,truth,score\n1,1,SMITH\n", "score in 1 rows, first in row 1"),
+        ("id,call,cxr_date\n1,1,SMITH\n", "cxr_date in 1 rows, first in row 1"),
+        ("id,call,cxr_date\n1,1,03/04/2020\n", "cxr_date in 1 rows.*YYYY-MM-DD"),  # day or month first: nothing in the column tells
+        ("id,call\n1,1,1\n", "equally long rows"),
+    ],
+)
+def test_cells_that_mean_nothing_are_named_without_their_value(tmp_path: Path, text: str, message: str):
+    with pytest.raises(ReferenceTableError, match=message) as error:
+        rows_of(write(tmp_path, text), "from accuracy")
+    assert "SMITH" not in str(error.value)
+
+
+def test_labels_and_a_reference_table_are_one_too_many(tmp_path: Path):
+    path, reference = write(tmp_path, "id,truth,call\n1,1,1\n"), tmp_path / "reference.csv"
+    reference.write_text("patient_pseudonym,symptom_onset_date,specimen_date,result_date,result,reading\n1,,,,positive,\n")
+    with pytest.raises(UsageError, match="labels of their own"):
+        connect_cases([load_cases(path)], str(reference))
+    bare = write(tmp_path, "id,call\n1,1\n", "bare")
+    connection = connect_cases([load_cases(bare)], str(reference))
+    assert connection.sql("select tp from accuracy where unit = 'patient'").fetchall() == [(1,)]

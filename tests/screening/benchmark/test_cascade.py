@@ -1,0 +1,35 @@
+"""The benchmark's rows, on a tiny bundle."""
+
+from pathlib import Path
+
+import torch
+
+from screening.benchmark.cascade import cascade_benchmark, random_bundle
+from screening.bundle.networks import save_bundle
+from screening.cascade.device import computes_bf16
+from tests.screening.bundle.test_bundle import POINT, SPECS
+
+
+def test_a_row_for_each_stage_and_precision(tmp_path: Path):
+    from screening.models.build import build
+
+    modules = {stage: build(spec) for stage, spec in SPECS.items()}
+    points = {"pneumonia": POINT, "covid": POINT}
+    save_bundle(str(tmp_path), name="small", modules=modules, networks=SPECS, operating_points=points)
+    rows = cascade_benchmark(str(tmp_path), images=2, device="cpu", repeats=1)
+    expected = [("lungs", "float32"), ("pneumonia", "float32"), ("covid", "float32"), ("guided", "float32")]
+    if computes_bf16(torch.device("cpu")):
+        expected += [("lungs", "bfloat16"), ("pneumonia", "bfloat16"), ("covid", "bfloat16")]
+    assert [(row.stage, row.dtype) for row in rows] == expected
+    assert all(row.milliseconds > 0 for row in rows)
+    assert rows[0].network == "unet 64"
+    assert rows[2].network == "densenet 96"
+
+
+def test_the_default_is_the_full_size():
+    networks = random_bundle().manifest.networks
+    assert {stage: (network.architecture, network.input_size) for stage, network in networks.items()} == {
+        "lungs": ("unet", 256),
+        "pneumonia": ("densenet", 512),
+        "covid": ("densenet", 512),
+    }

@@ -1,0 +1,149 @@
+"""gate: what headers of real archives say, and what that means."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+from pydicom.dataset import Dataset
+
+from schemas.reasons import Reason
+from screening.dicom.header import Header, read_dicom
+from screening.dicom.limits import Limits
+from screening.errors import ImageRefused
+from screening.ingest import gate
+from tests.screening import hostile
+
+pytestmark = pytest.mark.filterwarnings("ignore:Invalid value:UserWarning")  # pydicom, writing what real archives hold
+
+
+def _header(**elements: object) -> Header:
+    dataset = hostile.build_dataset(hostile.chest(), hostile.attributes(), hostile.CODING)
+    for keyword, value in elements.items():
+        setattr(dataset, keyword, value)
+    return read_dicom(hostile.to_bytes(dataset), Limits()).header
+
+
+def _code(value: str, meaning: str) -> list[Dataset]:
+    item = Dataset()
+    item.CodeValue, item.CodingSchemeDesignator, item.CodeMeaning = value, "SCT", meaning
+    return [item]
+
+
+def _reason(**elements: object) -> Reason | None:
+    try:
+        gate.check_header(_header(**elements), 0, Limits(), 128)
+    except ImageRefused as refusal:
+        return refusal.reason
+    return None
+
+
+@pytest.mark.parametrize("part", [
+    "", "CHEST", "chest", "PORT CHEST", "CHEST_PA", "CHEST 1 VIEW", "THORAX", "LUNG", "TORAX", "CXR", "UNKNOWN", "T-D3000", "51185008",
+])  # fmt: skip
+def test_chest_in_many_words(part: str):
+    assert _reason(BodyPartExamined=part) is None
+
+
+@pytest.mark.parametrize(
+    "part", ["HAND", "SKULL", "TSPINE", "THORACIC SPINE", "CHESTABDOMEN", "CHEST RIBS", "SHOULDER", "ABDOMEN", "12345"]
+)
+def test_other_parts(part: str):
+    assert _reason(BodyPartExamined=part) == Reason.WRONG_BODY_PART
+
+
+def test_region_code_speaks_where_the_body_part_does_not():
+    assert _reason(BodyPartExamined="", AnatomicRegionSequence=_code("85562004", "Hand")) == Reason.WRONG_BODY_PART
+    assert _reason(BodyPartExamined="", AnatomicRegionSequence=_code("816094009", "")) is None
+    assert _reason(BodyPartExamined="", AnatomicRegionSequence=_code("XX", "Chest")) is None
+    assert _reason(BodyPartExamined="CHEST", AnatomicRegionSequence=_code("85562004", "Hand")) is None
+
+
+@pytest.mark.parametrize(("modality", "sop_class", "accepted"), [
+    ("CR", None, True), ("DX", None, True), ("RG", None, True), ("DR", None, True), ("", None, True),
+    ("CT", None, False), ("MG", None, False),
+    ("OT", None, False), ("SR", None, False), ("", "1.2.840.10008.5.1.4.1.1.2", False), ("CR", "1.2.840.10008.5.1.4.1.1.7", True),
+])  # fmt: skip
+def test_modalities(modality: str, sop_class: str | None, accepted: bool):
+    elements = {"Modality": modality} | ({"SOPClassUID": sop_class} if sop_class else {})
+    assert (_reason(**elements) is None) == accepted
+
+
+@pytest.mark.parametrize("image_type", [
+    [], ["ORIGINAL", "PRIMARY"], ["DERIVED", "PRIMARY"], ["DERIVED", "SECONDARY"], ["ORIGINAL", "PRIMARY", "", "CHEST"],
+    ["DERIVED", "PRIMARY", "POST_PROCESSED"],
+])  # fmt: skip
+def test_ordinary_image_types(image_type: list[str]):
+    assert _reason(ImageType=image_type) is None
+
+
+@pytest.mark.parametrize("value", ["SCREEN SAVE", "SUBTRACTION", "COMPOSED", "STITCHED", "LOCALIZER", "BONE_SUPPRESSED", "SOFT TISSUE"])
+def test_image_types_that_are_no_radiograph(value: str):
+    assert _reason(ImageType=["DERIVED", "SECONDARY", value]) == Reason.NOT_FOR_SCREENING
+
+
+@pytest.mark.parametrize(("elements", "lateral"), [
+    ({"ViewPosition": "PA"}, False),
+    ({"ViewPosition": "AP SUPINE"}, False),
+    ({"ViewPosition": "POSTERO-ANTERIOR"}, False),
+    ({"ViewPosition": "LL"}, True),
+    ({"ViewPosition": "RL"}, True),
+    ({"ViewPosition": "LATERAL"}, True),
+    ({"ViewPosition": "lat"}, True),
+    ({"ViewPosition": "LLD"}, True),
+    ({"ViewPosition": "RAO"}, True),
+    ({"ViewPosition": ""}, False),
+    ({"ViewPosition": "", "ViewCodeSequence": _code("399198007", "right lateral")}, True),
+    ({"ViewPosition": "", "ViewCodeSequence": _code("272479007", "postero-anterior")}, False),
+    ({"ViewPosition": "", "ViewCodeSequence": _code("399135007", "left anterior oblique")}, True),
+    ({"ViewPosition": "", "PatientOrientation": ["A", "F"]}, True),
+    ({"ViewPosition": "", "PatientOrientation": ["P", "F"]}, True),
+    ({"ViewPosition": "", "PatientOrientation": ["L", "F"]}, False),
+    ({"ViewPosition": "PA", "PatientOrientation": ["A", "F"]}, False),
+    ({"ViewPosition": "", "PatientOrientation": "", "SeriesDescription": "Chest Lat"}, True),
+    ({"ViewPosition": "", "PatientOrientation": "", "SeriesDescription": "W033 Thorax lateral"}, True),
+    ({"ViewPosition": "", "PatientOrientation": "", "SeriesDescription": "Chest PA and lateral"}, False),
+    ({"ViewPosition": "", "PatientOrientation": "", "ProtocolName": "CHEST LATERAL"}, True),
+    ({"ViewPosition": "", "PatientOrientation": "", "SeriesDescription": "Platinum chest"}, False),
+    ({"ViewPosition": "PA", "SeriesDescription": "CHEST LAT"}, False),
+])  # fmt: skip
+def test_lateral_views(elements: dict[str, object], lateral: bool):
+    assert gate.is_lateral(_header(**elements)) is lateral
+
+
+@pytest.mark.parametrize(("elements", "years"), [
+    ({"PatientAge": "045Y"}, 45), ({"PatientAge": "018M"}, 1.5), ({"PatientAge": "026W"}, 0.4983), ({"PatientAge": "010D"}, 0.02738),
+    ({"PatientAge": "000Y"}, 0), ({"PatientAge": "999Y"}, None),
+    ({"PatientAge": "", "PatientBirthDate": "19600401"}, 60), ({"PatientAge": "ABC", "PatientBirthDate": "20191001"}, 0.501),
+    ({"PatientAge": "", "PatientBirthDate": ""}, None), ({"PatientAge": "", "PatientBirthDate": "20210101"}, None),
+])  # fmt: skip
+def test_ages(elements: dict[str, str], years: float | None):
+    assert gate.age_years(_header(**elements)) == (None if years is None else pytest.approx(years, abs=2e-3))
+
+
+def test_unknown_age_is_accepted_and_the_limit_itself_too():
+    for age in ("017Y", "006M"):
+        with pytest.raises(ImageRefused) as refusal:
+            gate.check_header(_header(PatientAge=age), 18, Limits(), 128)
+        assert refusal.value.reason == Reason.BELOW_AGE_LIMIT
+    gate.check_header(_header(PatientAge="018Y"), 18, Limits(), 128)
+    gate.check_header(_header(PatientAge="", PatientBirthDate=""), 18, Limits(), 128)
+
+
+@pytest.mark.parametrize(("text", "day"), [
+    ("20200229", date(2020, 2, 29)), ("2020.03.01", date(2020, 3, 1)), ("2020-03-01", date(2020, 3, 1)), ("20200230", None), ("", None),
+    ("202003", None), ("unknown!", None),
+])  # fmt: skip
+def test_dates(text: str, day: date | None):
+    assert gate.dicom_date(text) == day
+
+
+def test_blank_content():
+    chest = (hostile.chest() >> 4).astype(np.uint8)
+    everywhere = np.ones(chest.shape, bool)
+    gate.check_content(chest, everywhere)
+    faint = (100 + chest // 32).astype(np.uint8)
+    noise = np.random.default_rng(0).integers(0, 256, chest.shape).astype(np.uint8)
+    for content, valid in ((faint, everywhere), (noise, everywhere), (np.full_like(chest, 255), everywhere), (chest, ~everywhere)):
+        with pytest.raises(ImageRefused) as refusal:
+            gate.check_content(content, valid)
+        assert refusal.value.reason == Reason.BLANK

@@ -1,0 +1,115 @@
+"""preprocess: area means against a matrix of overlaps, look-up tables against the formulas of PS3.3, padding."""
+
+import numpy as np
+import pytest
+
+from screening.benchmark.decode import our_decode
+from screening.dicom.header import read_dicom
+from screening.dicom.limits import Limits
+from screening.dicom.pixels import StoredPixels
+from screening.dicom.writer import Coding, build_dataset, to_bytes, write_dicom
+from screening.ingest import preprocess
+from tests.screening import hostile
+from tests.screening.plain_decode import area_resize
+
+
+@pytest.mark.parametrize(
+    ("shape", "size"), [((2500, 2048), (512, 419)), ((513, 700), (375, 512)), ((512, 512), (512, 512)), ((640, 97), (512, 78))]
+)
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.int32, np.float32])
+def test_resize_is_the_mean_over_exact_areas(shape: tuple[int, int], size: tuple[int, int], dtype: type):
+    values = np.random.default_rng(5).integers(0, 255, shape).astype(dtype)
+    resized = preprocess.resize(values, (0.0, 0.0, *map(float, shape)), *size)
+    assert resized.dtype == np.float32
+    assert np.abs(resized - area_resize(values, *size)).max() < 1e-3
+
+
+def test_resize_of_a_part():
+    values = np.arange(1000.0, dtype=np.float32).repeat(700).reshape(1000, 700)
+    resized = preprocess.resize(values, (0.375, 0.0, 1000.375, 700.0), 500, 350)
+    assert np.allclose(resized[:-1, 0], np.arange(499) * 2 + 0.5 + 0.375, atol=1e-3)  # row i covers [i, i + 1)
+
+
+def test_small_images_grow_smoothly():
+    assert preprocess.resize(np.full((200, 150), 7, np.uint16), (0, 0, 200, 150), 512, 384) == pytest.approx(7)
+
+
+def test_letterbox_and_mask_lie_where_the_pixels_lie():
+    mask = np.zeros((2000, 1000), bool)
+    mask[500:1500, 250:750] = True
+    placed = preprocess.fit_mask(mask)
+    stored = StoredPixels(mask.astype(np.uint8), (0.0, 0.0, 2000.0, 1000.0), 8, False, False)
+    image = preprocess.letterbox(preprocess.fit(stored, 2000, 1000, None).values)
+    assert placed.shape == (512, 512)
+    assert np.array_equal(placed, image >= 0.5)
+    assert np.array_equal(np.argwhere(placed)[[0, -1]], [[128, 192], [383, 319]])
+
+
+def _header(**elements: object):
+    return read_dicom(hostile.changed(**elements), Limits()).header
+
+
+def test_window_functions_by_hand():
+    """C.11.2.1.2: center 100, width 11 runs from 94.5 to 104.5 in LINEAR, from 94.5 to 105.5 in LINEAR_EXACT."""
+    values = np.array([0, 94.5, 99.5, 104.5, 200], np.float32)
+    linear = preprocess.voi_shown(values, _header(WindowCenter="100", WindowWidth="11"), signed=False)
+    assert linear == pytest.approx([0, 0, 0.5, 1, 1])
+    exact = preprocess.voi_shown(values, _header(WindowCenter="100", WindowWidth="11", VOILUTFunction="LINEAR_EXACT"), signed=False)
+    assert exact == pytest.approx([0, 0, 5 / 11, 10 / 11, 1])
+    sigmoid = preprocess.voi_shown(
+        np.array([100.0, 111.0]), _header(WindowCenter="100", WindowWidth="11", VOILUTFunction="SIGMOID"), signed=False
+    )
+    assert sigmoid == pytest.approx([0.5, 1 / (1 + np.exp(-4))])
+    assert preprocess.voi_shown(values, _header(WindowCenter="100", WindowWidth="0"), signed=False) is None
+
+
+def test_first_of_several_windows_counts():
+    assert preprocess.voi_shown(np.array([50.0]), _header(WindowCenter=["50.5", "900"], WindowWidth=["101", "10"]), False) == pytest.approx(
+        [0.5]
+    )
+
+
+def test_monochrome1_and_inverse_shape_mean_one_inversion():
+    assert not preprocess.is_inverted(_header())
+    for elements in ({"PhotometricInterpretation": "MONOCHROME1"}, {"PresentationLUTShape": "INVERSE"}):
+        assert preprocess.is_inverted(_header(**elements))
+    assert preprocess.is_inverted(_header(PhotometricInterpretation="MONOCHROME1", PresentationLUTShape="INVERSE"))
+
+
+@pytest.mark.parametrize("transfer_syntax", ["explicit_little_endian", "implicit_little_endian", "jpeg_2000_lossless", "jpeg_ls_lossless"])
+@pytest.mark.parametrize(("low", "high"), [(4095, None), (4000, 4095), (0, None)])
+@pytest.mark.parametrize("photometric", ["MONOCHROME1", "MONOCHROME2"])
+def test_padding_is_black_and_moves_no_window(transfer_syntax: str, low: int, high: int | None, photometric: str):
+    values = np.clip(hostile.chest(1400, 1180), 50, 3900)
+    padded = values.copy()
+    padded[:150] = padded[:, -200:] = low
+    coding = Coding(12, photometric, PixelPaddingValue=low, PixelPaddingRangeLimit=high)
+    with_padding = our_decode(write_dicom(padded, hostile.attributes(), coding, transfer_syntax))
+    assert (with_padding[:50] == 0).all()
+    assert (with_padding[:, -68:] == 0).all()
+    alone = our_decode(write_dicom(values, hostile.attributes(), Coding(12, photometric), transfer_syntax))
+    inside = np.s_[60:-5, 5:-80]
+    assert np.abs(with_padding[inside].astype(int) - alone[inside]).mean() < 4  # the population of the percentiles is a part of the image
+
+
+def test_padding_range():
+    assert preprocess.padding_range(_header()) is None
+    dataset = build_dataset(hostile.chest().astype(np.int16) - 2048, hostile.attributes(), Coding(12, PixelPaddingValue=-2048))
+    assert preprocess.padding_range(read_dicom(to_bytes(dataset), Limits()).header) == (-2048, -2048)
+
+
+def test_eight_bits_without_a_window_are_shown_as_they_are():
+    values = hostile.chest(512, 430, 8)
+    shown = our_decode(write_dicom(values, hostile.attributes(), Coding(8)))
+    assert np.array_equal(shown, values)
+
+
+def test_luts_of_either_sign_and_width():
+    header = read_dicom(write_dicom(hostile.chest(), hostile.attributes(), Coding(12, voi_lut=_lut())), Limits()).header
+    assert preprocess.voi_shown(np.array([0.0, 100, 101.5, 103, 9999]), header, False) == pytest.approx([0, 0, 0.3, 1, 1], abs=1e-4)
+
+
+def _lut():
+    from screening.dicom.writer import Lut
+
+    return Lut((0, 13107, 26214, 65535), 100, 16)

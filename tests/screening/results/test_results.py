@@ -1,0 +1,136 @@
+"""Committing a shard: rows and heatmaps that open, equal bytes for equal work, replacement of failed rows."""
+
+import io
+from datetime import date
+from pathlib import Path
+
+import fsspec
+import numpy as np
+import polars
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from PIL import Image
+
+from schemas.instance import INSTANCE_SCHEMA
+from screening.errors import ResultsError
+from screening.results.layout import ResultsLayout
+from screening.results.parts import committed_shards, count_outcomes, failed_rows, list_parts, read_part
+from screening.shard.commit import commit_shard
+from screening.shard.tables import SCORED_SCHEMA
+
+DIGEST = "d" * 64
+NIGHT = date(2020, 3, 1)
+
+
+def scored_rows(*outcomes: str) -> pa.Table:
+    """Return one shard with a row for each outcome; scored ones have heatmaps."""
+    ramp = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16)
+    rows = []
+    for i, outcome in enumerate(outcomes):
+        row = {
+            "shard_id": "0123456789abcdef",
+            "object_id": f"{i:032x}",
+            "object_url": f"file:///archive/{i}.dcm",
+            "object_bytes": 10 + i,
+            "object_etag": "e",
+            "outcome": outcome,
+            "reason": {"scored": None, "rejected": "blank", "failed": "read_failed"}[outcome],
+            "stage_reached": "covid" if outcome == "scored" else "index",
+            "decode_ms": 1.0,
+            "cascade_ms": 1.0,
+        }
+        if outcome == "scored":
+            row |= {"pneumonia_positive": True, "covid_positive": True, "covid_logit": 1.5}
+            row |= {"lungs_map": np.packbits(ramp > 0.5).tobytes(), "pneumonia_map": ramp.tobytes(), "covid_map": ramp.T.tobytes()}
+            row["guided_map"] = np.full((512, 512), 128, np.uint8).tobytes()
+        rows.append(row)
+    return pa.Table.from_pylist(rows, schema=SCORED_SCHEMA)
+
+
+@pytest.fixture(params=["file", "s3"])
+def layout(request: pytest.FixtureRequest, tmp_path: Path) -> ResultsLayout:
+    root = str(tmp_path / "results") if request.param == "file" else request.getfixturevalue("s3_bucket") + "/results"
+    return ResultsLayout(root)
+
+
+def commit(rows: pa.Table, layout: ResultsLayout) -> pa.Table:
+    return commit_shard(rows, layout, DIGEST, NIGHT)
+
+
+def test_every_row_is_written_with_the_schema_and_its_version(layout: ResultsLayout) -> None:
+    rows = commit(scored_rows("scored", "rejected", "failed"), layout)
+    [part] = list_parts(layout, DIGEST)
+    assert part.endswith(f"/instances/bundle={DIGEST[:12]}/screen_date=2020-03-01/part-0123456789abcdef.parquet")
+    with fsspec.open(part) as file:
+        written = pq.read_table(io.BytesIO(file.read()))
+    assert written.schema.equals(INSTANCE_SCHEMA, check_metadata=True)
+    assert written.equals(rows)
+    assert committed_shards(layout, DIGEST) == {"0123456789abcdef"}
+    outcomes, reasons = count_outcomes(written)
+    assert outcomes == {"scored": 1, "rejected": 1, "failed": 1}
+    assert reasons == {"blank": 1, "read_failed": 1}
+
+
+def test_pointers_open_as_they_are(layout: ResultsLayout) -> None:
+    [row] = commit(scored_rows("scored"), layout).to_pylist()
+    images = {}
+    for column in ("lung_mask_url", "pneumonia_heatmap_url", "covid_heatmap_url", "covid_guided_url"):
+        with fsspec.open(row[column]) as file:
+            images[column] = np.asarray(Image.open(io.BytesIO(file.read())))
+        assert images[column].shape == (512, 512)
+        assert images[column].dtype == np.uint8
+    assert set(np.unique(images["lung_mask_url"])) == {0, 255}
+    assert images["pneumonia_heatmap_url"][0, 0] == 0
+    assert images["pneumonia_heatmap_url"][-1, -1] == 255
+    assert np.array_equal(images["pneumonia_heatmap_url"].T, images["covid_heatmap_url"])
+    assert np.unique(images["covid_guided_url"]) == [128]
+
+
+def test_no_heatmaps_no_zip_and_null_pointers(layout: ResultsLayout) -> None:
+    rows = commit(scored_rows("rejected"), layout)
+    assert rows.column("covid_heatmap_url").to_pylist() == [None]
+    fs, path = fsspec.core.url_to_fs(layout.root)
+    assert [name for name in fs.find(path) if name.endswith(".zip")] == []
+
+
+def test_a_straggler_writes_the_same_bytes(tmp_path: Path) -> None:
+    layout = ResultsLayout(str(tmp_path))
+    commit(scored_rows("scored", "failed"), layout)
+    before = {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()}
+    commit(scored_rows("scored", "failed"), layout)
+    assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
+    assert len(before) == 2
+
+
+def test_a_redriven_row_takes_the_place_of_the_failed_one(layout: ResultsLayout) -> None:
+    commit(scored_rows("scored", "failed"), layout)
+    again = scored_rows("rejected", "scored").slice(1)
+    commit(again, layout)
+    rows = read_part(list_parts(layout, DIGEST)[0])
+    assert rows.column("outcome").to_pylist() == ["scored", "scored"]
+    for pointer in rows.column("covid_heatmap_url").to_pylist():
+        with fsspec.open(pointer) as file:
+            assert file.read(4) == b"\x89PNG"
+    assert failed_rows(layout, DIGEST) == {}
+
+
+def test_rows_of_another_shard_are_not_taken_in(tmp_path: Path) -> None:
+    layout = ResultsLayout(str(tmp_path))
+    commit(scored_rows("scored"), layout)
+    with pytest.raises(ResultsError, match="not in it"):
+        commit(scored_rows("scored", "scored"), layout)
+
+
+def test_failed_rows_are_found_by_reason(tmp_path: Path) -> None:
+    layout = ResultsLayout(str(tmp_path))
+    commit(scored_rows("scored", "rejected", "failed"), layout)
+    assert [rows.num_rows for rows in failed_rows(layout, DIGEST).values()] == [1]
+    assert failed_rows(layout, DIGEST, {"decode_timeout"}) == {}
+
+
+def test_other_tools_read_the_parts(tmp_path: Path) -> None:
+    layout = ResultsLayout(str(tmp_path))
+    commit(scored_rows("scored", "rejected"), layout)
+    frame = polars.read_parquet(str(tmp_path / "instances/**/*.parquet"))
+    assert frame["covid_logit"].to_list() == [1.5, None]

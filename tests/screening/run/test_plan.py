@@ -1,0 +1,84 @@
+"""Plans: newest first, cut into named shards, readable one shard at a time."""
+
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pyarrow as pa
+import pytest
+
+from schemas.index import INDEX_SCHEMA, PLAN_SCHEMA
+from screening.archive.index import object_id_of
+from screening.run.plan import LEAST_SHARD_ROWS, PlanReader, cut_into_shards, shard_sizes, write_plan
+
+
+def index(n: int) -> pa.Table:
+    start = datetime(2020, 2, 1, tzinfo=UTC)
+    rows = [
+        {
+            "object_id": object_id_of(f"file:///a/{i}.dcm", i, "e"),
+            "object_url": f"file:///a/{i}.dcm",
+            "object_bytes": i,
+            "object_etag": "e",
+            "object_modified": start + timedelta(days=i),
+        }
+        for i in range(n)
+    ]
+    return pa.Table.from_pylist(rows, schema=INDEX_SCHEMA)
+
+
+def test_newest_come_first_and_no_row_is_lost() -> None:
+    plan = cut_into_shards(index(10), [4, 4, 2], salt="s")
+    assert plan.schema.equals(PLAN_SCHEMA, check_metadata=True)
+    assert plan.column("object_bytes").to_pylist() == list(range(9, -1, -1))
+    assert plan.column("shard_row").to_pylist() == [0, 1, 2, 3, 0, 1, 2, 3, 0, 1]
+    assert [len(set(plan.column("shard_id").to_pylist()[a:b])) for a, b in ((0, 4), (4, 8), (8, 10))] == [1, 1, 1]
+    assert len(set(plan.column("shard_id").to_pylist())) == 3
+
+
+@pytest.mark.parametrize(
+    ("rows", "most", "calls", "first"),
+    [
+        (0, 256, 1, []),
+        (10, 256, 1, [8, 2]),
+        (20, 8, 2, [8, 8, 4]),
+        (512, 256, 1, [8, 16, 32, 64, 128, 256]),
+        (512, 256, 2, [8, 16, 32, 64, 128, 132]),
+        (10_000, 256, 2, [8, 16, 32, 64, 128, 256]),
+    ],
+)
+def test_shards_grow_at_the_beginning_and_get_smaller_towards_the_end(rows: int, most: int, calls: int, first: list[int]) -> None:
+    sizes = shard_sizes(rows, most, calls)
+    assert sizes[:6] == first
+    assert sum(sizes) == rows
+    largest = sizes.index(max(sizes)) if sizes else 0
+    assert sizes[:largest] == sorted(sizes[:largest])
+    assert sizes[largest:] == sorted(sizes[largest:], reverse=True)
+    assert min(sizes, default=0) <= LEAST_SHARD_ROWS
+
+
+def test_a_limit_keeps_the_newest() -> None:
+    assert cut_into_shards(index(10), [3], salt="s").column("object_bytes").to_pylist() == [9, 8, 7]
+
+
+def test_a_shard_is_named_by_what_goes_in() -> None:
+    first = cut_into_shards(index(8), [4, 4], salt="bundle a")
+    assert first.equals(cut_into_shards(index(8), [4, 4], salt="bundle a"))
+    other_bundle = cut_into_shards(index(8), [4, 4], salt="bundle b")
+    other_objects = cut_into_shards(index(7), [4, 3], salt="bundle a")
+    names = [set(plan.column("shard_id").to_pylist()) for plan in (first, other_bundle, other_objects)]
+    assert not names[0] & names[1]
+    assert not names[0] & names[2]
+
+
+def test_a_worker_reads_its_own_shard(tmp_path: Path) -> None:
+    plan = cut_into_shards(index(10), [4, 4, 2], salt="s")
+    write_plan(plan, str(tmp_path / "plan.parquet"))
+    reader = PlanReader(str(tmp_path / "plan.parquet"))
+    shards = reader.shards()
+    assert [shard.rows for shard in shards] == [4, 4, 2]
+    assert pa.concat_tables(reader.read(shard) for shard in shards).equals(plan)
+
+
+def test_an_empty_plan_has_no_shards(tmp_path: Path) -> None:
+    write_plan(cut_into_shards(index(0), [], salt="s"), str(tmp_path / "plan.parquet"))
+    assert PlanReader(str(tmp_path / "plan.parquet")).shards() == []

@@ -1,0 +1,24 @@
+"""A run stops when failures point at the store, not at single images."""
+
+import pytest
+
+from screening.errors import ResultsError
+from screening.run.progress import Progress
+from tests.jobs.test_display import summary
+
+
+def counted(failed: int, scored: int) -> Progress:
+    progress = Progress("run", failed + scored)
+    progress.add(summary(failed, "read_failed"))
+    progress.add(summary(scored))
+    return progress
+
+
+@pytest.mark.parametrize(("failed", "scored"), [(0, 100), (49, 0), (100, 100), (200, 800)])
+def test_single_bad_images_stop_nothing(failed: int, scored: int) -> None:
+    counted(failed, scored).stop_if_the_store_is_down(0.5)
+
+
+def test_a_store_that_is_down_stops_the_run_and_is_named() -> None:
+    with pytest.raises(ResultsError, match=r"101 of 200 rows failed \(read_failed 101\).*redrive"):
+        counted(101, 99).stop_if_the_store_is_down(0.5)

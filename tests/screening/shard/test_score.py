@@ -1,0 +1,114 @@
+"""Scoring a shard: null where nothing was computed, a reason where no lungs were found, the same audit sample in every run."""
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from schemas.bundle import Preprocessing
+from schemas.heatmap import HeatmapKind
+from screening.benchmark.random_bundle import SMALL, save_random_bundle
+from screening.benchmark.throughput import NIGHT
+from screening.bundle.networks import load, save_bundle
+from screening.cascade.cascade import Cascade
+from screening.shard.config import RowConfig
+from screening.shard.heatmaps import unpack_map
+from screening.shard.pixels import pixels_of
+from screening.shard.score import in_audit_sample, score_rows
+from screening.shard.tables import DECODED_SCHEMA, SCORED_SCHEMA
+from tests.archives import phantom_pixels
+
+CONFIG = RowConfig(screen_date=NIGHT, audit_fraction=0.0, dtype="float32")
+
+
+@pytest.fixture(scope="module")
+def pixels() -> np.ndarray:
+    return phantom_pixels(8)
+
+
+@pytest.fixture(scope="module")
+def bundle(pixels: np.ndarray, tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = str(tmp_path_factory.mktemp("bundles") / "a")
+    save_random_bundle(folder, pixels)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def cascade(bundle: str) -> Cascade:
+    return Cascade.from_bundle(bundle, device="cpu", dtype="float32")
+
+
+def decoded(pixels: np.ndarray) -> pa.Table:
+    """Return a shard with a refused row before each of the images."""
+    rows = []
+    for i, image in enumerate(pixels):
+        row = {
+            "shard_id": "s",
+            "object_id": f"{i:032}",
+            "object_url": f"file:///{i}",
+            "object_bytes": 1,
+            "object_etag": "e",
+            "decode_ms": 1.0,
+        }
+        rows.append(row | {"object_id": f"{100 + i:032}", "outcome": "rejected", "reason": "blank", "stage_reached": "index"})
+        rows.append(row | {"stage_reached": "ingest", "pixels": image.tobytes()})
+    return pa.Table.from_pylist(rows, schema=DECODED_SCHEMA)
+
+
+def test_pixels_come_back_without_the_refused_rows(pixels: np.ndarray) -> None:
+    table = decoded(pixels)
+    assert np.array_equal(pixels_of(table), pixels)
+    assert np.array_equal(pixels_of(table.slice(4, 4)), pixels[2:4])
+
+
+def test_scores_are_those_of_the_cascade(pixels: np.ndarray, cascade: Cascade) -> None:
+    rows = score_rows(decoded(pixels), cascade, CONFIG)
+    assert rows.schema.equals(SCORED_SCHEMA, check_metadata=True)
+    answer = cascade(pixels)
+    images = rows.to_pylist()[1::2]
+    assert [row["pneumonia_logit"] for row in images] == answer.pneumonia_logit.tolist()
+    for i, row in enumerate(images):
+        assert row["covid_logit"] == (answer.covid_logit[i] if answer.reached_covid[i] else None)
+        assert row["pneumonia_probability"] is None  # not calibrated
+        if row["covid_map"]:
+            assert np.array_equal(unpack_map(HeatmapKind.COVID, row["covid_map"]), answer.covid_heatmap[i])
+            assert np.array_equal(unpack_map(HeatmapKind.LUNGS, row["lungs_map"]), answer.lung_mask[i])
+    for row in rows.to_pylist()[0::2]:
+        assert (row["outcome"], row["pneumonia_logit"], row["covid_positive"], row["lung_area_fraction"]) == ("rejected", None, None, None)
+
+
+def test_heatmaps_are_kept_as_asked(pixels: np.ndarray, cascade: Cascade) -> None:
+    def kept(wanted: str) -> int:
+        table = score_rows(decoded(pixels), cascade, RowConfig(screen_date=NIGHT, audit_fraction=0.0, dtype="float32", heatmaps=wanted))
+        return table.column("pneumonia_map").drop_null().length()
+
+    positive = int(cascade(pixels).pneumonia_positive.sum())
+    assert 0 < positive < len(pixels)
+    assert (kept("none"), kept("positive"), kept("all")) == (0, positive, len(pixels))
+
+
+def test_images_without_lungs_are_rejected_not_negative(pixels: np.ndarray, bundle: str, tmp_path: Path) -> None:
+    source = load(bundle)
+    save_bundle(
+        str(tmp_path),
+        name="no lungs",
+        modules=source.networks,
+        networks=SMALL,
+        operating_points=source.manifest.operating_points,
+        preprocessing=Preprocessing(min_lung_area_fraction=0.0, max_lung_area_fraction=0.001),
+    )
+    rows = score_rows(decoded(pixels), Cascade.from_bundle(str(tmp_path), device="cpu", dtype="float32"), CONFIG).to_pylist()[1::2]
+    assert {row["reason"] for row in rows} == {"lungs_not_found"}
+    assert {row["stage_reached"] for row in rows} == {"lungs"}
+    assert all(row["lung_area_fraction"] > 0 and row["pneumonia_positive"] is None for row in rows)
+
+
+def test_the_audit_sample_is_a_fair_draw_and_always_the_same() -> None:
+    names = [f"{i:032x}" for i in range(20_000)]
+    drawn = [in_audit_sample(name, 0.1, seed=0) for name in names]
+    assert drawn == [in_audit_sample(name, 0.1, seed=0) for name in names]
+    assert abs(np.mean(drawn) - 0.1) < 0.007  # three standard errors
+    assert drawn != [in_audit_sample(name, 0.1, seed=1) for name in names]
+    assert not any(in_audit_sample(name, 0.0, seed=0) for name in names)
+    assert all(in_audit_sample(name, 1.0, seed=0) for name in names)

@@ -1,0 +1,1 @@
+"""Manifests of labelled radiographs, their decoded images, and what each stage learns from."""

@@ -1,0 +1,132 @@
+"""One stage as one Ray Train job: scaling, checkpoints, failures, and the best weights it ended with."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow.fs
+import ray
+import ray.data
+import ray.train
+import torch
+from ray.train.torch import TorchTrainer
+from ray.train.v2.api.exceptions import TrainingFailedError
+
+from screening.errors import TrainingError
+from screening.storage import filesystem_of, is_local
+from train.config import FitConfig
+from train.data.inputs import StageInputs, old_source
+from train.frozen import Frozen
+from train.loop.entry import train_worker
+from train.loop.job import CHECKPOINT_FILE, Distillation, Job
+from train.stages import OLD_TUNING, STAGES, TUNING
+
+State = Mapping[str, torch.Tensor]
+
+
+@dataclass(frozen=True)
+class Trained:
+    """One stage after training: the weights of its best epoch, and its curve, one dict an epoch."""
+
+    state: dict[str, torch.Tensor]
+    curve: list[dict[str, Any]]
+
+
+def train_stage(
+    stage: str,
+    inputs: StageInputs,
+    config: FitConfig,
+    storage_url: str,
+    run_name: str,
+    *,
+    initial: State | None = None,
+    earlier: Frozen | None = None,
+    events_url: str | None = None,
+    board: Any = None,
+) -> Trained:
+    """Train one stage and return its best epoch by tuning loss.
+
+    Args:
+        stage: its name.
+        inputs: what its network sees, a data set a group and one for tuning. A group without images takes no part.
+        config: of the whole training.
+        storage_url: folder for checkpoints. A job that died is gone on with under the same `run_name`.
+        run_name: must differ for other data or configuration; a finished name returns what it ended with.
+        initial: weights to begin with.
+        earlier: the network that `config.distill_weight` holds this one to, on the old data: those that `with_old_data` added, or else
+            the old groups of `inputs`. With a weight of 0 or None it takes no part.
+        events_url: folder for the curve as TensorBoard events.
+        board: actor for epoch lines, see train.loop.progress.
+
+    Raises:
+        TrainingError: the job failed more often than `config.max_failures`, or its loss is not a number.
+    """
+    groups = tuple(group for group in STAGES[stage].groups if inputs.rows[group])
+    job = Job(
+        stage,
+        config,
+        _steps(stage, groups, inputs, config),
+        groups,
+        distillation=_distillation(stage, inputs, config, earlier),
+        initial=None if initial is None else ray.put(dict(initial)),
+        events_url=events_url,
+        board=board,
+    )
+    trainer = TorchTrainer(
+        train_worker,
+        train_loop_config={"job": job},
+        scaling_config=ray.train.ScalingConfig(num_workers=config.workers, use_gpu=config.use_gpu),
+        run_config=_run_config(storage_url, run_name, config),
+        datasets={name: dataset for name, dataset in inputs.datasets.items() if inputs.rows[name]},
+        dataset_config=_data_config(inputs, config),
+    )
+    try:
+        result = trainer.fit()
+    except TrainingFailedError as error:
+        raise TrainingError(f"stage {stage} failed; it goes on from its last checkpoint with the same storage: {_cause(error)}") from error
+    best = result.get_best_checkpoint("tuning_loss", "min")
+    if best is None or not math.isfinite(result.return_value[-1]["tuning_loss"]):
+        raise TrainingError(f"stage {stage} did not converge, its tuning loss is not a number: lower the learning rate")
+    with best.as_directory() as folder:
+        state = torch.load(Path(folder) / CHECKPOINT_FILE, map_location="cpu", weights_only=True)["module"]
+    return Trained(state, result.return_value)
+
+
+def _steps(stage: str, groups: Sequence[str], inputs: StageInputs, config: FitConfig) -> int:
+    """Return the batches of an epoch: as many as take each image of the largest group once; smaller groups come round again."""
+    largest = max(inputs.rows[group] for group in groups)
+    return math.ceil(largest * len(groups) / config.stage(stage).batch_size)
+
+
+def _distillation(stage: str, inputs: StageInputs, config: FitConfig, earlier: Frozen | None) -> Distillation | None:
+    if earlier is None or not config.distill_weight:
+        return None
+    separate = OLD_TUNING in inputs.datasets
+    sources = tuple(old_source(group) if separate else group for group in STAGES[stage].old_groups)
+    return Distillation(ray.put(earlier), config.distill_weight, sources)
+
+
+def _run_config(storage_url: str, run_name: str, config: FitConfig) -> ray.train.RunConfig:
+    filesystem, path = filesystem_of(storage_url)
+    remote = None if is_local(filesystem) else pyarrow.fs.PyFileSystem(pyarrow.fs.FSSpecHandler(filesystem))
+    return ray.train.RunConfig(
+        name=run_name,
+        storage_path=path,
+        storage_filesystem=remote,
+        failure_config=ray.train.FailureConfig(max_failures=config.max_failures),
+        checkpoint_config=ray.train.CheckpointConfig(num_to_keep=1, checkpoint_score_attribute="tuning_loss", checkpoint_score_order="min"),
+    )
+
+
+def _data_config(inputs: StageInputs, config: FitConfig) -> ray.train.DataConfig:
+    """Split the groups among several workers. The tuning sets are never split: equal shares would drop their last rows."""
+    groups = [name for name, rows in inputs.rows.items() if rows and name not in (TUNING, OLD_TUNING)]
+    return ray.train.DataConfig(datasets_to_split=groups if config.workers > 1 else [])
+
+
+def _cause(error: TrainingFailedError) -> str:
+    """Return the last line of each worker's error: the message without Ray's traceback."""
+    failures = getattr(error, "worker_failures", None) or {0: error}
+    return "; ".join(f"worker {rank}: {str(failure).strip().splitlines()[-1]}" for rank, failure in failures.items())
