@@ -11,7 +11,17 @@ from jobs.console import answer_apart, err, out, print_json, run_command
 def command(
     results: Annotated[str, typer.Argument(help="the folder or URL given to `screening run --results`")],
     bundle: Annotated[str | None, typer.Option(help="the bundle that the rows failed with  [default: that of the latest run]")] = None,
-    reason: Annotated[list[str] | None, typer.Option(help="only rows that failed for this reason; may be given several times")] = None,
+    reason: Annotated[
+        list[str] | None,
+        typer.Option(help="only rows with this reason, also one that rejects, e.g. corrupt after an update; may be given several times"),
+    ] = None,
+    actors: Annotated[
+        int | None,
+        typer.Option(help="cascade actors, each with all three networks  [default: one for each 8 cores; 1 with GPUs or a cluster]"),
+    ] = None,
+    gpus_per_actor: Annotated[float, typer.Option(help="GPUs for each actor; 0 runs on the CPU, whatever the run ran on")] = 0.0,
+    batch_size: Annotated[int | None, typer.Option(help="images a forward pass  [default: what suits the device]")] = None,
+    decoders: Annotated[int | None, typer.Option(help="decode tasks at once  [default: a quarter of the cores, all beside GPUs]")] = None,
     pseudonym_key: Annotated[
         Path | None, typer.Option(help="file with the key of the pseudonyms  [default: SCREENING_PSEUDONYM_KEY_FILE]")
     ] = None,
@@ -19,7 +29,8 @@ def command(
 ) -> None:
     """Score failed rows again; the new answer takes the place of the old one, so that every object keeps exactly one row.
 
-    Rejected rows are not failed ones: the same image is rejected again, so send a better one.
+    What decides the content of a row (precision too) is as in the run that wrote it; the machine may be another. Rejected rows are not
+    failed ones: the same image is rejected again, so send a better one.
 
     Example:
 
@@ -28,23 +39,24 @@ def command(
     from jobs.display import RunDisplay
     from jobs.keys import key_of
     from jobs.run_table import run_table
-    from schemas.reasons import Outcome, Reason
+    from schemas.reasons import Reason
     from screening.errors import UsageError
+    from screening.run.config import MachineConfig
     from screening.run.redrive import Redrive, redrive
 
-    failing = sorted(code for code in Reason if code.outcome is Outcome.FAILED)
     for code in reason or []:
-        if code not in failing:
-            raise UsageError(f"--reason {code}: no row fails for that; one of {', '.join(failing)}")
+        if code not in set(Reason):
+            raise UsageError(f"--reason {code}: there is no such reason; one of {', '.join(sorted(Reason))}")
+    machine = MachineConfig(actors=actors, gpus_per_actor=gpus_per_actor, batch_size=batch_size, decoders=decoders)
     with RunDisplay(err) as display, answer_apart(json):
-        runs = redrive(Redrive(results, key_of(pseudonym_key), bundle, frozenset(reason or [])), display.show)
+        runs = redrive(Redrive(results, key_of(pseudonym_key), bundle, frozenset(reason or []), machine), display.show)
     if json:
         print_json([run.model_dump(mode="json") for run in runs])
         return
     for run in runs:
         out.print(run_table(run))
     if not runs:
-        out.print("no failed rows")
+        out.print("no such rows" if reason else "no failed rows")
 
 
 if __name__ == "__main__":

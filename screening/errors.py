@@ -1,5 +1,9 @@
 """Every error that this project raises on purpose. A message names the file, the attribute and the remedy, never a patient."""
 
+import sys
+import traceback
+from dataclasses import dataclass
+
 from schemas.reasons import Reason
 
 
@@ -51,3 +55,44 @@ def check_usage(holds: bool, message: str) -> None:
     """Raise UsageError with `message` unless the condition holds."""
     if not holds:
         raise UsageError(message)
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One step of a traceback: a place in the code."""
+
+    file: str
+    line: int
+    function: str
+
+    @classmethod
+    def at(cls, file: str, line: int, function: str) -> "Frame":
+        """Return a place, its file named below the folder that Python found it in: the rest says where this software is installed."""
+        folders = [folder.rstrip("/") + "/" for folder in sys.path if folder]
+        return cls(file.removeprefix(max((folder for folder in folders if file.startswith(folder)), key=len, default="")), line, function)
+
+    def __str__(self) -> str:
+        return f"{self.file}:{self.line} in {self.function}"
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Where an error came from that nobody foresaw: its type and its frames, outermost first.
+
+    It holds no message and no value, because either may be a patient's: the text of a ValueError quotes what it could not read.
+    """
+
+    type: str
+    frames: tuple[Frame, ...] = ()
+
+    @classmethod
+    def of(cls, error: BaseException) -> "Fault":
+        """Return the fault of an exception; frames of what caused it come first, as in a traceback."""
+        frames: list[Frame] = []
+        names = [type(error).__name__]
+        cause = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+        if cause is not None:
+            below = cls.of(cause)
+            frames, names = list(below.frames), [*names, below.type]
+        frames += [Frame.at(frame.filename, frame.lineno or 0, frame.name) for frame in traceback.extract_tb(error.__traceback__)]
+        return cls(" from ".join(names), tuple(frames))

@@ -16,7 +16,7 @@ from schemas.reasons import Reason
 from screening.dicom import codestream, pixels
 from screening.dicom.header import DicomFile, Header, is_dicom, read_dicom
 from screening.dicom.pixels import PixelLayout, StoredPixels
-from screening.errors import ImageRefused
+from screening.errors import Fault, ImageRefused
 from screening.ingest import gate, polarity, preprocess
 from screening.ingest.config import IngestConfig
 from screening.privacy import Pseudonymizer
@@ -39,12 +39,13 @@ class Ingested:
     """What ingest found. Exactly one of `pixels` and `refusal` is there.
 
     `columns` has keys among those of `schemas.instance.IDENTITY_COLUMNS`; `pixels` is (512, 512) uint8: air dark, bone
-    bright, padding 0.
+    bright, padding 0. `fault` says where an error came from that nobody foresaw, beside the refusal that it led to.
     """
 
     columns: dict[str, object] = field(default_factory=dict)
     pixels: np.ndarray | None = None
     refusal: ImageRefused | None = None
+    fault: Fault | None = None
 
 
 def ingest(data: bytes | memoryview, config: IngestConfig, pseudonymizer: Pseudonymizer | None) -> Ingested:

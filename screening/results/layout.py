@@ -32,6 +32,10 @@ class ResultsLayout:
         """The rows that the run answers, one row group a shard (PLAN_SCHEMA)."""
         return f"{self.runs}/{run_id}/plan.parquet"
 
+    def log(self, run_id: str) -> str:
+        """Folder of what driver and workers of the run logged (JSON lines)."""
+        return f"{self.runs}/{run_id}/log"
+
     def instances(self, bundle_digest: str) -> str:
         """Folder of every committed part of one bundle."""
         return f"{self.root}/instances/bundle={bundle_digest[:DIGEST_LENGTH]}"

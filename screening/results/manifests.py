@@ -1,6 +1,7 @@
 """Runs: their manifests, which of them died, and the proof that nothing was lost."""
 
 import contextlib
+import logging
 import platform
 import secrets
 import time
@@ -11,11 +12,14 @@ from importlib.metadata import PackageNotFoundError, version
 from schemas.columns import version_of
 from schemas.instance import INSTANCE_SCHEMA
 from schemas.run import RunManifest
-from screening.errors import ResultsError
+from screening.errors import ResultsError, ScreeningError
 from screening.results.layout import ResultsLayout
+from screening.results.run_log import logging_to
 from screening.storage import list_files, put_atomic, read_bytes
 
 _PACKAGES = ("chest-screening", "ray", "torch", "torchvision", "pyarrow", "pydicom", "imagecodecs", "pillow", "numpy")
+
+log = logging.getLogger(__name__)
 
 
 def new_run_id(started: datetime) -> str:
@@ -48,21 +52,34 @@ def write_manifest(layout: ResultsLayout, manifest: RunManifest) -> None:
 def recorded(layout: ResultsLayout, run: RunManifest) -> Iterator[RunManifest]:
     """Keep the manifest of `run` true while the block carries it out: running, then finished, or failed with its error.
 
-    The block fills in `counts` and `times`; the wall time is measured here.
+    The block fills in `counts` and `times`; the wall time is measured here. What this process logs meanwhile goes to the run's log.
     """
     clock = time.monotonic()
     run.status, run.error, run.finished = "running", None, None
-    write_manifest(layout, run)
-    try:
-        yield run
-        run.status = "finished"
-    except BaseException as error:
-        run.status, run.error = "failed", f"{type(error).__name__}: {error}"[:2000]
-        raise
-    finally:
-        run.finished = now()
-        run.times.wall_seconds = time.monotonic() - clock
+    with logging_to(layout, run.run_id):
+        log.info(
+            "%s begins: execution %d, %d rows planned, bundle %s", run.kind, run.executions, run.counts.planned, run.bundle_digest[:12]
+        )
         write_manifest(layout, run)
+        try:
+            yield run
+            run.status = "finished"
+        except BaseException as error:
+            run.status, run.error = "failed", _said_of(error)
+            log.exception("%s failed: %s", run.kind, run.error)
+            raise
+        finally:
+            run.finished = now()
+            run.times.wall_seconds = time.monotonic() - clock
+            write_manifest(layout, run)
+        log.info("%s finished: %d rows written in %.0f s", run.kind, run.counts.written, run.times.wall_seconds)
+
+
+def _said_of(error: BaseException) -> str:
+    """Return an error in words. The text of one that is not ours may quote a value, so only its type is given; the log has its frames."""
+    ours = isinstance(error, ScreeningError)
+    system = error.strerror if isinstance(error, OSError) else None
+    return f"{type(error).__name__}: {(str(error) if ours else system) or 'see the log of the run'}"[:2000]
 
 
 def list_runs(layout: ResultsLayout) -> Iterator[RunManifest]:

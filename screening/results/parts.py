@@ -56,14 +56,15 @@ def count_outcomes(rows: pa.Table) -> tuple[Counter[str], Counter[str]]:
     return Counter(rows.column("outcome").to_pylist()), Counter(reasons.to_pylist())
 
 
-def failed_rows(layout: ResultsLayout, bundle_digest: str, reasons: set[str] | None = None) -> dict[str, pa.Table]:
-    """Return part URL → its failed rows (INSTANCE_SCHEMA), only those with one of `reasons` where given."""
-    found: dict[str, pa.Table] = {}
+def rows_to_redrive(layout: ResultsLayout, bundle_digest: str, reasons: set[str] | None = None) -> dict[str, pa.Table]:
+    """Return part URL → its rows that are to be scored again (INSTANCE_SCHEMA): those with one of `reasons`, or else all failed ones."""
+    chosen: dict[str, pa.Table] = {}
     for url in list_parts(layout, bundle_digest):
         rows = read_part(url)
-        wanted = pc.equal(rows.column("outcome"), Outcome.FAILED)
-        if reasons is not None:
-            wanted = pc.and_(wanted, pc.is_in(rows.column("reason"), pa.array(sorted(reasons), pa.string())))
-        if (chosen := rows.filter(wanted)).num_rows:
-            found[url] = chosen
-    return found
+        if reasons is None:
+            wanted = pc.equal(rows.column("outcome"), Outcome.FAILED)
+        else:
+            wanted = pc.is_in(rows.column("reason"), pa.array(sorted(reasons), pa.string()))
+        if (again := rows.filter(wanted)).num_rows:
+            chosen[url] = again
+    return chosen

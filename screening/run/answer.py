@@ -1,12 +1,18 @@
 """Bring every shard of a plan to its commit, and find the images that kill their workers."""
 
 import dataclasses
+import logging
 
+from schemas.reasons import Reason
 from screening.errors import ResultsError, ScreeningError
 from screening.results.parts import committed_shards
+from screening.results.run_log import entry_of
 from screening.run.pipeline import Work, execute
 from screening.run.plan import PlannedShard, PlanReader
 from screening.run.progress import Progress, ShowProgress
+
+KILLED = "the worker failed on this image, also when it had no other"
+log = logging.getLogger(__name__)
 
 
 def answer(work: Work, shards: list[PlannedShard], run_id: str, show: ShowProgress, *, again: bool = False) -> Progress:
@@ -26,12 +32,13 @@ def answer(work: Work, shards: list[PlannedShard], run_id: str, show: ShowProgre
     missing = _pass(work, missing, progress, show)
     if missing:
         progress.note = f"{len(missing)} shards lost their worker: looking for the image, one row a task"
+        log.warning("%s; the first is shard %s", progress.note, missing[0].shard_id)
         show(progress)
         work = dataclasses.replace(work, quarantined=_find_killers(work, missing))
         missing = _pass(work, missing, progress, show)
     if missing:
         raise ResultsError(
-            f"{len(missing)} shards could not be committed, the first is {missing[0].shard_id}; see Ray's logs, then run again"
+            f"{len(missing)} shards could not be committed, the first is {missing[0].shard_id}; {_see_the_log(work)}, then run again"
         )
     progress.note = ""
     show(progress)
@@ -57,6 +64,14 @@ def _find_killers(work: Work, shards: list[PlannedShard]) -> dict[str, str]:
     survivors = {object_id for summary in execute(probe, shards, rows_apart=True) for object_id in summary["object_ids"]}
     if not survivors and len(suspects) > 1:
         raise ScreeningError(
-            f"none of {len(suspects)} images came through the pipeline, not even alone: the workers fail, not the images; see Ray's logs"
+            f"none of {len(suspects)} images came through the pipeline, not even alone: the workers fail, not the images; "
+            + _see_the_log(work)
         )
-    return dict.fromkeys(suspects - survivors, "the worker process died on this image, also when it had no other")
+    killers = sorted(suspects - survivors)
+    for object_id in killers:
+        log.warning("%s: %s", Reason.WORKER_DIED, KILLED, extra={"object_id": object_id})
+    return {object_id: f"{KILLED}; log entry {entry_of(object_id)}" for object_id in killers}
+
+
+def _see_the_log(work: Work) -> str:
+    return f"see `screening status {work.layout.root} --log {work.run_id}`"

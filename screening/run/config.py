@@ -34,7 +34,7 @@ class RunConfig:
     machine: MachineConfig = field(default_factory=MachineConfig)
     shard_rows: int = 256  # rows a shard at most: the unit of work and of commit
     limit: int | None = None  # rows to score in this run; the rest is left for later
-    max_failed_fraction: float = 0.5  # more failed rows than this share stop the run: the store is down, not the images
+    max_failed_fraction: float = 0.5  # more objects than this share that cannot be read stop the run: the store is down
 
     def __post_init__(self) -> None:
         check_usage(self.limit is None or self.limit >= 1, "--limit is at least 1")

@@ -7,6 +7,7 @@ one process. Back-pressure between the operators is Ray Data's; what a run holds
 
 import contextlib
 import functools
+import logging
 import os
 import time
 import warnings
@@ -22,10 +23,12 @@ from ray.data import ExecutionResources
 
 from schemas.bundle import OperatingPoint
 from screening.archive.reader import ObjectReader
+from screening.errors import ScreeningError
 from screening.ingest.preprocess import SIZE
 from screening.ingest.sandbox import DecodeSandbox
 from screening.privacy import Pseudonymizer
 from screening.results.layout import ResultsLayout
+from screening.results.run_log import about, log_to
 from screening.run.config import MachineConfig, RunConfig
 from screening.run.machine import actors_for, background_tasks, call_threads, calls_for, decoders_for
 from screening.run.plan import PlannedShard, PlanReader
@@ -55,12 +58,14 @@ SUMMARY_SCHEMA = pa.schema(
     ]
 )
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True)
 class Work:
     """What every worker of a run needs to know. Travels to them by pickle; holds no open file."""
 
-    plan_url: str
+    run_id: str
     layout: ResultsLayout
     bundle_url: str
     bundle_digest: str
@@ -69,6 +74,11 @@ class Work:
     operating_points: Mapping[str, OperatingPoint] = field(default_factory=dict)  # other thresholds than the bundle's own
     quarantined: Mapping[str, str] = field(default_factory=dict)  # object_id → why it is not to be touched again
     commit: bool = True  # False only probes which rows survive
+
+    @property
+    def plan_url(self) -> str:
+        """Where the plan lies."""
+        return self.layout.plan(self.run_id)
 
 
 def execute(work: Work, shards: list[PlannedShard], *, rows_apart: bool = False) -> Iterator[dict[str, Any]]:
@@ -153,9 +163,28 @@ def _decode(items: pa.Table, work: Work) -> pa.Table:
     if item["row"] >= 0:
         planned = planned.slice(item["row"], 1)
     _give_way()
-    with ObjectReader(work.config.rows.ingest.limits.max_bytes) as reader:
+    with _at(work, "decode", item["shard_id"], planned), ObjectReader(work.config.rows.ingest.limits.max_bytes) as reader:
         ingest = _sandbox(work.config, work.pseudonym_key).ingest
         return decode_rows(planned, reader, ingest, quarantined=work.quarantined, read_threads=work.config.machine.read_threads)
+
+
+@contextlib.contextmanager
+def _at(work: Work, role: str, shard_id: str, rows: pa.Table) -> Iterator[None]:
+    """Log what a worker does with a shard, or with one row of it: that it did it, or the frames of the error that stopped it.
+
+    Ray leaves the shard out, and the driver then looks for the row that is to blame. Ray writes the text of an error into logs of its own,
+    and that text may quote a header. So Ray gets another error, which says no more than where to look.
+    """
+    log_to(work.layout, work.run_id)
+    with about(role, shard_id):
+        started = time.perf_counter()
+        try:
+            yield
+        except Exception as error:
+            alone = rows.column("object_id")[0].as_py() if len(rows) == 1 else None
+            log.exception("%s of %d rows failed", role, len(rows), extra={"object_id": alone})
+            raise ScreeningError(f"{role} failed with {type(error).__name__}: see the log of run {work.run_id}") from None
+        log.info("%s of %d rows took %.1f s", role, len(rows), time.perf_counter() - started)
 
 
 def _give_way() -> None:
@@ -187,7 +216,7 @@ class _CascadeActor:
     """
 
     def __init__(self, work: Work, calls: int):
-        self._config, self._threads = work.config.rows, call_threads(calls)
+        self._work, self._threads = work, call_threads(calls)
         self._cascade = load_cascade(work.bundle_url, work.config, work.operating_points, threads=1)
 
     def __call__(self, decoded: pa.Table) -> pa.Table:
@@ -196,7 +225,8 @@ class _CascadeActor:
         # Ray calls from another thread than it constructs in, and OpenMP keeps a team for each that ever computed on several cores.
         # With more threads in teams than cores its threads sleep at every turn, which made a shard half as slow again.
         use_threads(self._threads)
-        return score_rows(decoded, self._cascade, self._config)
+        with _at(self._work, "cascade", decoded.column("shard_id")[0].as_py(), decoded):
+            return score_rows(decoded, self._cascade, self._work.config.rows)
 
 
 def load_cascade(
@@ -220,7 +250,8 @@ def _write(scored: pa.Table, work: Work) -> pa.Table:
     _give_way()
     started = time.perf_counter()
     if work.commit:
-        commit_shard(scored, work.layout, work.bundle_digest, work.config.rows.screen_date)
+        with _at(work, "write", scored.column("shard_id")[0].as_py(), scored):
+            commit_shard(scored, work.layout, work.bundle_digest, work.config.rows.screen_date)
     return pa.Table.from_pylist([_summary(scored, time.perf_counter() - started)], schema=SUMMARY_SCHEMA)
 
 

@@ -6,9 +6,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from schemas.reasons import Outcome
+from schemas.reasons import Reason
 from schemas.run import RunTimes
 from screening.errors import ResultsError
+
+READING = (Reason.READ_FAILED, Reason.OBJECT_MISSING)  # what a store that is down or empty gives
 
 
 @dataclass
@@ -53,12 +55,12 @@ class Progress:
         self.times.images += len(summary["outcomes"])
 
     def stop_if_the_store_is_down(self, max_failed_fraction: float) -> None:
-        """Raise ResultsError when failed rows outnumber what single bad images can explain."""
-        failed, total = self.outcomes[Outcome.FAILED], self.outcomes.total()
+        """Raise ResultsError when more objects could not be read than single bad ones can explain."""
+        failed, total = sum(self.reasons[reason] for reason in READING), self.outcomes.total()
         if failed >= 50 and failed > max_failed_fraction * total:
-            reasons = ", ".join(f"{reason} {count}" for reason, count in self.reasons.most_common(3))
+            reasons = ", ".join(f"{reason} {self.reasons[reason]}" for reason in READING if self.reasons[reason])
             raise ResultsError(
-                f"stopped: {failed} of {total} rows failed ({reasons}), which points at the store or the machines, not at the images; "
+                f"stopped: {failed} of {total} objects could not be read ({reasons}), which points at the store, not at the images; "
                 "mend that, run the same command again to resume, then `screening redrive` the failed rows"
             )
 

@@ -1,4 +1,4 @@
-"""Redrive: score failed rows again, by name, and put the new answers in the place of the old ones."""
+"""Redrive: score failed rows again, or those with a named reason, and put the new answers in the place of the old ones."""
 
 from dataclasses import dataclass, field
 
@@ -11,7 +11,7 @@ from screening.errors import ResultsError, UsageError
 from screening.privacy import key_id_of
 from screening.results.layout import ResultsLayout, shard_id_of_part
 from screening.results.manifests import list_runs, new_run_id, now, recorded, software_versions
-from screening.results.parts import failed_rows
+from screening.results.parts import rows_to_redrive
 from screening.run.answer import answer
 from screening.run.config import MachineConfig, RunConfig
 from screening.run.machine import actors_for, resolved
@@ -28,7 +28,7 @@ class Redrive:
     results_url: str
     pseudonym_key: bytes
     bundle_url: str | None = None
-    reasons: frozenset[str] = frozenset()  # only failed rows with one of these; empty takes all
+    reasons: frozenset[str] = frozenset()  # rows with one of these, also those that reject; empty takes all failed rows
     machine: MachineConfig = field(default_factory=MachineConfig)  # the one at hand, which may be another than the run had
 
     @property
@@ -50,7 +50,7 @@ def redrive(request: Redrive, show: ShowProgress = show_nothing) -> list[RunMani
     runs = [run for run in runs if with_operating_points(bundle, run.operating_points).digest() == run.bundle_digest]
     failed: dict[str, pa.Table] = {}
     for digest in {run.bundle_digest for run in runs}:
-        rows_of_part = failed_rows(request.layout, digest, set(request.reasons) or None)
+        rows_of_part = rows_to_redrive(request.layout, digest, set(request.reasons) or None)
         failed |= {shard_id_of_part(url): rows for url, rows in rows_of_part.items()}
     manifests = []
     for run in runs:
@@ -78,7 +78,7 @@ def _score_again(request: Redrive, origin: RunManifest, bundle_url: str, failed:
         counts=RunCounts(objects=len(plan), planned=len(plan)),
     )
     write_plan(plan, layout.plan(run.run_id))
-    work = Work(layout.plan(run.run_id), layout, bundle_url, run.bundle_digest, config, request.pseudonym_key, run.operating_points)
+    work = Work(run.run_id, layout, bundle_url, run.bundle_digest, config, request.pseudonym_key, run.operating_points)
     with recorded(layout, run), ray_session(actors=actors_for(config.machine)):
         progress = answer(work, PlanReader(work.plan_url).shards(), run.run_id, show, again=True)
         run.times = progress.times

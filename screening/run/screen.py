@@ -14,7 +14,7 @@ from screening.errors import UsageError
 from screening.privacy import key_id_of
 from screening.results.layout import ResultsLayout
 from screening.results.manifests import new_run_id, now, recorded, software_versions, unfinished_run, write_manifest
-from screening.run.accounting import check_all_accounted_for, not_answered, recount
+from screening.run.accounting import account, not_answered
 from screening.run.answer import answer
 from screening.run.config import RunConfig
 from screening.run.machine import actors_for, calls_for, resolved
@@ -118,14 +118,12 @@ def _new_run(night: Night, bundle: BundleManifest, points: dict[str, OperatingPo
 def _carry_out(run: RunManifest, night: Night, show: ShowProgress) -> RunManifest:
     """Answer a run's plan, prove that nothing was lost, and keep its manifest true meanwhile."""
     config = _configuration_of(run, night)
-    plan_url = night.layout.plan(run.run_id)
-    shards = PlanReader(plan_url).shards()
-    work = Work(plan_url, night.layout, night.bundle_url, run.bundle_digest, config, night.pseudonym_key, run.operating_points)
+    work = Work(run.run_id, night.layout, night.bundle_url, run.bundle_digest, config, night.pseudonym_key, run.operating_points)
+    shards = PlanReader(work.plan_url).shards()
     with recorded(night.layout, run):
         with ray_session(actors=actors_for(config.machine)):
             run.times = answer(work, shards, run.run_id, show).times.model_copy(update={"index_seconds": run.times.index_seconds})
-        run.counts = recount(work, shards, run.counts)
-        check_all_accounted_for(night.layout, run)
+        run.counts = account(night.layout, run, shards)
     return run
 
 

@@ -1,5 +1,6 @@
 """From planned rows to decoded rows: read each object, decode it in a child process, and give every one of them a row."""
 
+import logging
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping
@@ -11,9 +12,12 @@ import pyarrow as pa
 from schemas.index import OBJECT_COLUMNS
 from schemas.reasons import Outcome, Reason, Stage
 from screening.archive.reader import ObjectReader
-from screening.errors import ImageRefused
+from screening.errors import Fault, ImageRefused, ScreeningError
 from screening.ingest.ingest import Ingested
+from screening.results.run_log import entry_of
 from screening.shard.pixels import with_pixels
+
+log = logging.getLogger(__name__)
 
 
 def decode_rows(
@@ -43,6 +47,8 @@ def decode_rows(
             found = Ingested(refusal=ImageRefused(Reason.WORKER_DIED, quarantined[row["object_id"]]))
         else:
             found = _ingest_one(next(fetched), ingest)
+        if found.fault is not None:
+            found.refusal = _log_fault(row["object_id"], found)
         decoded.append(_decoded_row(row, found, 1000 * (time.perf_counter() - started)))
         if found.refusal is None:
             pixels += found.pixels.data
@@ -65,8 +71,18 @@ def _ingest_one(read: Future[bytes], ingest: Callable[[bytes], Ingested]) -> Ing
         return ingest(read.result())
     except ImageRefused as refusal:
         return Ingested(refusal=refusal)
+    except ScreeningError as error:  # the decoder does not start
+        return Ingested(refusal=ImageRefused(Reason.INTERNAL_ERROR, str(error)), fault=Fault.of(error))
     except Exception as error:  # the row says so, `screening redrive` tries again; one image never ends a task
-        return Ingested(refusal=ImageRefused(Reason.INTERNAL_ERROR, f"{type(error).__name__} while reading or decoding"))
+        refusal = ImageRefused(Reason.INTERNAL_ERROR, f"{type(error).__name__} while reading or decoding")
+        return Ingested(refusal=refusal, fault=Fault.of(error))
+
+
+def _log_fault(object_id: str, ingested: Ingested) -> ImageRefused:
+    """Write down where an error came from that nobody foresaw; return the refusal with the name of the log entry."""
+    reason, detail = ingested.refusal.reason, ingested.refusal.detail
+    log.warning("%s: %s", reason, detail, extra={"object_id": object_id, "fault": ingested.fault})
+    return ImageRefused(reason, f"{detail}; log entry {entry_of(object_id)}")
 
 
 def _decoded_row(planned: dict[str, Any], found: Ingested, milliseconds: float) -> dict[str, Any]:

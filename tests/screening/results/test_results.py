@@ -15,7 +15,7 @@ from PIL import Image
 from schemas.instance import INSTANCE_SCHEMA
 from screening.errors import ResultsError
 from screening.results.layout import ResultsLayout
-from screening.results.parts import committed_shards, count_outcomes, failed_rows, list_parts, read_part
+from screening.results.parts import committed_shards, count_outcomes, list_parts, read_part, rows_to_redrive
 from screening.shard.commit import commit_shard
 from screening.shard.tables import SCORED_SCHEMA
 
@@ -112,7 +112,7 @@ def test_a_redriven_row_takes_the_place_of_the_failed_one(layout: ResultsLayout)
     for pointer in rows.column("covid_heatmap_url").to_pylist():
         with fsspec.open(pointer) as file:
             assert file.read(4) == b"\x89PNG"
-    assert failed_rows(layout, DIGEST) == {}
+    assert rows_to_redrive(layout, DIGEST) == {}
 
 
 def test_rows_of_another_shard_are_not_taken_in(tmp_path: Path) -> None:
@@ -125,8 +125,8 @@ def test_rows_of_another_shard_are_not_taken_in(tmp_path: Path) -> None:
 def test_failed_rows_are_found_by_reason(tmp_path: Path) -> None:
     layout = ResultsLayout(str(tmp_path))
     commit(scored_rows("scored", "rejected", "failed"), layout)
-    assert [rows.num_rows for rows in failed_rows(layout, DIGEST).values()] == [1]
-    assert failed_rows(layout, DIGEST, {"decode_timeout"}) == {}
+    assert [rows.num_rows for rows in rows_to_redrive(layout, DIGEST).values()] == [1]
+    assert rows_to_redrive(layout, DIGEST, {"decode_timeout"}) == {}
 
 
 def test_other_tools_read_the_parts(tmp_path: Path) -> None:

@@ -20,5 +20,11 @@ def test_single_bad_images_stop_nothing(failed: int, scored: int) -> None:
 
 
 def test_a_store_that_is_down_stops_the_run_and_is_named() -> None:
-    with pytest.raises(ResultsError, match=r"101 of 200 rows failed \(read_failed 101\).*redrive"):
+    with pytest.raises(ResultsError, match=r"101 of 200 objects could not be read \(read_failed 101\).*redrive"):
         counted(101, 99).stop_if_the_store_is_down(0.5)
+
+
+def test_images_that_cannot_be_decoded_do_not_point_at_the_store() -> None:
+    progress = Progress("run", 200)
+    progress.add(summary(200, "decoder_died"))
+    progress.stop_if_the_store_is_down(0.5)

@@ -1,0 +1,102 @@
+"""Errors that are thrown on purpose in each part of a night are found in its log the next morning, by their frames and without a value."""
+
+import json
+from datetime import date
+from pathlib import Path
+
+import pytest
+
+from screening.benchmark.random_bundle import save_random_bundle
+from screening.bundle.checks import load_manifest
+from screening.errors import ResultsError
+from screening.results.layout import ResultsLayout
+from screening.results.manifests import list_runs
+from screening.results.parts import list_parts, read_part
+from screening.results.run_log import entry_of, read_log
+from screening.run import pipeline
+from screening.run.config import MachineConfig, RunConfig
+from screening.run.screen import Night, screen
+from screening.shard.config import RowConfig
+from tests.archives import phantom_dicom, phantom_pixels
+
+pytestmark = pytest.mark.usefixtures("ray_cluster")
+
+SECRET = "TEST-1"  # a PatientID of the archive
+CONFIG = RunConfig(RowConfig(date(2020, 3, 1)), MachineConfig(actors=1, decoders=2), shard_rows=4)
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = str(tmp_path_factory.mktemp("bundle"))
+    save_random_bundle(folder, phantom_pixels(8))
+    return folder
+
+
+@pytest.fixture
+def night(bundle: str, tmp_path: Path) -> Night:
+    (tmp_path / "archive").mkdir()
+    for i in range(4):
+        (tmp_path / "archive" / f"{i}.dcm").write_bytes(phantom_dicom(i))
+    return Night(str(tmp_path / "archive"), str(tmp_path / "results"), bundle, CONFIG, b"a pseudonym key for tests")
+
+
+class FailsOnOneImage(pipeline._CascadeActor):
+    """An actor whose cascade raises at every shard with the pixels of one image, and quotes a header."""
+
+    def __call__(self, decoded):
+        cascade = self._cascade
+
+        def faulty(pixels, **arguments):
+            rows = zip(decoded.column("object_url").to_pylist(), decoded.column("pixels").is_valid().to_pylist(), strict=True)
+            if any(url.endswith("2.dcm") and shown for url, shown in rows):
+                raise ValueError(f"no such patient: {SECRET}")
+            return cascade(pixels, **arguments)
+
+        faulty.images_a_call = cascade.images_a_call
+        self._cascade = faulty
+        try:
+            return super().__call__(decoded)
+        finally:
+            self._cascade = cascade
+
+
+def test_an_error_in_the_cascade(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "_CascadeActor", FailsOnOneImage)
+    [run] = screen(night)
+    assert run.counts.reasons == {"worker_died": 1}
+    rows = [row for part in list_parts(night.layout, load_manifest(night.bundle_url).digest()) for row in read_part(part).to_pylist()]
+    [failed] = [row for row in rows if row["reason"]]
+    lines = read_log(night.layout, run.run_id)
+    of_the_row = [line for line in lines if line.get("entry") == entry_of(failed["object_id"])]
+    assert f"log entry {entry_of(failed['object_id'])}" in failed["detail"]
+    faults = [line for line in of_the_row if "fault" in line]
+    assert {line["fault"]["type"] for line in faults} == {"ValueError"}
+    functions = [frame["function"] for frame in faults[0]["fault"]["frames"]]
+    assert functions[-2:] == ["_score_part", "faulty"]
+    assert {(line["role"], line["shard_id"]) for line in faults} == {("cascade", failed["shard_id"])}
+    assert "driver" in {line["role"] for line in of_the_row}
+    assert SECRET not in json.dumps(lines)
+
+
+def test_an_error_in_writing(night: Night) -> None:
+    Path(night.results_url).mkdir()
+    (Path(night.results_url) / "instances").write_text("in the place of a folder")
+    with pytest.raises(ResultsError, match=r"could not be committed.*screening status .* --log"):
+        list(screen(night))
+    [run] = list_runs(ResultsLayout(night.results_url))
+    assert run.status == "failed"
+    lines = read_log(night.layout, run.run_id)
+    faults = [line for line in lines if line["role"] == "write" and "fault" in line]
+    assert faults
+    for line in faults:
+        assert "put_atomic" in [frame["function"] for frame in line["fault"]["frames"]]
+        assert line["fault"]["frames"][-1]["function"] in ("_put_local", "mkdir")
+    assert any(line["role"] == "driver" and line["level"] == "ERROR" for line in lines)
+
+
+def test_a_quiet_night_says_who_took_part(night: Night) -> None:
+    [run] = screen(night)
+    lines = read_log(night.layout, run.run_id)
+    assert {line["role"] for line in lines} == {"driver", "decode", "cascade", "write"}
+    assert {line["level"] for line in lines} == {"INFO"}
+    assert [line["message"].split(":")[0] for line in lines if line["role"] == "driver"] == ["run begins", "run finished"]
