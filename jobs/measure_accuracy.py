@@ -54,12 +54,12 @@ def command(
         screening accuracy s3://results/nightly --reference rt_pcr.parquet --bundle 3fa2 --bundle 90cc
     """
     from jobs.analytics_source import open_source
-    from screening.analytics.accuracy import measure
+    from screening.analytics.accuracy import measure_accuracy
     from screening.analytics.linking import LinkRule
 
     rule, source = LinkRule(window_before, window_after, undated, repeated, indeterminate), (results, reference, cases, column, bundle)
     with open_source(*source, rule, threshold=threshold, groups=group, verified=True) as connection:
-        answer = measure(connection, unit, min_cell=min_cell, replicates=replicates, seed=seed)
+        answer = measure_accuracy(connection, unit, min_cell=min_cell, replicates=replicates, seed=seed)
     if json:
         print_json(answer)
     else:

@@ -48,12 +48,12 @@ def command(
         screening lead-time s3://results/nightly --reference rt_pcr.parquet --days 2 --days 5
     """
     from jobs.analytics_source import open_source
-    from screening.analytics.lead_time import measure
+    from screening.analytics.lead_time import measure_lead_time
     from screening.analytics.linking import LinkRule
 
     rule, source = LinkRule(window_before, window_after, undated, repeated, indeterminate), (results, reference, cases, column, bundle)
     with open_source(*source, rule, threshold=threshold, verified=True) as connection:
-        answer = measure(connection, tuple(days or (1, 2, 5)), persons=persons, min_cell=min_cell)
+        answer = measure_lead_time(connection, tuple(days or (1, 2, 5)), persons=persons, min_cell=min_cell)
     if json:
         print_json(answer)
     else:

@@ -8,7 +8,7 @@ from jobs.analytics_source import Bundles, Indeterminate, Json, Reference, Repea
 from jobs.console import EXIT_FAILED, err, out, print_json, run_command
 
 if TYPE_CHECKING:
-    from screening.analytics.monitoring import Finding, Limits, Watch
+    from screening.analytics.monitoring import AlertLimits, Finding, Watch
 
 
 def command(
@@ -44,13 +44,13 @@ def command(
     from screening.analytics.linking import LinkRule
     from screening.results.layout import ResultsLayout
 
-    stated = monitoring.with_limits(monitoring.load_limits(limits) if limits else monitoring.Limits(), limit or ())
+    stated = monitoring.with_limits(monitoring.load_limits(limits) if limits else monitoring.AlertLimits(), limit or ())
     rule = LinkRule(window_before, window_after, undated, repeated, indeterminate)
     period = monitoring.Period.parse(baseline) if baseline else None
     _check(stated, period is not None, reference is not None)
     with open_source(results, reference, bundle=bundle, rule=rule) as connection:
         watched = monitoring.watch(connection, ResultsLayout(results), nights=nights, baseline=period, reference=reference is not None)
-    watched = monitoring.judge(watched, stated, judged_nights=judged_nights, min_images=min_images)
+    watched = monitoring.check_limits(watched, stated, judged_nights=judged_nights, min_images=min_images)
     if json:
         print_json(asdict(watched))
     else:
@@ -59,7 +59,7 @@ def command(
         raise typer.Exit(EXIT_FAILED)
 
 
-def _check(limits: "Limits", baseline: bool, reference: bool) -> None:
+def _check(limits: "AlertLimits", baseline: bool, reference: bool) -> None:
     """Raise UsageError for limits that nothing could ever cross."""
     from screening.errors import UsageError
 

@@ -26,24 +26,31 @@ LEAD_TIME = "select days, k, n, printf('%.3f (%.3f to %.3f)', share, low, high) 
 def command(
     output: Annotated[Path, typer.Argument(help="folder to write into", metavar="OUT")] = Path("out/demo"),
     studies: Annotated[int, typer.Option(min=30, help="synthetic studies to screen")] = 400,
-    training_studies: Annotated[int, typer.Option(min=60, help="other synthetic studies to train on")] = 480,
+    train: Annotated[
+        bool,
+        typer.Option("--train", help="train the bundle anew on other synthetic studies: some minutes more  [default: bundles/phantoms-1]"),
+    ] = False,
+    training_studies: Annotated[int, typer.Option(min=60, help="with --train: how many studies to train on")] = 480,
 ) -> None:
-    """Show the whole path on synthetic studies: make an archive, train a small bundle on other studies, screen, and print the answers.
+    """Show the whole path on synthetic studies: make an archive, screen it with a small bundle, print the answers and write the report.
 
-    What is there already is used again. Takes a few minutes on two cores.
+    What is there already is used again. Takes a minute or two on two cores.
 
     Example:
 
         screening demo out/demo
     """
     from screening.analytics.views import connect
+    from screening.bundle.released import phantom_bundle
 
     started = time.monotonic()
     output.mkdir(parents=True, exist_ok=True)
     archive = _step("an archive of synthetic studies with a registry of RT-PCR results", _make_archive, output, studies)
     _step("the registry with pseudonyms: the reference table", _make_reference, output)
-    _step("a small bundle, trained on other synthetic studies with Ray Train", _make_bundle, output, training_studies)
-    _step("tonight's screening with Ray Data", _screen, output, archive)
+    if train:
+        _step("a small bundle, trained on other synthetic studies with Ray Train", _make_bundle, output, training_studies)
+    bundle = str(output / "bundle") if (output / "bundle" / "bundle.json").exists() else phantom_bundle()
+    _step(f"tonight's screening with Ray Data and the bundle {bundle}", _screen, output, archive, bundle)
     with connect(str(output / "results"), str(output / "reference.parquet")) as connection:
         _print_answers(connection, output)
     _step("a report of it all in one HTML file", _write_report, output)
@@ -51,7 +58,7 @@ def command(
     for name, what in {
         "archive/": "DICOM files, some in zip and tar files",
         "reference.parquet": "RT-PCR results of the same people, under pseudonyms",
-        "bundle/": "weights of the three stages and bundle.json",
+        **({"bundle/": "weights of the three stages and bundle.json"} if train else {}),
         "results/": "rows in Parquet, heatmaps in zip files",
         "report.html": "what was found, in the order of STARD 2015: open it in a browser",
     }.items():
@@ -106,12 +113,10 @@ def _make_bundle(output: Path, studies: int) -> None:
     )
 
 
-def _screen(output: Path, archive: str) -> None:
+def _screen(output: Path, archive: str, bundle: str) -> None:
     from jobs.screen_archive import command as screen_archive
 
-    screen_archive(
-        archive, results=str(output / "results"), bundle=str(output / "bundle"), date=NIGHT, pseudonym_key=output / "pseudonym.key"
-    )
+    screen_archive(archive, results=str(output / "results"), bundle=bundle, date=NIGHT, pseudonym_key=output / "pseudonym.key")
 
 
 def _write_report(output: Path) -> None:

@@ -10,13 +10,13 @@ FORMAT_VERSION = 1
 STAGES = ("lungs", "pneumonia", "covid")
 
 
-class Frozen(BaseModel):
+class FrozenModel(BaseModel):
     """A message that refuses unknown keys and later changes."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
-class Network(Frozen):
+class Network(FrozenModel):
     """One stage's network and where its weights lie."""
 
     architecture: Literal["unet", "densenet"]
@@ -26,7 +26,7 @@ class Network(Frozen):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$", description="of that file")
 
 
-class Preprocessing(Frozen):
+class Preprocessing(FrozenModel):
     """What is done to an image before stage 1; equal in training, batch and serving."""
 
     size: Literal[512] = 512
@@ -39,7 +39,7 @@ class Preprocessing(Frozen):
     min_age_years: float = Field(0, ge=0, description="younger patients are rejected")
 
 
-class OperatingPoint(Frozen):
+class OperatingPoint(FrozenModel):
     """A threshold, with the rule that chose it, the data it was chosen on and what it gave there."""
 
     threshold: float = Field(ge=0, le=1, description="positive at or above this score (or probability, where the stage is calibrated)")
@@ -49,7 +49,7 @@ class OperatingPoint(Frozen):
     specificity: float | None = Field(None, ge=0, le=1)
 
 
-class Calibration(Frozen):
+class Calibration(FrozenModel):
     """Platt scaling: probability = sigmoid(slope * logit + intercept)."""
 
     slope: float
@@ -57,7 +57,7 @@ class Calibration(Frozen):
     data: str
 
 
-class BundleManifest(Frozen):
+class BundleManifest(FrozenModel):
     """`bundle.json`. Its digest is the SHA-256 of its canonical JSON, which holds each weight file's own."""
 
     format_version: Literal[1] = FORMAT_VERSION

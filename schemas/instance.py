@@ -5,6 +5,8 @@ import pyarrow as pa
 from schemas.columns import column, table_schema
 from schemas.index import OBJECT_COLUMNS
 
+IMAGE_SIZE = 512  # pixels a side of what ingest makes of every image: what the cascade sees and pixel_hash is over
+
 _dicom = "as in the DICOM header"
 
 IDENTITY_COLUMNS = [

@@ -5,10 +5,10 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from schemas.bundle import Frozen, OperatingPoint
+from schemas.bundle import FrozenModel, OperatingPoint
 
 
-class Evidence(Frozen):
+class Evidence(FrozenModel):
     """What the points gave on the units that they were chosen on: k of n with its 95 % Wilson interval."""
 
     unit: str = Field(description="unit of analysis: instance, study or patient")
@@ -24,7 +24,7 @@ class Evidence(Frozen):
     others: dict[str, Any] = Field(default_factory=dict, description="the rest of the row that was chosen")
 
 
-class OperatingPoints(Frozen):
+class OperatingPoints(FrozenModel):
     """Thresholds for one bundle. A stage that is absent keeps the bundle's own."""
 
     format_version: Literal[1] = 1

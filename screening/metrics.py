@@ -167,14 +167,14 @@ def _drawn_areas(
     for each in scores:
         order = np.argsort(each, kind="stable")
         ordered.append((positive[order], patient[order], np.flatnonzero(np.diff(each[order], prepend=-np.inf))))
-    random, found = np.random.default_rng(seed), 0
+    random, valid = np.random.default_rng(seed), 0
     for _ in range(2 * replicates if patients > 1 else 0):
         times = np.bincount(random.integers(0, patients, patients), minlength=patients)
         areas = [_weighted_area(labels, times[owner], starts) for labels, owner, starts in ordered]
         if None not in areas:
             yield areas
-            found += 1
-        if found == replicates:
+            valid += 1
+        if valid == replicates:
             return
 
 

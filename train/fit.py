@@ -16,7 +16,7 @@ from train.config import FitConfig
 from train.data.images import ImageCache, cached
 from train.data.inputs import StageInputs, stage_inputs, with_old_data
 from train.data.manifest import Manifest, read_manifest
-from train.frozen import Frozen, save_provisional, spec_of, taken_over, weights_to_begin_with
+from train.frozen import FrozenStages, save_provisional, spec_of, taken_over, weights_to_begin_with
 from train.loop.progress import OnEpoch, watched
 from train.loop.trainer import train_stage
 from train.release.curves import CURVES_FILE, curves_svg
@@ -86,7 +86,7 @@ def _train_stages(
     stages: Sequence[str],
     images: tuple[ImageCache, ImageCache | None],
     manifest: Manifest,
-    frozen: dict[str, Frozen],
+    frozen: dict[str, FrozenStages],
     config: FitConfig,
     storage_url: str,
     board: ActorHandle | None,
@@ -109,7 +109,7 @@ def _train_stages(
             board=board,
         )
         curves[name] = trained.curve
-        frozen[name] = Frozen(spec_of(config.stage(name)), trained.state)
+        frozen[name] = FrozenStages(spec_of(config.stage(name)), trained.state)
     return curves
 
 
@@ -161,7 +161,7 @@ def _with_preprocessing_of(earlier: Bundle | None, config: FitConfig) -> FitConf
     return dataclasses.replace(config, preprocessing=earlier.manifest.preprocessing)
 
 
-def _run_name(stage: str, manifest: Manifest, frozen: Mapping[str, Frozen], config: FitConfig) -> str:
+def _run_name(stage: str, manifest: Manifest, frozen: Mapping[str, FrozenStages], config: FitConfig) -> str:
     """Return a name that other data, another configuration or other earlier stages change: Ray Train resumes what bears the same."""
     said = config.to_json() | {"storage_url": None, "manifest": manifest.digest}
     weights = {name: part.digest() for name, part in frozen.items()}

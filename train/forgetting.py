@@ -20,7 +20,7 @@ from screening.phantom.radiograph import make_phantom
 from screening.phantom.sites import SITES
 from train.config import FitConfig, preset
 from train.data.inputs import StageInputs, compose, unpack, with_old_data
-from train.frozen import Frozen, spec_of
+from train.frozen import FrozenStages, spec_of
 from train.loop.trainer import train_stage
 from train.session import training_session
 from train.stages import STAGES, TUNING
@@ -57,23 +57,23 @@ def sweep(weights: Sequence[float], images: int = 96, epochs: int = 12, seed: in
         new = films.inputs(dict.fromkeys(STAGE.old_groups, images // FEW) | {"covid": images}, [NEW_SITE])
         tests = [films.layers(dict.fromkeys(groups, images), sites) for groups, sites in _TESTS]
         trained = train_stage("pneumonia", old, config, storage_url, "earlier")
-        earlier = Frozen(spec_of(config.pneumonia), trained.state)
+        earlier = FrozenStages(spec_of(config.pneumonia), trained.state)
         before = [_logits(earlier, table, config) for table in tests]
         yield _judged("earlier", before, None, len(trained.curve))
         for weight in weights:
             told = dataclasses.replace(config, distill_weight=weight)
             inputs = with_old_data("pneumonia", new, old) if weight else new
             trained = train_stage("pneumonia", inputs, told, storage_url, f"new-{weight}", initial=earlier.state, earlier=earlier)
-            found = [_logits(Frozen(earlier.spec, trained.state), table, config) for table in tests]
-            yield _judged(f"lambda {weight:g}", found, before, len(trained.curve))
+            answers = [_logits(FrozenStages(earlier.spec, trained.state), table, config) for table in tests]
+            yield _judged(f"lambda {weight:g}", answers, before, len(trained.curve))
 
 
 _TESTS = ((STAGE.old_groups, OLD_SITES), (("normal", "covid"), [NEW_SITE]))
-Judged = tuple[np.ndarray, np.ndarray]  # labels (N,) bool and logits (N,) of one test set
+Answers = tuple[np.ndarray, np.ndarray]  # labels (N,) bool and logits (N,) of one test set
 
 
-def _judged(model: str, found: Sequence[Judged], before: Sequence[Judged] | None, epochs: int) -> Sweep:
-    old, new = found
+def _judged(model: str, answers: Sequence[Answers], before: Sequence[Answers] | None, epochs: int) -> Sweep:
+    old, new = answers
     lost = None if before is None else delong_paired(old[0], before[0][1], old[1])
     return Sweep(model, delong(*old), lost, delong(*new), epochs)
 
@@ -104,7 +104,7 @@ class _Films:
 
 
 @torch.no_grad()
-def _logits(model: Frozen, table: pa.Table, config: FitConfig) -> Judged:
+def _logits(model: FrozenStages, table: pa.Table, config: FitConfig) -> Answers:
     """Return labels and logits of every row, in float32 on the CPU."""
     rows, module = unpack(table.to_pydict(), model.spec.input_size), model.module()
     image, weight = (torch.from_numpy(rows[name]).float()[:, None] for name in ("image", "weight"))

@@ -19,7 +19,7 @@ _PLACEHOLDER = NetworkSpec("densenet", 32, {"growth_rate": 1, "block_config": [1
 
 
 @dataclass(frozen=True)
-class Frozen:
+class FrozenStages:
     """A trained stage: its network, and the weights on the CPU."""
 
     spec: NetworkSpec
@@ -44,13 +44,13 @@ def spec_of(stage: StageConfig) -> NetworkSpec:
     return NetworkSpec(stage.architecture, stage.input_size, dict(stage.arguments))
 
 
-def taken_over(earlier: Bundle | None, leave: Sequence[str] = ()) -> dict[str, Frozen]:
+def taken_over(earlier: Bundle | None, leave: Sequence[str] = ()) -> dict[str, FrozenStages]:
     """Return the stages of an earlier bundle but those to `leave`; none without one."""
     if earlier is None:
         return {}
     networks = earlier.manifest.networks
     return {
-        stage: Frozen(
+        stage: FrozenStages(
             NetworkSpec(networks[stage].architecture, networks[stage].input_size, dict(networks[stage].arguments)), module.state_dict()
         )
         for stage, module in earlier.networks.items()
@@ -58,7 +58,7 @@ def taken_over(earlier: Bundle | None, leave: Sequence[str] = ()) -> dict[str, F
     }
 
 
-def weights_to_begin_with(stage: str, frozen: Mapping[str, Frozen], config: FitConfig) -> State | None:
+def weights_to_begin_with(stage: str, frozen: Mapping[str, FrozenStages], config: FitConfig) -> State | None:
     """Return the earlier bundle's weights of a stage or, without them, those of the stage that its configuration begins with.
 
     None where there are none, or where the network is of another shape.
@@ -71,7 +71,7 @@ def weights_to_begin_with(stage: str, frozen: Mapping[str, Frozen], config: FitC
     return frozen[source].state if same else None
 
 
-def save_provisional(folder_url: str, frozen: Mapping[str, Frozen], config: FitConfig) -> str:
+def save_provisional(folder_url: str, frozen: Mapping[str, FrozenStages], config: FitConfig) -> str:
     """Write the finished stages as a bundle that calls nothing positive, placeholders for the others, and return its URL."""
     torch.manual_seed(0)
     done = {stage: frozen[stage].spec if stage in frozen else _PLACEHOLDER for stage in STAGES}

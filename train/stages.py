@@ -57,8 +57,8 @@ STAGES = {
 }
 
 
-def dice(truth: np.ndarray, found: np.ndarray) -> np.ndarray:
+def dice(truth: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Return the Dice coefficient of each pair of masks, (N, ...) bool both, (N,) in [0, 1]; 1 where both are empty."""
-    truth, found = truth.reshape(len(truth), -1), found.reshape(len(found), -1)
-    both = truth.sum(1) + found.sum(1)
-    return np.where(both == 0, 1.0, 2 * (truth & found).sum(1) / np.maximum(both, 1))
+    truth, predicted = truth.reshape(len(truth), -1), predicted.reshape(len(predicted), -1)
+    both = truth.sum(1) + predicted.sum(1)
+    return np.where(both == 0, 1.0, 2 * (truth & predicted).sum(1) / np.maximum(both, 1))

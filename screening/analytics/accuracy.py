@@ -7,16 +7,15 @@ import duckdb
 import numpy as np
 
 from screening.analytics.linking import describe_links
+from screening.analytics.views import ViewRow
 from screening.errors import UsageError
 from screening.metrics import BOOTSTRAP_REPLICATES, clustered_bootstrap, delong_paired
 
 UNITS = ("instance", "study", "patient")
 QUESTIONS = ("pneumonia", "gate", "stage_3", "covid")  # in the order of the flow
 
-Row = dict[str, Any]
 
-
-def measure(
+def measure_accuracy(
     connection: duckdb.DuckDBPyConnection,
     unit: str = "patient",
     *,
@@ -62,7 +61,7 @@ def measure(
     }
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, query: str, unit: str) -> list[Row]:
+def _rows(connection: duckdb.DuckDBPyConnection, query: str, unit: str) -> list[ViewRow]:
     """Return the rows of a query with the name of their bundle first."""
     rows = connection.sql(query, params={"unit": unit}).to_arrow_table().to_pylist()
     names = _names(connection)
@@ -75,24 +74,24 @@ def _names(connection: duckdb.DuckDBPyConnection) -> dict[str, str]:
 
 def _definite_units(connection: duckdb.DuckDBPyConnection, unit: str) -> dict[tuple[str, str], dict[str, np.ndarray]]:
     """Return (bundle, question) → unit_id, patient, positive and score of the units that a ROC curve has."""
-    found = connection.execute(
+    judged = connection.execute(
         "select bundle_digest, question, unit_id, coalesce(patient_pseudonym, unit_id) as patient, truth = 'positive' as positive, score "
         "from judgements where unit = $unit and truth in ('positive', 'negative') and score is not null order by unit_id",
         {"unit": unit},
     ).fetchnumpy()
-    keys = np.array([f"{digest}/{question}" for digest, question in zip(found["bundle_digest"], found["question"], strict=True)], str)
+    keys = np.array([f"{digest}/{question}" for digest, question in zip(judged["bundle_digest"], judged["question"], strict=True)], str)
     return {
         tuple(key.split("/")): {
-            "unit_id": np.asarray(found["unit_id"])[keys == key].astype(str),
-            "patient": np.asarray(found["patient"])[keys == key].astype(str),
-            "positive": np.asarray(found["positive"])[keys == key].astype(bool),
-            "score": np.asarray(found["score"])[keys == key].astype(np.float64),
+            "unit_id": np.asarray(judged["unit_id"])[keys == key].astype(str),
+            "patient": np.asarray(judged["patient"])[keys == key].astype(str),
+            "positive": np.asarray(judged["positive"])[keys == key].astype(bool),
+            "score": np.asarray(judged["score"])[keys == key].astype(np.float64),
         }
         for key in np.unique(keys)
     }
 
 
-def _bootstrap(units: dict[str, np.ndarray] | None, replicates: int, seed: int) -> Row:
+def _bootstrap(units: dict[str, np.ndarray] | None, replicates: int, seed: int) -> ViewRow:
     """Return the interval of the area by a bootstrap over patients; null where there are none to draw."""
     if units is None or not replicates or units["positive"].all() or not units["positive"].any():
         return {"bootstrap_low": None, "bootstrap_high": None, "replicates": 0, "patients": None}
@@ -101,12 +100,12 @@ def _bootstrap(units: dict[str, np.ndarray] | None, replicates: int, seed: int) 
     return {"bootstrap_low": area.low, "bootstrap_high": area.high, "replicates": replicates, "patients": patients}
 
 
-def _paired(connection: duckdb.DuckDBPyConnection, unit: str) -> list[Row]:
+def _paired(connection: duckdb.DuckDBPyConnection, unit: str) -> list[ViewRow]:
     rows, names = _rows(connection, "select * from paired_accuracy where unit = $unit", unit), _names(connection)
     return [row | {"other_name": names[row["other_digest"]]} for row in rows]
 
 
-def _paired_areas(connection: duckdb.DuckDBPyConnection, units: dict[tuple[str, str], dict[str, np.ndarray]]) -> list[Row]:
+def _paired_areas(connection: duckdb.DuckDBPyConnection, units: dict[tuple[str, str], dict[str, np.ndarray]]) -> list[ViewRow]:
     """Return DeLong's paired comparison of every two bundles over the units that both have a score for."""
     names, rows = _names(connection), []
     for one, two in combinations(sorted(names), 2):

@@ -80,17 +80,17 @@ def load_cases(url: str, columns: Mapping[str, str] | None = None) -> Cases:
     return Cases(name, digest, texts.to_arrow(), named.to_arrow(), mapping)
 
 
-def map_columns(found: Sequence[str], columns: Mapping[str, str], name: str) -> dict[str, str]:
+def map_columns(header: Sequence[str], columns: Mapping[str, str], name: str) -> dict[str, str]:
     """Return ours → the file's own column, by the mapping first and then by the synonyms. Raises UsageError where that is not clear."""
     for ours, theirs in columns.items():
         if ours not in SYNONYMS:
             raise UsageError(f"--column {ours}={theirs}: ours are {', '.join(SYNONYMS)}")
-        if theirs not in found:
-            raise UsageError(f"--column {ours}={theirs}: {name} has no column {theirs}, but {', '.join(found)}")
+        if theirs not in header:
+            raise UsageError(f"--column {ours}={theirs}: {name} has no column {theirs}, but {', '.join(header)}")
     mapping = dict(columns)
     for ours, others in SYNONYMS.items():
         known = {_plain(word) for word in (ours, *others)}
-        fitting = [column for column in found if _plain(column) in known and column not in columns.values()]
+        fitting = [column for column in header if _plain(column) in known and column not in columns.values()]
         exact = [column for column in fitting if column == ours]
         if ours in mapping or not fitting:
             continue

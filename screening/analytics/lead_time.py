@@ -41,7 +41,7 @@ order by bundle_digest, lead_days desc, patient_pseudonym
 """
 
 
-def measure(
+def measure_lead_time(
     connection: duckdb.DuckDBPyConnection, days: Sequence[int] = (1, 2, 5), *, persons: int = 10, min_cell: int = 5
 ) -> dict[str, Any]:
     """Return link_rule and reference (see `analytics.linking`), unit, min_cell, and rows: summary, timing, false_alerts, by_onset, longest.
@@ -56,8 +56,8 @@ def measure(
     names = dict(connection.sql("select bundle_digest, name from bundles").fetchall())
 
     def rows(query: str, **parameters: int) -> list[dict[str, Any]]:
-        found = connection.sql(query, params=parameters or None).to_arrow_table().to_pylist()
-        return [{"name": names[row["bundle_digest"]]} | row for row in found]
+        rows = connection.sql(query, params=parameters or None).to_arrow_table().to_pylist()
+        return [{"name": names[row["bundle_digest"]]} | row for row in rows]
 
     return {
         **describe_links(connection),

@@ -8,18 +8,17 @@ import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from typing import Any
 
 import duckdb
 
 from schemas.reasons import Reason
+from screening.analytics.views import ViewRow
 from screening.errors import UsageError
 from screening.results.layout import ResultsLayout
 from screening.results.manifests import list_runs
 from screening.storage import read_bytes
 
 ALL_SITES = "all sites"
-Row = dict[str, Any]
 
 # measure → (view, the column that counts what it is a share or a quantile of)
 MEASURES = {
@@ -68,7 +67,7 @@ class Limit:
 
 
 @dataclass(frozen=True)
-class Limits:
+class AlertLimits:
     """Limits for every site, and others in their place for some."""
 
     everywhere: tuple[Limit, ...] = ()
@@ -120,16 +119,16 @@ class Finding:
 class Watch:
     """The figures of the newest nights, and what became of the limits."""
 
-    nights: list[Row]
-    reasons: list[Row]
-    scores: list[Row]
-    accuracy: list[Row]
-    runs: list[Row]
+    nights: list[ViewRow]
+    reasons: list[ViewRow]
+    scores: list[ViewRow]
+    accuracy: list[ViewRow]
+    runs: list[ViewRow]
     crossed: list[Finding] = field(default_factory=list)
     not_judged: list[Finding] = field(default_factory=list)
 
 
-def load_limits(url: str) -> Limits:
+def load_limits(url: str) -> AlertLimits:
     """Return the limits of a TOML file: a table `limits`, and `sites."NAME"` for those of one site. Raises UsageError."""
     try:
         tables = tomllib.loads(read_bytes(url).decode())
@@ -139,14 +138,14 @@ def load_limits(url: str) -> Limits:
         raise UsageError(f"{url} is not TOML: {error}") from None
     if unknown := sorted(tables.keys() - {"limits", "sites"}):
         raise UsageError(f"{url}: no table {', '.join(unknown)}: write [limits], and [sites.'NAME'] for one site")
-    return Limits(_limits(tables.get("limits", {})), {site: _limits(table) for site, table in tables.get("sites", {}).items()})
+    return AlertLimits(_limits(tables.get("limits", {})), {site: _limits(table) for site, table in tables.get("sites", {}).items()})
 
 
-def with_limits(limits: Limits, texts: Iterable[str]) -> Limits:
+def with_limits(limits: AlertLimits, texts: Iterable[str]) -> AlertLimits:
     """Return the limits with further ones, `max_NAME=value` each, in the place of those of the same name."""
     pairs = [text.partition("=") for text in texts]
     more = tuple(Limit.parse(name.strip(), value.strip()) for name, _, value in pairs)
-    return Limits((*limits.everywhere, *more), limits.sites)
+    return AlertLimits((*limits.everywhere, *more), limits.sites)
 
 
 def watch(connection: duckdb.DuckDBPyConnection, layout: ResultsLayout, *, nights: int, baseline: Period | None, reference: bool) -> Watch:
@@ -160,12 +159,12 @@ def watch(connection: duckdb.DuckDBPyConnection, layout: ResultsLayout, *, night
         {"nights": nights},
     )
     views = {"nights": "monitor", "reasons": "monitor_reasons", "scores": "monitor_scores", "accuracy": "monitor_accuracy"}
-    found = {name: _newest(connection, view) if reference or name != "accuracy" else [] for name, view in views.items()}
-    shown = {(row["bundle_digest"], row["screen_date"]) for row in found["nights"]}
-    return Watch(**found, runs=[run for run in _runs(layout) if (run["bundle_digest"], run["screen_date"]) in shown])
+    figures = {name: _newest(connection, view) if reference or name != "accuracy" else [] for name, view in views.items()}
+    shown = {(row["bundle_digest"], row["screen_date"]) for row in figures["nights"]}
+    return Watch(**figures, runs=[run for run in _runs(layout) if (run["bundle_digest"], run["screen_date"]) in shown])
 
 
-def judge(watched: Watch, limits: Limits, *, judged_nights: int = 1, min_images: int = 30) -> Watch:
+def check_limits(watched: Watch, limits: AlertLimits, *, judged_nights: int = 1, min_images: int = 30) -> Watch:
     """Return the figures with the limits that the newest nights cross, and those that could not be judged.
 
     Shares, quantiles and PSI of fewer than `min_images` are not judged. Counts of a site that sent nothing are 0. Accuracy is judged over
@@ -181,7 +180,7 @@ def judge(watched: Watch, limits: Limits, *, judged_nights: int = 1, min_images:
     return Watch(watched.nights, watched.reasons, watched.scores, watched.accuracy, watched.runs, crossed, not_judged)
 
 
-def _measured(watched: Watch, limits: Limits, judged_nights: int, min_images: int) -> Iterable[tuple[Finding, Limit]]:
+def _measured(watched: Watch, limits: AlertLimits, judged_nights: int, min_images: int) -> Iterable[tuple[Finding, Limit]]:
     for bundle in dict.fromkeys(row["bundle_digest"] for row in watched.nights):
         of_bundle = [row for row in watched.nights if row["bundle_digest"] == bundle]
         dates = sorted({row["screen_date"] for row in of_bundle})
@@ -213,9 +212,9 @@ def _value(watched: Watch, view: str, count: str | None, key: tuple, measure: st
     return row.get("share", 0.0 if n else None), n
 
 
-def _row_of(rows: Sequence[Row], key: tuple, **columns: str) -> Row:
-    found = (row for row in rows if (row["bundle_digest"], row["screen_date"], row["site"]) == key)
-    return next((row for row in found if all(row[name] == value for name, value in columns.items())), {})
+def _row_of(rows: Sequence[ViewRow], key: tuple, **columns: str) -> ViewRow:
+    of_place = (row for row in rows if (row["bundle_digest"], row["screen_date"], row["site"]) == key)
+    return next((row for row in of_place if all(row[name] == value for name, value in columns.items())), {})
 
 
 def _finding(key: tuple, limit: Limit, value: float | None, n: int, least: int) -> Finding:
@@ -224,7 +223,7 @@ def _finding(key: tuple, limit: Limit, value: float | None, n: int, least: int) 
     return Finding(*key, str(limit), value, n, "" if value is not None else "no baseline at this site, or nothing to measure")
 
 
-def _accuracy(rows: Sequence[Row], bundle: str, site: str, limit: Limit, least: int) -> Finding:
+def _accuracy(rows: Sequence[ViewRow], bundle: str, site: str, limit: Limit, least: int) -> Finding:
     complete = [row for row in rows if (row["bundle_digest"], row["site"]) == (bundle, site) and not row["incomplete"]]
     hit, missed = ("tp", "fn") if limit.measure == "sensitivity" else ("tn", "fp")
     k, n = sum(row[hit] for row in complete), sum(row[hit] + row[missed] for row in complete)
@@ -233,7 +232,7 @@ def _accuracy(rows: Sequence[Row], bundle: str, site: str, limit: Limit, least: 
     return Finding(bundle, None, site, str(limit), k / n, n)
 
 
-def _of_runs(runs: Sequence[Row], bundle: str, dates: Sequence[date], limit: Limit) -> Iterable[tuple[Finding, Limit]]:
+def _of_runs(runs: Sequence[ViewRow], bundle: str, dates: Sequence[date], limit: Limit) -> Iterable[tuple[Finding, Limit]]:
     for run in runs:
         if run["bundle_digest"] == bundle and run["screen_date"] in dates and run["images"]:
             yield Finding(bundle, run["screen_date"], f"run {run['run_id']}", str(limit), run[limit.measure], run["images"]), limit
@@ -243,17 +242,17 @@ def _limits(table: Mapping[str, object]) -> tuple[Limit, ...]:
     return tuple(Limit.parse(name, value) for name, value in table.items())
 
 
-def _newest(connection: duckdb.DuckDBPyConnection, view: str) -> list[Row]:
+def _newest(connection: duckdb.DuckDBPyConnection, view: str) -> list[ViewRow]:
     relation = connection.sql(f"select {view}.* from {view} semi join shown_nights using (bundle_digest, screen_date)")
     return sorted(relation.to_arrow_table().to_pylist(), key=_place)  # a join keeps no order
 
 
-def _place(row: Row) -> tuple:
+def _place(row: ViewRow) -> tuple:
     """All sites before each one, stage 2 before stage 3, frequent reasons before rare ones."""
     return row["bundle_digest"], row["screen_date"], row.get("stage") == "covid", row["site"] != ALL_SITES, row["site"], -row.get("k", 0)
 
 
-def _runs(layout: ResultsLayout) -> Iterable[Row]:
+def _runs(layout: ResultsLayout) -> Iterable[ViewRow]:
     for run in list_runs(layout):
         yield {
             "bundle_digest": run.bundle_digest,

@@ -59,12 +59,12 @@ def _uneven_row(data: bytes) -> str:
     return next(uneven, "")
 
 
-def _check_columns(found: list[str], name: str) -> None:
-    if "patient_pseudonym" not in found and any(column.lower().replace("_", "") == "patientid" for column in found):
+def _check_columns(header: list[str], name: str) -> None:
+    if "patient_pseudonym" not in header and any(column.lower().replace("_", "") == "patientid" for column in header):
         raise ReferenceTableError(
             f"{name} has raw patient identifiers and no patient_pseudonym. Run `screening pseudonymize` on it, with the key of the runs"
         )
-    missing = [field for field in REFERENCE_SCHEMA if field.name not in found]
+    missing = [field for field in REFERENCE_SCHEMA if field.name not in header]
     if missing:
         needs = "; ".join(f"{field.name} ({field.type}: {description_of(field)})" for field in missing)
         raise ReferenceTableError(f"{name} lacks {needs}. Add the column, empty where nothing is known")

@@ -13,6 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
+from typing import Any
 
 import duckdb
 import pyarrow as pa
@@ -49,6 +50,9 @@ MACROS = (
     *("wilson", "likelihood_ratio", "mcnemar", "age_band", "onset_band", "unit_of", "needs_reference", "dates", "words"),
     "at_prevalence",
 )
+
+ViewRow = dict[str, Any]  # column → value, of one row of a view
+ViewRows = list[ViewRow]
 
 COPY_THREADS = 16
 
@@ -156,13 +160,13 @@ def describe(connection: duckdb.DuckDBPyConnection, view: str) -> list[ColumnInf
     """Return the columns of a view with what they mean. Raises UsageError where there is no such view."""
     if view not in list_views():
         raise UsageError(f"no view {view}: there are {', '.join(sorted(list_views()))}")
-    found = {field.name: (description_of(field), unit_of(field)) for field in _SCHEMAS.get(view, ())}
+    known = {field.name: (description_of(field), unit_of(field)) for field in _SCHEMAS.get(view, ())}
     if view != "reference":
-        found |= {name: (text, "") for name, text in _column_comments(view).items()}
+        known |= {name: (text, "") for name, text in _column_comments(view).items()}
     columns = connection.execute(
         "select column_name, data_type from duckdb_columns() where table_name = $view order by column_index", {"view": view}
     ).fetchall()
-    return [ColumnInfo(name, type.lower(), *found.get(name, ("", ""))) for name, type in columns]
+    return [ColumnInfo(name, type.lower(), *known.get(name, ("", ""))) for name, type in columns]
 
 
 def _open(rule: LinkRule, has_reference: bool, resources: Resources | None = None) -> duckdb.DuckDBPyConnection:

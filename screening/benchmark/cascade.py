@@ -8,8 +8,9 @@ import numpy as np
 import torch
 
 from schemas.bundle import STAGES, BundleManifest, Network, OperatingPoint
+from schemas.instance import IMAGE_SIZE
 from screening.bundle.networks import Bundle, load
-from screening.cascade.cascade import SIZE, Cascade
+from screening.cascade.cascade import Cascade
 from screening.cascade.device import batch_size_of, computes_bf16, device_of, keep_freed_memory
 from screening.models.architectures import ARCHITECTURE_OF_STAGE
 from screening.models.build import build
@@ -48,7 +49,7 @@ def cascade_benchmark(
     if place.type == "cpu":
         keep_freed_memory()
     bundle = random_bundle() if bundle_url is None else load(bundle_url)
-    pixels = np.random.default_rng(0).integers(0, 256, (images, 1, SIZE, SIZE), dtype=np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (images, 1, IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
     dtypes = [torch.float32, torch.bfloat16] if computes_bf16(place) else [torch.float32]
     rows: list[StageTime] = []
     for dtype in dtypes:
@@ -80,7 +81,7 @@ def _stages(cascade: Cascade, pixels: np.ndarray, with_guided: bool) -> Iterator
         held = cascade.hold(pixels)
         cascade.find_lungs(held)
         yield "lungs", lambda: cascade.find_lungs(held)
-        masks = torch.ones((len(pixels), SIZE, SIZE), dtype=torch.bool, device=cascade.device)
+        masks = torch.ones((len(pixels), IMAGE_SIZE, IMAGE_SIZE), dtype=torch.bool, device=cascade.device)
         _, h2 = cascade.judge("pneumonia", held, masks, everyone)
         yield "pneumonia", lambda: cascade.judge("pneumonia", held, masks, everyone)
         _, h3 = cascade.judge("covid", held, masks, everyone, h2)

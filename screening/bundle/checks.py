@@ -73,10 +73,10 @@ def read_checked(url: str) -> tuple[BundleManifest, dict[str, bytes]]:
     files = {stage: _read(url, manifest.networks[stage].file) for stage in STAGES}
     for stage in STAGES:
         network = manifest.networks[stage]
-        found = hashlib.sha256(files[stage]).hexdigest()
-        if found != network.sha256:
+        digest = hashlib.sha256(files[stage]).hexdigest()
+        if digest != network.sha256:
             raise BundleError(
-                f"{url}/{network.file} is damaged or of another bundle (SHA-256 {found[:12]}, not {network.sha256[:12]}): {_OTHER_COPY}"
+                f"{url}/{network.file} is damaged or of another bundle (SHA-256 {digest[:12]}, not {network.sha256[:12]}): {_OTHER_COPY}"
             )
     check_weights(url, manifest, files)
     return manifest, files
@@ -107,21 +107,21 @@ def _arrays_of(where: str, weights: bytes) -> dict[str, np.ndarray]:
         stored = deserialize(weights)
     except SafetensorError as error:
         raise BundleError(f"{where} is not a safetensors file ({error}): {_OTHER_COPY}") from error
-    found = {}
+    arrays = {}
     for name, tensor in stored:
         if tensor["dtype"] not in _DTYPES:
             raise BundleError(f"{where}: {name} holds {tensor['dtype']} numbers, not {', '.join(_DTYPES)}: export the stage again")
         values = np.frombuffer(tensor["data"], _DTYPES[tensor["dtype"]]).reshape(tensor["shape"])
-        found[name] = (values.astype(np.uint32) << 16).view(np.float32) if tensor["dtype"] == "BF16" else values
-    return found
+        arrays[name] = (values.astype(np.uint32) << 16).view(np.float32) if tensor["dtype"] == "BF16" else values
+    return arrays
 
 
-def _check_tensors(where: str, expected: Tensors, found: Mapping[str, np.ndarray]) -> None:
-    missing, extra = sorted(expected.keys() - found.keys()), sorted(found.keys() - expected.keys())
+def _check_tensors(where: str, expected: Tensors, arrays: Mapping[str, np.ndarray]) -> None:
+    missing, extra = sorted(expected.keys() - arrays.keys()), sorted(arrays.keys() - expected.keys())
     if missing or extra:
         faults = f"lacks {missing[:3] or 'nothing'}, has {extra[:3] or 'nothing'} besides"
         raise BundleError(f"{where} does not fit the manifest's architecture: {faults}: {_OTHER_COPY}")
-    for name, tensor in found.items():
+    for name, tensor in arrays.items():
         if tensor.shape != expected[name]:
             raise BundleError(f"{where}: {name} has the shape {tensor.shape}, the manifest asks for {expected[name]}: {_OTHER_COPY}")
         if not np.isfinite(tensor).all():

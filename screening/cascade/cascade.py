@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from schemas.bundle import STAGES, BundleManifest, OperatingPoint
+from schemas.instance import IMAGE_SIZE
 from screening.bundle.checks import with_operating_points
 from screening.bundle.networks import Bundle, load
 from screening.cascade import heatmap
@@ -17,7 +18,6 @@ from screening.cascade.result import CascadeResult, Judgement, judgement_of
 from screening.errors import BundleError, UsageError
 from screening.models.folded import fold
 
-SIZE = 512  # pixels a side of every image
 CALL_BATCHES = {"cpu": 8, "cuda": 4}  # a GPU fills the last batch of each stage, which costs the less the more images there are
 GUIDED_BATCH = {"cpu": 1, "cuda": 8}  # a backward pass keeps every map of the network: 1 GB for one image of 512 x 512 pixels
 
@@ -93,16 +93,16 @@ class Cascade:
         with torch.inference_mode():
             held = self.hold(pixels)
             masks, area = self.find_lungs(held)
-            found = (area >= limits.min_lung_area_fraction) & (area <= limits.max_lung_area_fraction)
-            pneumonia, h2 = self.judge("pneumonia", held, masks, np.flatnonzero(found))
-            audited = found & audit & ~pneumonia.positive
+            has_lungs = (area >= limits.min_lung_area_fraction) & (area <= limits.max_lung_area_fraction)
+            pneumonia, h2 = self.judge("pneumonia", held, masks, np.flatnonzero(has_lungs))
+            audited = has_lungs & audit & ~pneumonia.positive
             reached = pneumonia.positive | audited
             covid, h3 = self.judge("covid", held, masks, np.flatnonzero(reached), h2)
             covid_positive = covid.positive & ~audited
             illustrated = np.flatnonzero(covid_positive & guided)
             pictures = self.illustrate(held, masks, h2, h3, illustrated)
         return CascadeResult(
-            lungs_found=found,
+            lungs_found=has_lungs,
             lung_area_fraction=area,
             lung_mask=masks.cpu().numpy(),
             pneumonia_logit=pneumonia.logit,
@@ -169,20 +169,20 @@ class Cascade:
             activation = heatmap.class_activation_map(features, weight)
             logits[batch[:count]] = heatmap.logit_of(activation, bias).float()
             maps[batch[:count]] = self._heatmap(stage, features, activation)
-        found = logits.cpu().numpy()
-        if not np.isfinite(found[images]).all():
+        values = logits.cpu().numpy()
+        if not np.isfinite(values[images]).all():
             raise BundleError(f"stage {stage!r} of bundle {self.digest[:12]} gives logits that are not finite in {self.dtype}: use float32")
-        return judgement_of(found, self.manifest.operating_points[stage].threshold, self.manifest.calibration.get(stage)), maps
+        return judgement_of(values, self.manifest.operating_points[stage].threshold, self.manifest.calibration.get(stage)), maps
 
     def pooled_features(
         self, stage: str, held: torch.Tensor, masks: torch.Tensor, images: np.ndarray, h2: torch.Tensor | None = None
     ) -> np.ndarray:
         """Return what the head of stage 2, or of 3 where H² is given, sees of those images: the maps' means, (len(images), C) float32."""
-        found = [np.empty((0, self._heads[stage][0].shape[1]), np.float32)]
+        pooled = [np.empty((0, self._heads[stage][0].shape[1]), np.float32)]
         for batch, count in self._batches(images, self.batch_size):
             features = self._networks[stage].features_of(self._input(stage, held, masks, h2, batch))
-            found.append(features[:count].double().mean(dim=(2, 3)).float().cpu().numpy())
-        return np.concatenate(found)
+            pooled.append(features[:count].double().mean(dim=(2, 3)).float().cpu().numpy())
+        return np.concatenate(pooled)
 
     def _input(self, stage: str, held: torch.Tensor, masks: torch.Tensor, h2: torch.Tensor | None, batch: torch.Tensor) -> torch.Tensor:
         size = self.manifest.networks[stage].input_size
@@ -211,8 +211,8 @@ class Cascade:
 
 def _checked(pixels: np.ndarray | torch.Tensor, audit: np.ndarray | None) -> np.ndarray:
     """Return `audit` as (B,) bool, or raise UsageError where the arguments of a call do not fit."""
-    if pixels.ndim != 4 or tuple(pixels.shape[1:]) != (1, SIZE, SIZE) or pixels.dtype not in (np.uint8, torch.uint8):
-        raise UsageError(f"pixels must be (B, 1, {SIZE}, {SIZE}) uint8, not {tuple(pixels.shape)} {pixels.dtype}")
+    if pixels.ndim != 4 or tuple(pixels.shape[1:]) != (1, IMAGE_SIZE, IMAGE_SIZE) or pixels.dtype not in (np.uint8, torch.uint8):
+        raise UsageError(f"pixels must be (B, 1, {IMAGE_SIZE}, {IMAGE_SIZE}) uint8, not {tuple(pixels.shape)} {pixels.dtype}")
     audit = np.zeros(len(pixels), bool) if audit is None else np.asarray(audit)
     if audit.shape != (len(pixels),) or audit.dtype != bool:
         raise UsageError(f"audit must be ({len(pixels)},) bool, not {audit.shape} {audit.dtype}")

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import nn
 
 from schemas.heatmap import HEATMAP_SIZE
-from screening.cascade.heatmap import resize
+from screening.cascade.heatmap import resize_maps
 from screening.models.densenet import DenseNet
 
 ZERO_LEVEL = 128  # of the 8-bit image; -1 becomes 1, +1 becomes 255
@@ -66,7 +66,7 @@ def guided_grad_cam(backpropagation: GuidedBackpropagation, x: torch.Tensor, gra
         x: its input, (B, 1, S, S) float32.
         grad_cam: (B, h, w), at least 0.
     """
-    return backpropagation(x) * resize(grad_cam.float(), x.shape[-1])
+    return backpropagation(x) * resize_maps(grad_cam.float(), x.shape[-1])
 
 
 def as_pixels(guided: torch.Tensor) -> torch.Tensor:

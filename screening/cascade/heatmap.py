@@ -66,6 +66,6 @@ def scale_to_peak(maps: torch.Tensor) -> torch.Tensor:
     return (maps / torch.where(peak > 0, peak, 1)).float()
 
 
-def resize(maps: torch.Tensor, size: int) -> torch.Tensor:
+def resize_maps(maps: torch.Tensor, size: int) -> torch.Tensor:
     """Return maps (B, h, w) as (B, 1, size, size), bilinear."""
     return F.interpolate(maps[:, None], size=(size, size), mode="bilinear", align_corners=False)

@@ -4,7 +4,7 @@ import torch
 import torch.nn.functional as F
 
 from schemas.bundle import Preprocessing
-from screening.cascade.heatmap import resize
+from screening.cascade.heatmap import resize_maps
 
 
 def network_input(
@@ -34,7 +34,7 @@ def network_input(
     if lung_mask is not None:
         x *= F.interpolate(lung_mask[:, None].float(), size=(input_size, input_size), mode="nearest-exact")
     if heatmap is not None:
-        x *= resize(heatmap.float(), input_size)
+        x *= resize_maps(heatmap.float(), input_size)
     return x.contiguous(memory_format=torch.channels_last)
 
 

@@ -56,14 +56,14 @@ def unet_tensors(base_channels: int = 16, depth: int = 4) -> Tensors:
     """Return name → shape of the tensors of `screening.models.UNet`. Raises ValueError as `check_unet` does."""
     check_unet(base_channels, depth)
     widths = [base_channels << level for level in range(depth + 1)]
-    found: Tensors = {}
+    tensors: Tensors = {}
     for level, (given, width) in enumerate(zip([1, *widths], widths[:-1], strict=False)):
-        found |= _double_conv(f"encoders.{level}", given, width)
-    found |= _double_conv("bottom", widths[-2], widths[-1])
+        tensors |= _double_conv(f"encoders.{level}", given, width)
+    tensors |= _double_conv("bottom", widths[-2], widths[-1])
     for level, width in enumerate(reversed(widths[:-1])):
-        found |= {f"ups.{level}.weight": (2 * width, width, 2, 2), f"ups.{level}.bias": (width,)}
-        found |= _double_conv(f"decoders.{level}", 2 * width, width)
-    return found | {"head.weight": (1, base_channels, 1, 1), "head.bias": (1,)}
+        tensors |= {f"ups.{level}.weight": (2 * width, width, 2, 2), f"ups.{level}.bias": (width,)}
+        tensors |= _double_conv(f"decoders.{level}", 2 * width, width)
+    return tensors | {"head.weight": (1, base_channels, 1, 1), "head.bias": (1,)}
 
 
 def check_densenet(growth_rate: int, block_config: Sequence[int], num_init_features: int) -> None:
@@ -82,18 +82,18 @@ def densenet_tensors(
     """Return name → shape of the tensors of `screening.models.DenseNet`. Raises ValueError as `check_densenet` does."""
     check_densenet(growth_rate, block_config, num_init_features)
     channels, squeezed = num_init_features, BOTTLENECK * growth_rate
-    found: Tensors = {"features.conv0.weight": (channels, 1, 7, 7)} | _norm("features.norm0", channels)
+    tensors: Tensors = {"features.conv0.weight": (channels, 1, 7, 7)} | _norm("features.norm0", channels)
     for block, layers in enumerate(block_config, start=1):
         for layer in range(1, layers + 1):
             name = f"features.denseblock{block}.denselayer{layer}"
-            found |= _norm(f"{name}.norm1", channels) | {f"{name}.conv1.weight": (squeezed, channels, 1, 1)}
-            found |= _norm(f"{name}.norm2", squeezed) | {f"{name}.conv2.weight": (growth_rate, squeezed, 3, 3)}
+            tensors |= _norm(f"{name}.norm1", channels) | {f"{name}.conv1.weight": (squeezed, channels, 1, 1)}
+            tensors |= _norm(f"{name}.norm2", squeezed) | {f"{name}.conv2.weight": (growth_rate, squeezed, 3, 3)}
             channels += growth_rate
         if block < len(block_config):
-            found |= _norm(f"features.transition{block}.norm", channels)
-            found[f"features.transition{block}.conv.weight"] = (channels // 2, channels, 1, 1)
+            tensors |= _norm(f"features.transition{block}.norm", channels)
+            tensors[f"features.transition{block}.conv.weight"] = (channels // 2, channels, 1, 1)
             channels //= 2
-    return found | _norm("features.norm5", channels) | {"head.weight": (1, channels), "head.bias": (1,)}
+    return tensors | _norm("features.norm5", channels) | {"head.weight": (1, channels), "head.bias": (1,)}
 
 
 def _double_conv(name: str, given: int, width: int) -> Tensors:

@@ -5,7 +5,7 @@ from screening.page.markup import Markup, figure, table, tag, together
 from screening.page.section import Section, empty
 from screening.page.wording import count, plural, score, share
 from screening.report.facts import Facts, why_nothing
-from screening.report.gallery import SIZE, Case, Panel
+from screening.report.gallery import PANEL_SIZE, Case, Panel
 from screening.report.plots import bars
 
 KINDS = ("true positive", "false positive", "false negative")
@@ -56,17 +56,17 @@ def _failures(facts: Facts) -> Markup:
     if (nothing := why_nothing(facts, reference=False)) is not None:
         return nothing
     rows = [row for row in facts.flow if row["reason"] is not None]
-    found = next(row["images"] for row in facts.flow if row["box"] == "objects found")
+    objects = next(row["images"] for row in facts.flow if row["box"] == "objects found")
     if not rows:
-        return empty(f"None: all {plural(found, 'object')} were scored.")
-    drawn = [(row["reason"].replace("_", " "), row["images"], f"{count(row['images'])} ({share(row['images'] / found)})") for row in rows]
+        return empty(f"None: all {plural(objects, 'object')} were scored.")
+    drawn = [(row["reason"].replace("_", " "), row["images"], f"{count(row['images'])} ({share(row['images'] / objects)})") for row in rows]
     body = [
         (row["reason"].replace("_", " "), row["box"], Reason(row["reason"]).description, count(row["images"]), count(row["patients"]))
         for row in rows
     ]
     refused = sum(row["images"] for row in rows)
     chart = bars("chart-failures", "Rejected and failed objects", "Number of objects by reason.", drawn, "#d55e00")
-    share_refused = f"{count(refused)} of {plural(found, 'object')} ({share(refused / found)})"
+    share_refused = f"{count(refused)} of {plural(objects, 'object')} ({share(refused / objects)})"
     caption = f"{share_refused} were not scored. Rejected ones would be rejected again; failed ones can be scored again."
     return figure(
         chart,
@@ -122,7 +122,7 @@ def _panel(panel: Panel, title: str) -> Markup:
     if panel.png is None:
         picture = tag("div", panel.note, class_="missing")
     else:
-        picture = tag("img", src=panel.png, alt=f"{title}: {panel.title.lower()}", width=SIZE, height=SIZE)
+        picture = tag("img", src=panel.png, alt=f"{title}: {panel.title.lower()}", width=PANEL_SIZE, height=PANEL_SIZE)
     return tag("figure", picture, tag("figcaption", panel.title))
 
 

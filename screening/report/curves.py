@@ -5,7 +5,7 @@ from collections.abc import Callable
 from screening.page.markup import Markup, figure, table, tag, together
 from screening.page.section import PERSON_UNIT, Section, empty
 from screening.page.wording import NOTHING, count, interval, plural, score, share
-from screening.report.facts import QUESTIONS, Facts, Row, Rows, area, why_nothing
+from screening.report.facts import QUESTIONS, Facts, ViewRow, ViewRows, area, why_nothing
 from screening.report.plots import SHOWN_VALUES, Curve, calibration_chart, forest_chart, roc_chart, threshold_chart
 
 MEASURES = ("sensitivity", "specificity")
@@ -26,19 +26,19 @@ def curves(facts: Facts) -> list[Section]:
 
 def known_curves(facts: Facts) -> list[Curve]:
     """Return the curves of the questions that have both persons with and without the disease."""
-    found = []
+    known = []
     for question in QUESTIONS:
         as_run = facts.of_question(facts.verification, question)
         if question in facts.aurocs and as_run:
-            found.append(Curve(question, facts.aurocs[question], facts.of_question(facts.roc, question), as_run[0]))
-    return found
+            known.append(Curve(question, facts.aurocs[question], facts.of_question(facts.roc, question), as_run[0]))
+    return known
 
 
 def _roc(facts: Facts) -> Markup:
     if (nothing := why_nothing(facts)) is not None:
         return nothing
-    found = known_curves(facts)
-    if not found:
+    known = known_curves(facts)
+    if not known:
         return _one_sided()
     rows = [
         (
@@ -47,7 +47,7 @@ def _roc(facts: Facts) -> Markup:
             count(curve.as_run["tp"] + curve.as_run["fn"]),
             count(curve.as_run["tn"] + curve.as_run["fp"]),
         )
-        for curve in found
+        for curve in known
     ]
     areas = table(["curve", "AUROC (95% CI)", "positive", "negative"], rows, caption="Areas under the curves")
     points = [
@@ -59,10 +59,10 @@ def _roc(facts: Facts) -> Markup:
             ],
             caption=f"{QUESTIONS[curve.question]}: points of the curve (every so many-th where there are more than 60)",
         )
-        for curve in found
+        for curve in known
     ]
     caption = f"{PERSON_UNIT} The cascade's curve moves the threshold of stage 3 while stage 2 keeps its own."
-    return figure(roc_chart(found), caption, together([areas, *points]))
+    return figure(roc_chart(known), caption, together([areas, *points]))
 
 
 def _thresholds(facts: Facts) -> Markup:
@@ -90,16 +90,16 @@ def _thresholds(facts: Facts) -> Markup:
     return together(parts) if parts else _one_sided()
 
 
-def _grid(points: Rows, in_use: float | None) -> list[tuple[float, Row]]:
+def _grid(points: ViewRows, in_use: float | None) -> list[tuple[float, ViewRow]]:
     """Return thresholds from 0.05 to 0.95 and the one in use, each with the 2x2 table of calling positive at or above it."""
     wanted = sorted({*(round(0.05 * step, 2) for step in range(1, 20)), *([] if in_use is None else [in_use])})
     dated = [row for row in points if row["threshold"] is not None]
-    found = []
+    grid = []
     for at in wanted:
         called = [row for row in dated if row["threshold"] >= at]
         if called:  # points come in falling order: the last one is the lowest threshold that calls the same persons
-            found.append((at, called[-1]))
-    return found
+            grid.append((at, called[-1]))
+    return grid
 
 
 def _subgroups(facts: Facts) -> Markup:
@@ -127,7 +127,7 @@ def _subgroups(facts: Facts) -> Markup:
     return figure(forest_chart(largest(rows), overall, smallest), caption, table(head, numbers, caption="Accuracy by subgroup"))
 
 
-def largest(rows: Rows) -> Rows:
+def largest(rows: ViewRows) -> ViewRows:
     """Return the rows of at most SHOWN_VALUES values of each subgroup, those with the most persons, in their order."""
     kept = []
     for subgroup in SUBGROUPS + tuple(dict.fromkeys(row["subgroup"] for row in rows if row["subgroup"] not in SUBGROUPS)):
@@ -137,7 +137,7 @@ def largest(rows: Rows) -> Rows:
     return kept
 
 
-def _estimate(row: Row) -> Callable[[str], str]:
+def _estimate(row: ViewRow) -> Callable[[str], str]:
     def words(name: str) -> str:
         k, n = row[f"{name}_k"], row[f"{name}_n"]
         if n is None:
@@ -169,7 +169,7 @@ def _calibration(facts: Facts) -> Markup:
     )
 
 
-def _calibration_table(rows: Rows) -> Markup:
+def _calibration_table(rows: ViewRows) -> Markup:
     head = ["score", "mean score", "positive", "persons", "observed", "95% CI"]
     body = [
         (
@@ -188,16 +188,16 @@ def _one_sided() -> Markup:
     return empty("Empty, because a curve needs scores of both positive and negative persons among the verified.")
 
 
-def _thinned(rows: Rows, at_most: int = 60) -> Rows:
+def _thinned(rows: ViewRows, at_most: int = 60) -> ViewRows:
     step = -(-len(rows) // at_most)
     return [row for number, row in enumerate(rows) if number % step == 0 or number == len(rows) - 1]
 
 
-def _shares(row: Row) -> tuple[str, str]:
+def _shares(row: ViewRow) -> tuple[str, str]:
     return share(row["sensitivity"]), share(row["specificity"])
 
 
-def _with_intervals(row: Row) -> tuple[str, ...]:
+def _with_intervals(row: ViewRow) -> tuple[str, ...]:
     words = []
     for name, k, n in (("sensitivity", row["tp"], row["tp"] + row["fn"]), ("specificity", row["tn"], row["tn"] + row["fp"])):
         limits = interval(row[f"{name}_low"], row[f"{name}_high"])

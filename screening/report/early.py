@@ -3,7 +3,7 @@
 from screening.page.markup import Markup, figure, table, tag, together
 from screening.page.section import Section, empty
 from screening.page.wording import NOTHING, count, interval, plural, share
-from screening.report.facts import LEAD_DAYS, Facts, Row, why_nothing
+from screening.report.facts import LEAD_DAYS, Facts, ViewRow, why_nothing
 from screening.report.plots import histogram
 from screening.report.timeline import EARLIEST, LATEST, timeline_chart
 
@@ -90,7 +90,7 @@ def _by_onset(facts: Facts) -> Markup | None:
     )
 
 
-def _limits(row: Row) -> str:
+def _limits(row: ViewRow) -> str:
     return interval(row["low"], row["high"])
 
 

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from schemas.bundle import BundleManifest
 from schemas.run import RunManifest
 from screening.analytics.sql_files import read_sql
+from screening.analytics.views import ViewRow, ViewRows
 from screening.errors import UsageError
 from screening.page.markup import Markup
 from screening.page.section import empty
@@ -24,9 +25,6 @@ VERIFIED_VIEWS = ("report_persons", "report_roc", "report_verification", "report
                    "report_timeline", "report_gallery")  # fmt: skip
 
 LEAD_DAYS = [1, 2, 3, 5, 7, 10, 14]  # detected at least that many days before confirmation
-
-Row = dict[str, Any]
-Rows = list[Row]
 
 
 @dataclass(frozen=True)
@@ -52,25 +50,25 @@ class Facts:
     options: ReportOptions
     has_reference: bool
     link_rule: str
-    scope: Row | None
+    scope: ViewRow | None
     other_bundles: list[str] = field(default_factory=list)
-    flow: Rows = field(default_factory=list)
-    ends: Rows = field(default_factory=list)
-    participants: Rows = field(default_factory=list)
-    accuracy: Rows = field(default_factory=list)
-    verification: Rows = field(default_factory=list)
-    roc: Rows = field(default_factory=list)
-    aurocs: dict[str, Row] = field(default_factory=dict)
-    subgroups: Rows = field(default_factory=list)
-    calibration: Rows = field(default_factory=list)
-    brier: Rows = field(default_factory=list)
-    gate_loss: Rows = field(default_factory=list)
-    intervals: Rows = field(default_factory=list)
-    lead_days: Rows = field(default_factory=list)
-    lead_summary: Rows = field(default_factory=list)
-    lead_by_onset: Rows = field(default_factory=list)
-    timeline: Rows = field(default_factory=list)
-    gallery: Rows = field(default_factory=list)
+    flow: ViewRows = field(default_factory=list)
+    ends: ViewRows = field(default_factory=list)
+    participants: ViewRows = field(default_factory=list)
+    accuracy: ViewRows = field(default_factory=list)
+    verification: ViewRows = field(default_factory=list)
+    roc: ViewRows = field(default_factory=list)
+    aurocs: dict[str, ViewRow] = field(default_factory=dict)
+    subgroups: ViewRows = field(default_factory=list)
+    calibration: ViewRows = field(default_factory=list)
+    brier: ViewRows = field(default_factory=list)
+    gate_loss: ViewRows = field(default_factory=list)
+    intervals: ViewRows = field(default_factory=list)
+    lead_days: ViewRows = field(default_factory=list)
+    lead_summary: ViewRows = field(default_factory=list)
+    lead_by_onset: ViewRows = field(default_factory=list)
+    timeline: ViewRows = field(default_factory=list)
+    gallery: ViewRows = field(default_factory=list)
     runs: list[RunManifest] = field(default_factory=list)
     bundle: BundleManifest | None = None
     name: str = ""  # of the bundle, or of the file of cases
@@ -81,7 +79,7 @@ class Facts:
         """Digest of the bundle; empty where nothing was screened."""
         return self.scope["bundle_digest"] if self.scope else ""
 
-    def of_question(self, rows: Rows, question: str) -> Rows:
+    def of_question(self, rows: ViewRows, question: str) -> ViewRows:
         """Return the rows of one question."""
         return [row for row in rows if row["question"] == question]
 
@@ -117,7 +115,7 @@ def gather(connection: duckdb.DuckDBPyConnection, results_url: str | None, optio
 
 
 def _answers(connection: duckdb.DuckDBPyConnection, digest: str, options: ReportOptions, has_reference: bool) -> dict[str, Any]:
-    def ask(view: str, rest: str = "") -> Rows:
+    def ask(view: str, rest: str = "") -> ViewRows:
         return _rows(connection, f"from {view} where bundle_digest = $bundle {rest}", {"bundle": digest})
 
     answers: dict[str, Any] = {"flow": ask("flow"), "ends": ask("report_ends"), "participants": ask("report_participants")}
@@ -143,11 +141,11 @@ def _create_views(connection: duckdb.DuckDBPyConnection, options: ReportOptions,
         connection.execute(read_sql("report", name))
 
 
-def _rows(connection: duckdb.DuckDBPyConnection, query: str, parameters: Row | None = None) -> Rows:
+def _rows(connection: duckdb.DuckDBPyConnection, query: str, parameters: ViewRow | None = None) -> ViewRows:
     return connection.sql(query, params=parameters).to_arrow_table().to_pylist()
 
 
-def _chosen_cases(rows: Rows, cases: int) -> Rows:
+def _chosen_cases(rows: ViewRows, cases: int) -> ViewRows:
     """Return at most `cases` rows, a third of each kind where there are that many."""
     kinds = ("true positive", "false positive", "false negative")
     of_kind = [[row for row in rows if row["kind"] == kind][: -(-cases // len(kinds))] for kind in kinds]

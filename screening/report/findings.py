@@ -3,7 +3,7 @@
 from screening.page.markup import Markup, figure, paragraphs, table, tag, together
 from screening.page.section import PERSON_UNIT, Section, empty, notice
 from screening.page.wording import NOTHING, count, interval, plural, share
-from screening.report.facts import QUESTIONS, Facts, Row, Rows, why_nothing
+from screening.report.facts import QUESTIONS, Facts, ViewRow, ViewRows, why_nothing
 from screening.report.flow_chart import flow_chart
 from screening.report.plots import histogram, participants_chart
 from screening.report.small_cells import shown_count, suppress
@@ -126,7 +126,7 @@ def _gate_loss(facts: Facts) -> Markup | None:
     )
 
 
-def _estimates(named: list[tuple[str, Row]], first: str, caption: str) -> Markup:
+def _estimates(named: list[tuple[str, ViewRow]], first: str, caption: str) -> Markup:
     head = [first, "sensitivity", "specificity", "PPV", "NPV", "LR +", "LR −"]
     body = [
         (
@@ -139,19 +139,19 @@ def _estimates(named: list[tuple[str, Row]], first: str, caption: str) -> Markup
     return table(head, body, caption=f"{caption}. PPV and NPV hold for the share of cases in these data; LR: likelihood ratio")
 
 
-def _two_lines(row: Row, name: str) -> Markup:
+def _two_lines(row: ViewRow, name: str) -> Markup:
     k, n = count(row[f"{name}_k"]), count(row[f"{name}_n"])
     limits = interval(row[f"{name}_low"], row[f"{name}_high"])
     return together([share(row[name]), tag("small", f"{k}/{n}"), tag("small", limits)])
 
 
-def _ratio(row: Row, name: str) -> Markup | str:
+def _ratio(row: ViewRow, name: str) -> Markup | str:
     if row[name] is None:
         return NOTHING
     return together([f"{row[name]:.3g}", tag("small", f"{row[f'{name}_low']:.3g} to {row[f'{name}_high']:.3g}")])
 
 
-def _cross_table(row: Row) -> Markup:
+def _cross_table(row: ViewRow) -> Markup:
     head = tag("tr", tag("td"), *(tag("th", words, scope="col") for words in ("reference +", "reference −")))
     lines = [
         tag("tr", tag("th", f"test {sign}", scope="row"), *(tag("td", count(row[cell])) for cell in cells))
@@ -198,7 +198,7 @@ def _unknown(facts: Facts) -> Markup:
     )
 
 
-def _verification_notice(rows: Rows) -> Markup | None:
+def _verification_notice(rows: ViewRows) -> Markup | None:
     if not rows:
         return None
     unknown = rows[0]["indeterminate"] + rows[0]["unverified"]

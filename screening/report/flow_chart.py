@@ -3,7 +3,7 @@
 from screening.page.charts import BLACK, GREY, rule, svg, text
 from screening.page.markup import Markup, tag
 from screening.page.wording import count, plural
-from screening.report.facts import Row, Rows
+from screening.report.facts import ViewRow, ViewRows
 
 LINE = 19  # pixels between lines of a box
 ANSWERS = {"pneumonia negative": "Stage 2 negative", "covid negative": "Stage 3 negative", "covid positive": "COVID-19 positive"}
@@ -16,7 +16,7 @@ VERDICTS = {
 }
 
 
-def flow_chart(flow: Rows, ends: Rows, *, made_elsewhere: bool = False) -> Markup:
+def flow_chart(flow: ViewRows, ends: ViewRows, *, made_elsewhere: bool = False) -> Markup:
     """Return the diagram from rows of the views `flow` and `report_ends`; answers made elsewhere have no stages."""
     staged = not made_elsewhere or any(row["answer"] == "covid negative" for row in ends)
     boxes = {(row["box"], row["reason"]): row for row in flow}
@@ -38,7 +38,9 @@ def flow_chart(flow: Rows, ends: Rows, *, made_elsewhere: bool = False) -> Marku
     return _with_ends(drawn, y + 56, boxes, ends, ANSWERS if staged else BY_OTHERS)
 
 
-def _with_ends(drawn: list[Markup], y: float, boxes: dict[tuple[str, str | None], Row], ends: Rows, answers: dict[str, str]) -> Markup:
+def _with_ends(
+    drawn: list[Markup], y: float, boxes: dict[tuple[str, str | None], ViewRow], ends: ViewRows, answers: dict[str, str]
+) -> Markup:
     """Add the answers, side by side, and below each what the reference standard says."""
     top, first = y + 40, 450 - 147.5 * (len(answers) - 1)
     middles = [first + 295 * column for column in range(len(answers))]
@@ -55,12 +57,12 @@ def _with_ends(drawn: list[Markup], y: float, boxes: dict[tuple[str, str | None]
     return svg("chart-flow", "Flow of participants", said, 900, top + 104 + 24 + LINE * len(VERDICTS) + 8, *drawn)
 
 
-def _sum(rows: Rows) -> str:
+def _sum(rows: ViewRows) -> str:
     images, patients = sum(row["images"] for row in rows), sum(row["patients"] for row in rows)
     return f"{plural(images, 'radiograph')} of {plural(patients, 'person')}"
 
 
-def _verdicts(rows: Rows) -> list[str]:
+def _verdicts(rows: ViewRows) -> list[str]:
     """Return one line a verdict of the reference standard."""
     verdicts = {row["verdict"]: row for row in rows}
     if None in verdicts or not rows:
@@ -68,7 +70,7 @@ def _verdicts(rows: Rows) -> list[str]:
     return [_line(words, verdicts.get(verdict))[0] for verdict, words in VERDICTS.items()]
 
 
-def _refusals(flow: Rows) -> list[str]:
+def _refusals(flow: ViewRows) -> list[str]:
     lines = []
     for box in ("rejected", "failed"):
         lines += _line(box.capitalize(), next(row for row in flow if row["box"] == box and row["reason"] is None))
@@ -76,11 +78,11 @@ def _refusals(flow: Rows) -> list[str]:
     return lines
 
 
-def _line(words: str, row: Row | None) -> list[str]:
+def _line(words: str, row: ViewRow | None) -> list[str]:
     return [f"{words}: {count(row['images'] if row else 0)}" + (f" ({plural(row['patients'], 'person', 'persons')})" if row else "")]
 
 
-def _counts(row: Row) -> str:
+def _counts(row: ViewRow) -> str:
     return f"{count(row['images'])} of {plural(row['patients'], 'person', 'persons')}"
 
 

@@ -14,10 +14,10 @@ from screening.archive.reader import ObjectReader
 from screening.errors import ImageRefused
 from screening.ingest.config import IngestConfig
 from screening.ingest.ingest import ingest
-from screening.report.facts import Row, Rows
+from screening.report.facts import ViewRow, ViewRows
 from screening.results.layout import ResultsLayout
 
-SIZE = 256  # pixels a side of a panel
+PANEL_SIZE = 256  # pixels a side of a panel
 COLOURS = 96  # of a panel's palette: a quarter of the bytes, and the eye sees no difference
 _OPACITY = 0.65  # of the hottest place of a map
 
@@ -39,18 +39,18 @@ class Panel:
 class Case:
     """One case with its four panels."""
 
-    row: Row
+    row: ViewRow
     panels: list[Panel]
 
 
-def open_cases(rows: Rows, results_url: str | None) -> list[Case]:
+def open_cases(rows: ViewRows, results_url: str | None) -> list[Case]:
     """Return the cases of rows of the view `report_gallery` with their pictures; what cannot be opened says so in its panel."""
     limit = IngestConfig().limits.max_bytes
     with ObjectReader(limit) as reader:
         return [Case(row, _panels(row, reader, results_url)) for row in rows]
 
 
-def _panels(row: Row, reader: ObjectReader, results_url: str | None) -> list[Panel]:
+def _panels(row: ViewRow, reader: ObjectReader, results_url: str | None) -> list[Panel]:
     radiograph, note = _radiograph(row, reader)
     panels = [Panel("Radiograph", _data_uri(radiograph), note)]
     for kind, title in ((HeatmapKind.PNEUMONIA, "Pneumonia map"), (HeatmapKind.COVID, "COVID-19 map")):
@@ -60,21 +60,21 @@ def _panels(row: Row, reader: ObjectReader, results_url: str | None) -> list[Pan
     return [*panels, Panel("Guided activation", _data_uri(guided), note)]
 
 
-def _radiograph(row: Row, reader: ObjectReader) -> tuple[np.ndarray | None, str]:
-    """Return (SIZE, SIZE) uint8 as the cascade saw it, or None and why there is nothing to show."""
+def _radiograph(row: ViewRow, reader: ObjectReader) -> tuple[np.ndarray | None, str]:
+    """Return (PANEL_SIZE, PANEL_SIZE) uint8 as the cascade saw it, or None and why there is nothing to show."""
     try:
-        found = ingest(reader.read(row["object_url"]), IngestConfig(), None)
+        ingested = ingest(reader.read(row["object_url"]), IngestConfig(), None)
     except ImageRefused as refusal:
         return None, f"The radiograph cannot be read any more ({refusal.reason.replace('_', ' ')})."
-    if found.pixels is None:
+    if ingested.pixels is None:
         return None, "The radiograph cannot be decoded any more."
-    if row["pixel_hash"] not in (None, found.columns["pixel_hash"]):
+    if row["pixel_hash"] not in (None, ingested.columns["pixel_hash"]):
         return None, "The archive has another image at this place than the one that was judged."
-    return _small(Image.fromarray(found.pixels)), ""
+    return _small(Image.fromarray(ingested.pixels)), ""
 
 
-def _heatmap(row: Row, kind: HeatmapKind, results_url: str | None) -> tuple[np.ndarray | None, str]:
-    """Return (SIZE, SIZE) uint8, or None and why there is nothing to show."""
+def _heatmap(row: ViewRow, kind: HeatmapKind, results_url: str | None) -> tuple[np.ndarray | None, str]:
+    """Return (PANEL_SIZE, PANEL_SIZE) uint8, or None and why there is nothing to show."""
     pointer = row[URL_COLUMN[kind]]
     if pointer is None:
         return None, "Stage 3 was not reached." if row["covid_score"] is None and kind is not HeatmapKind.PNEUMONIA else "No map was kept."
@@ -87,7 +87,7 @@ def _heatmap(row: Row, kind: HeatmapKind, results_url: str | None) -> tuple[np.n
     return None, "The map is not where the results say."
 
 
-def _places(row: Row, pointer: str, results_url: str | None) -> list[str]:
+def _places(row: ViewRow, pointer: str, results_url: str | None) -> list[str]:
     """Return the pointer, and the place of the same file under the results folder, which may have been moved since."""
     member = pointer.split("::")[0]
     if results_url is None:
@@ -96,11 +96,13 @@ def _places(row: Row, pointer: str, results_url: str | None) -> list[str]:
 
 
 def _small(image: Image.Image) -> np.ndarray:
-    return np.asarray(image.resize((SIZE, SIZE), Image.Resampling.BOX if image.width % SIZE == 0 else Image.Resampling.BILINEAR))
+    return np.asarray(
+        image.resize((PANEL_SIZE, PANEL_SIZE), Image.Resampling.BOX if image.width % PANEL_SIZE == 0 else Image.Resampling.BILINEAR)
+    )
 
 
 def _overlay(radiograph: np.ndarray | None, heat: np.ndarray | None) -> np.ndarray | None:
-    """Return the map in colour over the radiograph, (SIZE, SIZE, 3) uint8; alone where there is no radiograph."""
+    """Return the map in colour over the radiograph, (PANEL_SIZE, PANEL_SIZE, 3) uint8; alone where there is no radiograph."""
     if heat is None:
         return None
     value = heat.astype(np.float32)[..., None] / 255

@@ -23,7 +23,7 @@ from screening.page.charts import (
 )
 from screening.page.markup import Markup, tag
 from screening.page.wording import count, interval, share
-from screening.report.facts import QUESTIONS, Row, Rows
+from screening.report.facts import QUESTIONS, ViewRow, ViewRows
 from screening.report.small_cells import shown_count
 
 SERIES = {  # colour, dash and shape of each question
@@ -42,9 +42,9 @@ class Curve:
     """One ROC curve: its question, its area (a row of the view `auroc`), its points and the point of the calls as they were made."""
 
     question: str
-    auroc: Row
-    points: Rows
-    as_run: Row
+    auroc: ViewRow
+    points: ViewRows
+    as_run: ViewRow
 
 
 def roc_chart(curves: list[Curve]) -> Markup:
@@ -82,7 +82,7 @@ _ROC_NOTES = (
 )
 
 
-def threshold_chart(question: str, rows: Rows, operating_point: float | None) -> Markup:
+def threshold_chart(question: str, rows: ViewRows, operating_point: float | None) -> Markup:
     """Return sensitivity and specificity against the threshold, with their intervals as bands."""
     rows = [row for row in rows if row["threshold"] is not None]
     low, high = min(0, *(row["threshold"] for row in rows)), max(1, *(row["threshold"] for row in rows))
@@ -106,7 +106,7 @@ def threshold_chart(question: str, rows: Rows, operating_point: float | None) ->
     return svg(f"chart-thresholds-{question}", title, said, 860, 350, *drawn, *legend(656, 60, key, step=26))
 
 
-def calibration_chart(question: str, rows: Rows) -> Markup:
+def calibration_chart(question: str, rows: ViewRows) -> Markup:
     """Return how often the reference standard was positive against the mean score of each tenth."""
     plot = Plot(Scale(0, 1, 64, 384), Scale(0, 1, 350, 30))
     colour, _, shape = SERIES[question]
@@ -126,7 +126,7 @@ def calibration_chart(question: str, rows: Rows) -> Markup:
     return svg(f"chart-calibration-{question}", title, said, 420, 400, *drawn)
 
 
-def forest_chart(rows: Rows, overall: Row, smallest: int) -> Markup:
+def forest_chart(rows: ViewRows, overall: ViewRow, smallest: int) -> Markup:
     """Return sensitivity and specificity of each subgroup (rows of the view `subgroups`) beside those of everybody (dashed)."""
     left, width, gap = 220, 210, 130
     scales = {"sensitivity": Scale(0, 1, left, left + width), "specificity": Scale(0, 1, left + width + gap, left + 2 * width + gap)}
@@ -156,7 +156,7 @@ _FOREST = {"sensitivity": (BLUE, "circle"), "specificity": (VERMILION, "square")
 _FOREST_SAYS = "One row a subgroup: point estimates with 95% Wilson intervals; the dashed lines are the figures of everybody."
 
 
-def _estimate(row: Row, name: str, scale: Scale, y: float, smallest: int) -> list[Markup]:
+def _estimate(row: ViewRow, name: str, scale: Scale, y: float, smallest: int) -> list[Markup]:
     after, n = scale.stop + 12, row[f"{name}_n"]
     if not n:
         return [text(after, y + 4, "nobody" if n == 0 else f"hidden (< {smallest})", colour="#5a6270", size=12)]
@@ -169,7 +169,7 @@ def _estimate(row: Row, name: str, scale: Scale, y: float, smallest: int) -> lis
     ]
 
 
-def participants_chart(rows: Rows, smallest: int) -> Markup:
+def participants_chart(rows: ViewRows, smallest: int) -> Markup:
     """Return persons by characteristic as bars, from suppressed rows of the view `report_participants`; of each at most SHOWN_VALUES."""
     most = max(row["persons"] for row in rows)
     scale = Scale(0, most, 220, 640)

@@ -1,13 +1,13 @@
 """Small cells are not shown: three persons of one hospital may be known to whoever reads of them."""
 
 from screening.page.wording import count
-from screening.report.facts import Row, Rows
+from screening.report.facts import ViewRow, ViewRows
 
 COUNTS = ("persons", "positive", "negative")
 UNKNOWN = "unknown"  # a category that describes nobody
 
 
-def suppress(rows: Rows, smallest: int) -> Rows:
+def suppress(rows: ViewRows, smallest: int) -> ViewRows:
     """Return rows of the view `report_participants` with `hidden`, the names of COUNTS that must not be shown.
 
     Counts from 1 to `smallest` - 1 are hidden, those of the unknown alone are not. Where only one count of a characteristic is hidden, the
@@ -24,7 +24,7 @@ def suppress(rows: Rows, smallest: int) -> Rows:
     return [row | {"hidden": hidden[number]} for number, row in enumerate(rows)]
 
 
-def shown_count(row: Row, name: str, smallest: int) -> str:
+def shown_count(row: ViewRow, name: str, smallest: int) -> str:
     """Return one of COUNTS in words, or that it is hidden."""
     if name in row["hidden"]:
         return f"< {smallest}" if 0 < row[name] < smallest else "hidden"

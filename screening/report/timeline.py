@@ -3,13 +3,13 @@
 from screening.page.charts import BLACK, BLUE, GREY, ORANGE, Plot, Scale, legend, marker, rule, svg, ticks, x_axis
 from screening.page.markup import Markup, tag
 from screening.page.wording import count
-from screening.report.facts import Row, Rows
+from screening.report.facts import ViewRow, ViewRows
 
 EARLIEST, LATEST = -30, 15  # days from confirmation; marks beyond lie on the edge as hollow ticks
 ROW = 9  # pixels of a person
 
 
-def timeline_chart(rows: Rows) -> Markup:
+def timeline_chart(rows: ViewRows) -> Markup:
     """Return the chart from rows of the view `report_timeline`; day 0 is the confirmation."""
     days = [row[name] for row in rows for name in ("onset_days", "radiograph_days") if row[name] is not None]
     low, high = max(EARLIEST, min([-5, *days]) - 1), min(LATEST, max([2, *days]) + 1)
@@ -31,9 +31,9 @@ def timeline_chart(rows: Rows) -> Markup:
     return svg("chart-timeline", "From symptom onset to confirmation", said, 900, bottom + 50, *placed, *drawn)
 
 
-def _person(row: Row, plot: Plot, y: float) -> list[Markup]:
-    found = [row[name] for name in ("onset_days", "radiograph_days") if row[name] is not None]
-    drawn = [rule(plot.x(min([0, *found])), y, plot.x(max([0, *found])), y, "#b9bec6", width=1.4)]
+def _person(row: ViewRow, plot: Plot, y: float) -> list[Markup]:
+    days = [row[name] for name in ("onset_days", "radiograph_days") if row[name] is not None]
+    drawn = [rule(plot.x(min([0, *days])), y, plot.x(max([0, *days])), y, "#b9bec6", width=1.4)]
     drawn.append(marker("square", plot.x(0), y, BLACK, size=2.6))
     for name, shape, colour in (("onset_days", "diamond", ORANGE), ("radiograph_days", "circle", BLUE if row["detected"] else GREY)):
         if row[name] is None:

@@ -14,7 +14,7 @@ from screening.page.wording import NOTHING, count, day, interval, share
 from screening.report.closing import closing
 from screening.report.curves import curves
 from screening.report.early import early
-from screening.report.facts import Facts, ReportOptions, Row, gather
+from screening.report.facts import Facts, ReportOptions, ViewRow, gather
 from screening.report.findings import findings
 from screening.report.gallery import open_cases
 from screening.report.methods import methods
@@ -106,6 +106,6 @@ def _key(figure: str, name: str, detail: str) -> Markup:
     return tag("li", tag("b", figure), name, tag("span", detail))
 
 
-def _interval_of(curve: Row) -> str:
+def _interval_of(curve: ViewRow) -> str:
     counts = f"{count(curve['positives'])} positive, {count(curve['negatives'])} negative persons"
     return counts if curve["auroc_low"] is None else f"{counts}; 95% CI {curve['auroc_low']:.3f} to {curve['auroc_high']:.3f}"

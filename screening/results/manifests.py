@@ -34,13 +34,13 @@ def now() -> datetime:
 
 def software_versions() -> dict[str, str]:
     """Return what a run was made with: Python, this project, the packages that touch pixels, the instance schema."""
-    found = {"python": platform.python_version(), "instance_schema": str(version_of(INSTANCE_SCHEMA))}
+    versions = {"python": platform.python_version(), "instance_schema": str(version_of(INSTANCE_SCHEMA))}
     for package in _PACKAGES:
         try:
-            found[package] = version(package)
+            versions[package] = version(package)
         except PackageNotFoundError:
-            found[package] = "unknown"
-    return found
+            versions[package] = "unknown"
+    return versions
 
 
 def write_manifest(layout: ResultsLayout, manifest: RunManifest) -> None:

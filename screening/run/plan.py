@@ -83,11 +83,11 @@ class PlanReader:
     def shards(self) -> list[PlannedShard]:
         """Return every shard of the plan in order."""
         metadata = self._file.metadata
-        found = []
+        shards = []
         for group in range(metadata.num_row_groups):
             statistics = metadata.row_group(group).column(0).statistics
-            found.append(PlannedShard(statistics.min, group, metadata.row_group(group).num_rows))
-        return found
+            shards.append(PlannedShard(statistics.min, group, metadata.row_group(group).num_rows))
+        return shards
 
     def read(self, shard: PlannedShard) -> pa.Table:
         """Return one shard's rows (PLAN_SCHEMA)."""

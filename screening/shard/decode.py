@@ -44,14 +44,14 @@ def decode_rows(
     for row in rows:
         started = time.perf_counter()
         if row["object_id"] in quarantined:
-            found = Ingested(refusal=ImageRefused(Reason.WORKER_DIED, quarantined[row["object_id"]]))
+            ingested = Ingested(refusal=ImageRefused(Reason.WORKER_DIED, quarantined[row["object_id"]]))
         else:
-            found = _ingest_one(next(fetched), ingest)
-        if found.fault is not None:
-            found.refusal = _log_fault(row["object_id"], found)
-        decoded.append(_decoded_row(row, found, 1000 * (time.perf_counter() - started)))
-        if found.refusal is None:
-            pixels += found.pixels.data
+            ingested = _ingest_one(next(fetched), ingest)
+        if ingested.fault is not None:
+            ingested.refusal = _log_fault(row["object_id"], ingested)
+        decoded.append(_decoded_row(row, ingested, 1000 * (time.perf_counter() - started)))
+        if ingested.refusal is None:
+            pixels += ingested.pixels.data
     return with_pixels(decoded, pixels)
 
 
@@ -85,13 +85,13 @@ def _log_fault(object_id: str, ingested: Ingested) -> ImageRefused:
     return ImageRefused(reason, f"{detail}; log entry {entry_of(object_id)}")
 
 
-def _decoded_row(planned: dict[str, Any], found: Ingested, milliseconds: float) -> dict[str, Any]:
+def _decoded_row(planned: dict[str, Any], ingested: Ingested, milliseconds: float) -> dict[str, Any]:
     row = {name: planned[name] for name in ("shard_id", *(c.name for c in OBJECT_COLUMNS))}
-    row |= found.columns
+    row |= ingested.columns
     row["decode_ms"] = milliseconds
-    if found.refusal is None:
+    if ingested.refusal is None:
         return row | {"stage_reached": Stage.INGEST}
-    return row | refused(found.refusal, Stage.INDEX)
+    return row | refused(ingested.refusal, Stage.INDEX)
 
 
 def refused(refusal: ImageRefused, stage: Stage) -> dict[str, str]:

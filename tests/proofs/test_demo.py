@@ -11,9 +11,19 @@ from tests.jobs.test_screen_archive import screening
 
 
 @pytest.mark.slow
+def test_the_demo_works_with_the_bundle_that_comes_along(tmp_path: Path) -> None:
+    screening("demo", str(tmp_path / "demo"), seconds=600)
+    with connect(str(tmp_path / "demo/results"), str(tmp_path / "demo/reference.parquet")) as connection:
+        aurocs = stage_aurocs(connection, str(tmp_path / "demo/labels.csv"))
+    assert all(value > 0.95 and n > 100 for value, n in aurocs.values())
+    assert (tmp_path / "demo/report.html").stat().st_size > 100_000
+    assert not (tmp_path / "demo/bundle").exists()
+
+
+@pytest.mark.slow
 def test_the_demo_works_on_unseen_studies(tmp_path: Path) -> None:
     started = time.monotonic()
-    printed = screening("demo", str(tmp_path / "demo"), seconds=1400).stdout
+    printed = screening("demo", str(tmp_path / "demo"), "--train", seconds=1400).stdout
     seconds = time.monotonic() - started
     assert "Flow of participants" in printed
     with connect(str(tmp_path / "demo/results"), str(tmp_path / "demo/reference.parquet")) as connection:

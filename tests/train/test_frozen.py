@@ -4,7 +4,7 @@ from pathlib import Path
 from screening.bundle.networks import NetworkSpec, load
 from tests.screening.networks import small_densenet, small_unet
 from train.config import FitConfig, StageConfig, preset
-from train.frozen import Frozen, save_provisional, spec_of, taken_over, weights_to_begin_with
+from train.frozen import FrozenStages, save_provisional, spec_of, taken_over, weights_to_begin_with
 
 
 def configuration(**changes: object) -> FitConfig:
@@ -12,9 +12,9 @@ def configuration(**changes: object) -> FitConfig:
     return dataclasses.replace(config, covid=dataclasses.replace(config.covid, **changes))
 
 
-def frozen(stage: StageConfig, seed: int) -> Frozen:
+def frozen(stage: StageConfig, seed: int) -> FrozenStages:
     spec = spec_of(stage)
-    return Frozen(spec, small_densenet(seed=seed).state_dict())
+    return FrozenStages(spec, small_densenet(seed=seed).state_dict())
 
 
 def test_a_stage_begins_with_its_own_weights_then_those_it_names_then_fresh_ones() -> None:
@@ -28,13 +28,13 @@ def test_a_stage_begins_with_its_own_weights_then_those_it_names_then_fresh_ones
 
 def test_weights_of_another_network_are_no_use() -> None:
     config = configuration(begins_with="pneumonia")
-    other = Frozen(NetworkSpec("densenet", 128, {"growth_rate": 4}), {})
+    other = FrozenStages(NetworkSpec("densenet", 128, {"growth_rate": 4}), {})
     assert weights_to_begin_with("covid", {"pneumonia": other}, config) is None
 
 
 def test_stages_to_leave_are_not_taken_over(tmp_path: Path) -> None:
     config = preset("small")
-    lungs = Frozen(NetworkSpec("unet", 128, {"base_channels": 4, "depth": 3}), small_unet().state_dict())
+    lungs = FrozenStages(NetworkSpec("unet", 128, {"base_channels": 4, "depth": 3}), small_unet().state_dict())
     earlier = load(save_provisional(str(tmp_path / "bundle"), {"lungs": lungs}, config))
     assert set(taken_over(earlier)) == {"lungs", "pneumonia", "covid"}
     kept = taken_over(earlier, leave=("pneumonia", "covid"))

@@ -17,14 +17,14 @@ from screening.storage import list_files
 from tests.screening.networks import small_unet
 from tests.train.radiographs import write_radiographs
 from train.config import preset
-from train.frozen import Frozen, save_provisional
+from train.frozen import FrozenStages, save_provisional
 
 
 @pytest.fixture
 def begin_with(tmp_path: Path) -> str:
     """A bundle to begin from, for which every image has lungs."""
     config = dataclasses.replace(preset("small"), preprocessing=Preprocessing(max_lung_area_fraction=1, min_lung_area_fraction=0))
-    lungs = Frozen(NetworkSpec("unet", 64, {"base_channels": 4, "depth": 3}), small_unet().state_dict())
+    lungs = FrozenStages(NetworkSpec("unet", 64, {"base_channels": 4, "depth": 3}), small_unet().state_dict())
     return save_provisional(str(tmp_path / "earlier"), {"lungs": lungs}, config)
 
 

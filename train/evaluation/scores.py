@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from schemas.bundle import BundleManifest
 from screening.bundle.checks import load_manifest
 from screening.cascade.cascade import Cascade
-from screening.cascade.heatmap import resize
+from screening.cascade.heatmap import resize_maps
 from screening.cascade.result import CascadeResult, Judgement, judgement_of
 from screening.metrics import auroc
 from train.data.images import ImageCache, masks_of, pixels_of
@@ -191,6 +191,6 @@ def energy_inside(heatmaps: np.ndarray, masks: np.ndarray) -> np.ndarray:
 
     heatmaps: (B, h, w), at least 0, resized bilinearly to the masks, (B, m, m) bool, as they are for the next stage and for people.
     """
-    full = resize(torch.from_numpy(heatmaps).double(), masks.shape[-1])[:, 0].numpy()
+    full = resize_maps(torch.from_numpy(heatmaps).double(), masks.shape[-1])[:, 0].numpy()
     total = full.sum(axis=(1, 2))
     return (full * masks).sum(axis=(1, 2)) / np.where(total > 0, total, np.nan)

@@ -5,13 +5,13 @@ from typing import Protocol
 
 import numpy as np
 
-Row = dict[str, np.ndarray]
+Arrays = dict[str, np.ndarray]
 
 
 class Shard(Protocol):
     """What a stream needs of `ray.train.get_dataset_shard`."""
 
-    def iter_batches(self, *, batch_size: int | None, batch_format: str, prefetch_batches: int) -> Iterator[Row]: ...
+    def iter_batches(self, *, batch_size: int | None, batch_format: str, prefetch_batches: int) -> Iterator[Arrays]: ...
 
 
 class GroupStream:
@@ -22,20 +22,20 @@ class GroupStream:
     `unpack` makes arrays of a block's columns.
     """
 
-    def __init__(self, shard: Shard, seed: int | list[int], unpack: Callable[[Row], Row] | None = None, buffer_rows: int = 256):
+    def __init__(self, shard: Shard, seed: int | list[int], unpack: Callable[[Arrays], Arrays] | None = None, buffer_rows: int = 256):
         self._shard = shard
         self._unpack = unpack or (lambda block: block)
         self._random = np.random.default_rng(seed)
         self._buffer_rows = buffer_rows
-        self._buffer: list[Row] = []
-        self._source: Iterator[Row] = iter(())
+        self._buffer: list[Arrays] = []
+        self._source: Iterator[Arrays] = iter(())
 
-    def take(self, n: int) -> Row:
+    def take(self, n: int) -> Arrays:
         """Return the next `n` rows, columns stacked: each value (n, ...)."""
         rows = [self._draw() for _ in range(n)]
         return {name: np.stack([row[name] for row in rows]) for name in rows[0]}
 
-    def _draw(self) -> Row:
+    def _draw(self) -> Arrays:
         self._fill()
         if not self._buffer:  # one pass is over
             self._source = self._rows()
@@ -53,7 +53,7 @@ class GroupStream:
                 return
             self._buffer.append(row)
 
-    def _rows(self) -> Iterator[Row]:
+    def _rows(self) -> Iterator[Arrays]:
         for packed in self._shard.iter_batches(batch_size=None, batch_format="numpy", prefetch_batches=1):
             block = self._unpack(packed)
             names = list(block)
@@ -62,7 +62,7 @@ class GroupStream:
                 yield {name: np.array(block[name][i]) for name in names}
 
 
-def balanced_batch(streams: Mapping[str, GroupStream], size: int) -> Row:
+def balanced_batch(streams: Mapping[str, GroupStream], size: int) -> Arrays:
     """Return `size` rows, the same number from every group, group after group.
 
     Batch normalisation sees every group in every step this way, however rare it is. `size` is a multiple of the number of groups.

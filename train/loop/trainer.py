@@ -18,7 +18,7 @@ from screening.errors import TrainingError
 from screening.storage import filesystem_of, is_local
 from train.config import FitConfig
 from train.data.inputs import StageInputs, old_source
-from train.frozen import Frozen
+from train.frozen import FrozenStages
 from train.loop.entry import train_worker
 from train.loop.job import CHECKPOINT_FILE, Distillation, Job
 from train.stages import OLD_TUNING, STAGES, TUNING
@@ -42,7 +42,7 @@ def train_stage(
     run_name: str,
     *,
     initial: State | None = None,
-    earlier: Frozen | None = None,
+    earlier: FrozenStages | None = None,
     events_url: str | None = None,
     board: Any = None,
 ) -> Trained:
@@ -100,7 +100,7 @@ def _steps(stage: str, groups: Sequence[str], inputs: StageInputs, config: FitCo
     return math.ceil(largest * len(groups) / config.stage(stage).batch_size)
 
 
-def _distillation(stage: str, inputs: StageInputs, config: FitConfig, earlier: Frozen | None) -> Distillation | None:
+def _distillation(stage: str, inputs: StageInputs, config: FitConfig, earlier: FrozenStages | None) -> Distillation | None:
     if earlier is None or not config.distill_weight:
         return None
     separate = OLD_TUNING in inputs.datasets

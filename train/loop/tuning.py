@@ -44,8 +44,8 @@ def figures(parts: Sequence[Judged], stage: Stage, objective: Objective) -> dict
     loss = _mean_of_groups([pair for part in parts for pair in part.losses])
     distilled = _mean_of_groups([pair for part in parts for pair in part.distilled]) if objective.old else None
     targets, logits = (np.concatenate([array for part in parts for array in getattr(part, name)]) for name in ("targets", "logits"))
-    found = {"tuning_loss": objective.total(loss, distilled), f"tuning_{stage.figure}": stage.performance(targets, logits)}
-    return found if distilled is None else found | {"tuning_distillation": distilled}
+    line = {"tuning_loss": objective.total(loss, distilled), f"tuning_{stage.figure}": stage.performance(targets, logits)}
+    return line if distilled is None else line | {"tuning_distillation": distilled}
 
 
 def _mean_of_groups(losses: list[GroupLoss]) -> float:

@@ -23,7 +23,7 @@ from screening.models.build import build
 from train.config import StageConfig
 from train.data.inputs import LAYERS, compose, unpack
 from train.loop.augment import augment, mixup
-from train.loop.batches import GroupStream, Row, balanced_batch
+from train.loop.batches import Arrays, GroupStream, balanced_batch
 from train.loop.events import write_events
 from train.loop.job import CHECKPOINT_FILE, Job
 from train.loop.objective import Objective, autocast
@@ -122,15 +122,15 @@ class Worker:
 
     def _tune(self) -> dict[str, Any]:
         """Return loss and figure on the tuning split. Each worker judges every world-th image."""
-        found = Judged()
+        judged = Judged()
         for groups, x, logit, target in self._judged(TUNING):
-            found.see(self.objective, groups, logit, target)
+            judged.see(self.objective, groups, logit, target)
             if self.objective.old and self.old_tuning == TUNING:
-                found.see_old(self.objective, self.stage, groups, x, logit)
+                judged.see_old(self.objective, self.stage, groups, x, logit)
         if self.old_tuning != TUNING:
             for groups, x, logit, _ in self._judged(self.old_tuning):
-                found.see_old(self.objective, self.stage, groups, x, logit)
-        return figures(_gather(found, self.world), self.stage, self.objective)
+                judged.see_old(self.objective, self.stage, groups, x, logit)
+        return figures(_gather(judged, self.world), self.stage, self.objective)
 
     @torch.no_grad()
     def _judged(self, name: str) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor, torch.Tensor]]:
@@ -146,7 +146,7 @@ class Worker:
                 logit = self.kept(x)
             yield rows["group"], x, logit.float(), target
 
-    def _on_device(self, rows: Row, *, augmented: bool) -> tuple[torch.Tensor, torch.Tensor]:
+    def _on_device(self, rows: Arrays, *, augmented: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Return network inputs (B, 1, S, S) float32, channels last, and targets, (B, 1) or (B, 1, S, S) float32, on the device."""
         layers = {name: torch.from_numpy(rows[name]).to(self.device).unsqueeze(1) for name in LAYERS if name in rows}
         if augmented:
@@ -159,7 +159,7 @@ class Worker:
         x = compose(image, weight, self.job.config.preprocessing)
         return x.contiguous(memory_format=torch.channels_last), target.float()
 
-    def _unpack(self, rows: Row) -> Row:
+    def _unpack(self, rows: Arrays) -> Arrays:
         return unpack(rows, self.config.input_size)
 
     def restore(self) -> None:

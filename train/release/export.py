@@ -13,7 +13,7 @@ from train.config import FitConfig
 from train.data.images import ImageCache
 from train.data.manifest import Manifest
 from train.evaluation.scores import Scores, score_images
-from train.frozen import Frozen, save_provisional
+from train.frozen import FrozenStages, save_provisional
 from train.release.calibration import fit_platt
 from train.release.operating_points import choose_operating_point
 from train.stages import STAGES
@@ -26,7 +26,7 @@ def export(
     output_url: str,
     manifest: Manifest,
     images: ImageCache,
-    frozen: Mapping[str, Frozen],
+    frozen: Mapping[str, FrozenStages],
     config: FitConfig,
     curves: Mapping[str, list[dict[str, Any]]],
     *,

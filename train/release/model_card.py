@@ -177,10 +177,10 @@ def _split(name: str, figures: dict[str, Any]) -> str:
         for stage, it in figures["stages"].items()
     ]
     calibrated = [
-        (STAGES[stage], way, estimate(found["brier"]), estimate(found["ece"]))
+        (STAGES[stage], way, estimate(calibrated["brier"]), estimate(calibrated["ece"]))
         for stage in ("pneumonia", "covid")
-        for way, found in figures["stages"][stage]["calibration"].items()
-        if found is not None
+        for way, calibrated in figures["stages"][stage]["calibration"].items()
+        if calibrated is not None
     ]
     dice = figures["dice"]
     parts = [
@@ -188,19 +188,19 @@ def _split(name: str, figures: dict[str, Any]) -> str:
         markdown_table(["question", "positive / negative", "AUROC (95 % CI)", "sensitivity", "specificity"], stages),
         f"Dice of the lung mask: mean {estimate(dice['mean'])}, median {score(dice['median'])}, least {score(dice['least'])} "
         f"over {count(dice['mean']['n'])} images.",
-        *(_three_class(found) for found in figures["three_class"].values()),
+        *(_three_class(rule) for rule in figures["three_class"].values()),
         markdown_table(["calibration of", "", "Brier score", "expected calibration error"], calibrated),
         *(_subgroups(column, rows) for column, rows in figures["by"].items()),
-        *(_comparison(found) for found in figures["comparisons"]),
+        *(_comparison(compared) for compared in figures["comparisons"]),
         _audit(figures["audit"]),
     ]
     return "\n\n".join(parts)
 
 
-def _three_class(found: dict[str, Any]) -> str:
-    rows = [(LABELS[label], *found["confusion"][label], proportion(found["recall"][label])) for label in GROUPS]
-    table = markdown_table(["truth", *(f"called {LABELS[name]}" for name in found["called"]), "right"], rows)
-    return f"Three classes, {proportion(found['accuracy'])} right. Rule: {found['rule']}.\n\n{table}"
+def _three_class(figures: dict[str, Any]) -> str:
+    rows = [(LABELS[label], *figures["confusion"][label], proportion(figures["recall"][label])) for label in GROUPS]
+    table = markdown_table(["truth", *(f"called {LABELS[name]}" for name in figures["called"]), "right"], rows)
+    return f"Three classes, {proportion(figures['accuracy'])} right. Rule: {figures['rule']}.\n\n{table}"
 
 
 def _subgroups(column: str, rows: list[dict[str, Any]]) -> str:
@@ -222,9 +222,9 @@ def _subgroups(column: str, rows: list[dict[str, Any]]) -> str:
     return f"{table}\n\n\\* rests on few images of a class."
 
 
-def _comparison(found: dict[str, Any]) -> str:
-    areas = "; ".join(f"{STAGES[stage].split(':')[0]} {gap(it)}" for stage, it in found["auroc"].items())
-    return f"AUROC less that of {found['second']} on the same {count(found['images'])} images: {areas}."
+def _comparison(figures: dict[str, Any]) -> str:
+    areas = "; ".join(f"{STAGES[stage].split(':')[0]} {gap(it)}" for stage, it in figures["auroc"].items())
+    return f"AUROC less that of {figures['second']} on the same {count(figures['images'])} images: {areas}."
 
 
 def _audit(audit: dict[str, Any]) -> str:

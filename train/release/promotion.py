@@ -99,13 +99,13 @@ def kept_stages(comparison: dict[str, Any], margin: float) -> tuple[Kept, ...]:
     def kept(stage: str, figure: str, difference: float, low: float | None, high: float | None) -> Kept:
         return Kept(stage, figure, difference, low, high, low is not None and low >= -margin)
 
-    dice, found = comparison["dice"], []
+    dice, differences = comparison["dice"], []
     if dice["value"] is not None:
-        found.append(kept("lungs", "Dice", dice["value"], dice["low"], dice["high"]))
+        differences.append(kept("lungs", "Dice", dice["value"], dice["low"], dice["high"]))
     for stage in ("pneumonia", "covid"):
         if (areas := comparison["auroc"][stage]) is not None:
-            found.append(kept(stage, "AUROC", areas["difference"], areas["bootstrap_low"], areas["bootstrap_high"]))
-    return tuple(found)
+            differences.append(kept(stage, "AUROC", areas["difference"], areas["bootstrap_low"], areas["bootstrap_high"]))
+    return tuple(differences)
 
 
 def release(candidate_url: str, output_url: str, verdict: Verdict) -> None:

@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
-from screening.analytics.accuracy import measure
+from screening.analytics.accuracy import measure_accuracy
 from screening.analytics.cases import load_cases
 from screening.analytics.views import connect, connect_cases
 from screening.errors import UsageError
@@ -55,7 +55,7 @@ def scores_of(connection: duckdb.DuckDBPyConnection, name: str = "product0") -> 
 def test_likelihood_ratios_by_hand():
     """Simel 1991: sensitivity 90/109 and 1 - specificity 241/1233 of the paper's cases."""
     connection = connect_cases([load_cases(nhia_path())])
-    (row,) = measure(connection)["accuracy"]
+    (row,) = measure_accuracy(connection)["accuracy"]
     ratio = (90 / 109) / (241 / 1233)
     spread = 1.959964 * np.sqrt(1 / 90 - 1 / 109 + 1 / 241 - 1 / 1233)
     found = [row["lr_positive"], row["lr_positive_low"], row["lr_positive_high"]]
@@ -65,7 +65,7 @@ def test_likelihood_ratios_by_hand():
 
 def test_the_papers_table_6_and_its_visible_signs():
     connection = connect_cases([load_cases(nhia_path())], groups=["split", "visible_signs"])
-    rows = {(row["subgroup"], row["subgroup_value"]): row for row in measure(connection)["subgroups"]}
+    rows = {(row["subgroup"], row["subgroup_value"]): row for row in measure_accuracy(connection)["subgroups"]}
     found = {key: [row[f"{name}_{part}"] for name in ("sensitivity", "specificity") for part in "kn"] for key, row in rows.items()}
     assert found["split", "val"] == [45, 54, 494, 614]
     assert found["split", "test"] == [45, 55, 498, 619]
@@ -76,7 +76,7 @@ def test_the_papers_table_6_and_its_visible_signs():
     with pytest.raises(UsageError, match="--group nonsense: there is no such column, but case_id"):
         connect_cases([load_cases(nhia_path())], groups=["nonsense"])
     with pytest.raises(UsageError, match="--unit pixel"):
-        measure(connection, "pixel")
+        measure_accuracy(connection, "pixel")
 
 
 def test_each_stage_by_hand(tmp_path: Path):
@@ -89,7 +89,7 @@ def test_each_stage_by_hand(tmp_path: Path):
         pneumonia_row(6, covid=True),  # negative: false alert
     ]
     connection = open_rows(tmp_path, rows, *((n, "positive" if n <= 3 else "negative", 0) for n in range(1, 7)))
-    found = {row["question"]: [row[cell] for cell in ("units", "tp", "fp", "fn", "tn")] for row in measure(connection)["accuracy"]}
+    found = {row["question"]: [row[cell] for cell in ("units", "tp", "fp", "fn", "tn")] for row in measure_accuracy(connection)["accuracy"]}
     assert found == {"gate": [6, 2, 2, 1, 1], "stage_3": [4, 1, 1, 1, 1], "covid": [6, 1, 1, 2, 2]}
 
 
@@ -101,13 +101,13 @@ def test_those_stopped_by_the_gate_rank_below_all_others(tmp_path: Path):
         instance_row(4, pneumonia_logit=-8.0),
     ]
     connection = open_rows(tmp_path, rows, (1, "positive", 0), (2, "positive", 0), (3, "negative", 0), (4, "negative", 0))
-    (row,) = (row for row in measure(connection, replicates=0)["auroc"] if row["question"] == "covid")
+    (row,) = (row for row in measure_accuracy(connection, replicates=0)["auroc"] if row["question"] == "covid")
     assert (row["auroc"], row["positives"], row["negatives"]) == (0.5, 2, 2)  # 1 above both, 2 below both
 
 
 def test_areas_are_those_of_scikit_learn_and_delong(tmp_path: Path):
     connection = open_scores(tmp_path)
-    (area,) = measure(connection, replicates=100)["auroc"]
+    (area,) = measure_accuracy(connection, replicates=100)["auroc"]
     truth, score = scores_of(connection)
     twin = delong(truth, score)
     assert area["auroc"] == pytest.approx(roc_auc_score(truth, score))
@@ -118,7 +118,7 @@ def test_areas_are_those_of_scikit_learn_and_delong(tmp_path: Path):
 
 def test_brier_and_calibration(tmp_path: Path):
     connection = open_scores(tmp_path)
-    answer = measure(connection, replicates=0)
+    answer = measure_accuracy(connection, replicates=0)
     truth, score = scores_of(connection)
     (brier,) = answer["brier"]
     assert brier["brier"] == pytest.approx(brier_score_loss(truth, score))
@@ -132,7 +132,7 @@ def test_brier_and_calibration(tmp_path: Path):
 
 def test_scores_that_are_no_probabilities_have_no_brier_score(tmp_path: Path):
     (tmp_path / "points.csv").write_text("id,truth,score\n1,1,80\n2,0,20\n")
-    answer = measure(connect_cases([load_cases(str(tmp_path / "points.csv"))], threshold=50))
+    answer = measure_accuracy(connect_cases([load_cases(str(tmp_path / "points.csv"))], threshold=50))
     assert [(row["n"], row["outside"], row["brier"]) for row in answer["brier"]] == [(0, 2, None)]
     assert answer["calibration"] == []
     assert answer["auroc"][0]["auroc"] == 1.0
@@ -140,7 +140,7 @@ def test_scores_that_are_no_probabilities_have_no_brier_score(tmp_path: Path):
 
 def test_two_products_on_the_same_people(tmp_path: Path):
     connection = open_scores(tmp_path, files=2)
-    answer = measure(connection, replicates=0)
+    answer = measure_accuracy(connection, replicates=0)
     (first, second) = (scores_of(connection, name) for name in sorted(("product0", "product1"), key=digest_of(connection)))
     truth = first[0]
     for row in answer["paired"]:
@@ -188,7 +188,7 @@ def test_the_gates_loss_by_hand(tmp_path: Path):
     rows += [audited_row(20, 0.73, 1), *(audited_row(20 + other, None, 1) for other in range(1, 6))]
     tests = [(row["object_id"], "positive") for row in rows]
     connection = open_rows(tmp_path, rows, *((int(key, 16), result, 0) for key, result in tests))
-    (loss,) = measure(connection)["gate_loss"]
+    (loss,) = measure_accuracy(connection)["gate_loss"]
     assert [loss[name] for name in ("truth", "judged", "held_back", "audited", "audited_called", "covered")] == [
         "positive",
         12,
@@ -208,7 +208,7 @@ def test_the_gates_loss_by_hand(tmp_path: Path):
 
 def test_no_audit_no_estimate(tmp_path: Path):
     connection = open_rows(tmp_path, [pneumonia_row(1, covid=True), instance_row(2)], (1, "positive", 0), (2, "positive", 0))
-    (loss,) = measure(connection)["gate_loss"]
+    (loss,) = measure_accuracy(connection)["gate_loss"]
     assert (loss["held_back"], loss["audited"], loss["share"], loss["lost"]) == (1, 0, None, None)
 
 
@@ -218,7 +218,7 @@ def sites(folder: Path, *numbers: int, min_cell: int) -> dict[str, tuple]:
         instance_row(100 * site + number, InstitutionName="abc"[site]) for site, people in enumerate(numbers) for number in range(people)
     ]
     connection = open_rows(folder, rows, *((int(row["object_id"], 16), "negative", 0) for row in rows))
-    found = measure(connection, min_cell=min_cell)["subgroups"]
+    found = measure_accuracy(connection, min_cell=min_cell)["subgroups"]
     return {row["subgroup_value"]: (row["suppressed"], row["units"], row["verified"]) for row in found if row["subgroup"] == "site"}
 
 
@@ -232,7 +232,7 @@ def test_small_cells_are_suppressed_and_cannot_be_worked_out(tmp_path: Path):
 def test_few_positives_are_suppressed_alone(tmp_path: Path):
     rows = [instance_row(number, PatientSex="F") for number in range(1, 12)]
     connection = open_rows(tmp_path, rows, *((number, "positive" if number < 3 else "negative", 0) for number in range(1, 12)))
-    (row,) = (row for row in measure(connection)["subgroups"] if row["subgroup"] == "sex")
+    (row,) = (row for row in measure_accuracy(connection)["subgroups"] if row["subgroup"] == "sex")
     assert (row["suppressed"], row["units"], row["verified"], row["sensitivity_n"], row["specificity_n"]) == (False, 11, None, None, 9)
 
 

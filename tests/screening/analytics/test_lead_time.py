@@ -9,7 +9,7 @@ import pytest
 
 from schemas.reference import REFERENCE_SCHEMA
 from screening.analytics.cases import load_cases
-from screening.analytics.lead_time import measure
+from screening.analytics.lead_time import measure_lead_time
 from screening.analytics.views import connect, connect_cases
 from screening.errors import UsageError
 from tests.paper_data import nhia_path
@@ -42,7 +42,7 @@ def answer(tmp_path) -> Callable[..., dict[str, Any]]:
     ]
     write_instances(str(tmp_path / "results"), rows)
     connection = connect(str(tmp_path / "results"), pa.Table.from_pylist(tests, REFERENCE_SCHEMA))
-    return lambda *days, **arguments: measure(connection, days, **arguments)
+    return lambda *days, **arguments: measure_lead_time(connection, days, **arguments)
 
 
 def test_summary_by_hand(answer: Callable[..., dict[str, Any]]):
@@ -72,7 +72,7 @@ def test_longest_and_wrong_days(answer: Callable[..., dict[str, Any]]):
 
 
 def test_the_papers_figures_and_what_it_does_not_print():
-    found = measure(connect_cases([load_cases(nhia_path())]), (2, 5), persons=4)
+    found = measure_lead_time(connect_cases([load_cases(nhia_path())]), (2, 5), persons=4)
     assert [(row["days"], row["k"], row["n"], row["dates_missing"]) for row in found["summary"]] == [(2, 27, 109, 20), (5, 4, 109, 20)]
     assert {row["patient_pseudonym"] for row in found["longest"]} == {"24", "268", "279", "292"}
     assert sum(row["k"] for row in found["timing"]) == 109

@@ -13,7 +13,7 @@ import pytest
 from schemas.reasons import Reason
 from schemas.reference import REFERENCE_SCHEMA
 from schemas.run import RunManifest, RunTimes
-from screening.analytics.monitoring import Limit, Limits, Period, Watch, judge, load_limits, watch, with_limits
+from screening.analytics.monitoring import AlertLimits, Limit, Period, Watch, check_limits, load_limits, watch, with_limits
 from screening.analytics.views import connect
 from screening.errors import UsageError
 from screening.metrics import wilson
@@ -154,7 +154,7 @@ def run_of(images: int, seconds: float) -> RunManifest:
 
 def crossed(found: Watch, *texts: str, **arguments: Any) -> list[tuple[str, str, float | None]]:
     """Return (limit, where, value) of the limits crossed."""
-    judged = judge(found, with_limits(Limits(), texts), **arguments)
+    judged = check_limits(found, with_limits(AlertLimits(), texts), **arguments)
     return [(finding.limit, finding.site, finding.value) for finding in judged.crossed]
 
 
@@ -169,7 +169,7 @@ def test_limits_on_shares(watched: Callable[..., Watch]):
     ]
     assert [row[1] for row in crossed(found, "max_lateral_view_share=0.2")] == ["all sites", "A"]
     assert crossed(found, "max_blank_share=0") == []
-    judged = judge(found, with_limits(Limits(), ["max_rejected_share=0.5"]))
+    judged = check_limits(found, with_limits(AlertLimits(), ["max_rejected_share=0.5"]))
     assert [(finding.site, finding.n, finding.why_not_judged) for finding in judged.not_judged] == [("B", 1, "fewer than 30 images")]
 
 
@@ -195,9 +195,13 @@ def test_limits_on_psi_accuracy_and_speed(watched: Callable[..., Watch], tmp_pat
         ("min_images_per_second=3", "run 20200301T000000Z-000000", 2.0),
         ("min_sensitivity=0.8", "A", 0.75),
     ]
-    judged = judge(found, with_limits(Limits(), ["min_specificity=0.9"]))
+    judged = check_limits(found, with_limits(AlertLimits(), ["min_specificity=0.9"]))
     assert {finding.why_not_judged for finding in judged.not_judged} == {"fewer than 30 verified radiographs in complete nights"}
-    assert judge(watched(rows), with_limits(Limits(), ["max_covid_psi=0.1"])).not_judged[0].why_not_judged.startswith("no baseline")
+    assert (
+        check_limits(watched(rows), with_limits(AlertLimits(), ["max_covid_psi=0.1"]))
+        .not_judged[0]
+        .why_not_judged.startswith("no baseline")
+    )
 
 
 def test_limits_from_a_file(tmp_path: Path):

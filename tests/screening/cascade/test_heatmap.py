@@ -4,7 +4,7 @@ import pytest
 import torch
 from captum.attr import LayerGradCam
 
-from screening.cascade.heatmap import class_activation_map, grad_cam, logit_of, paper_reshape, resize, scale_to_peak, scale_to_range
+from screening.cascade.heatmap import class_activation_map, grad_cam, logit_of, paper_reshape, resize_maps, scale_to_peak, scale_to_range
 from screening.errors import BundleError
 from tests.screening.networks import small_densenet
 
@@ -66,7 +66,7 @@ def test_the_papers_reshape_needs_1024_channels(network, x):
 
 
 def test_resizing_keeps_the_range_and_the_middle():
-    resized = resize(torch.tensor([[[0.0, 1.0], [0.0, 1.0]]]), 512)
+    resized = resize_maps(torch.tensor([[[0.0, 1.0], [0.0, 1.0]]]), 512)
     assert resized.shape == (1, 1, 512, 512)
     assert resized.min() == 0
     assert resized.max() == 1

@@ -15,7 +15,7 @@ from tests.train.radiographs import write_radiographs
 from train.config import FitConfig, preset
 from train.data.images import masks_of, pixels_of
 from train.data.inputs import compose, make_layers, unpack
-from train.frozen import Frozen, save_provisional, taken_over
+from train.frozen import FrozenStages, save_provisional, taken_over
 
 SIZE = 64
 
@@ -36,8 +36,8 @@ def earlier(tmp_path_factory: pytest.TempPathFactory, config: FitConfig) -> str:
     """The bundle of two frozen stages; the third is a placeholder."""
     densenet = {"growth_rate": 8, "block_config": [2, 3, 2, 2], "num_init_features": 16}
     frozen = {
-        "lungs": Frozen(NetworkSpec("unet", SIZE, {"base_channels": 4, "depth": 3}), small_unet().state_dict()),
-        "pneumonia": Frozen(NetworkSpec("densenet", SIZE, densenet), small_densenet().state_dict()),
+        "lungs": FrozenStages(NetworkSpec("unet", SIZE, {"base_channels": 4, "depth": 3}), small_unet().state_dict()),
+        "pneumonia": FrozenStages(NetworkSpec("densenet", SIZE, densenet), small_densenet().state_dict()),
     }
     return save_provisional(str(tmp_path_factory.mktemp("frozen") / "bundle"), frozen, config)
 
@@ -73,7 +73,7 @@ def test_training_sees_the_pixels_that_the_cascade_sees(
 def test_images_without_lungs_are_left_out(rows: dict[str, np.ndarray], config: FitConfig, tmp_path: Path) -> None:
     network = small_unet()
     network.head.bias.data.fill_(-1000.0)  # sees no lung anywhere
-    frozen = {"lungs": Frozen(NetworkSpec("unet", SIZE, {"base_channels": 4, "depth": 3}), network.state_dict())}
+    frozen = {"lungs": FrozenStages(NetworkSpec("unet", SIZE, {"base_channels": 4, "depth": 3}), network.state_dict())}
     strict = dataclasses.replace(config, preprocessing=Preprocessing())
     url = save_provisional(str(tmp_path / "bundle"), frozen, strict)
     layers = make_layers(rows, stage="pneumonia", input_size=SIZE, preprocessing=strict.preprocessing, earlier=(url, False))

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 import numpy as np
 import pytest
 
-from train.loop.batches import GroupStream, Row, balanced_batch
+from train.loop.batches import Arrays, GroupStream, balanced_batch
 
 
 class Blocks:
@@ -13,7 +13,7 @@ class Blocks:
     def __init__(self, n: int, block: int = 4, first: int = 0):
         self._numbers = np.split(np.arange(first, first + n), range(block, n, block))
 
-    def iter_batches(self, **_: object) -> Iterator[Row]:
+    def iter_batches(self, **_: object) -> Iterator[Arrays]:
         for numbers in self._numbers:
             yield {"row": numbers, "image": np.repeat(numbers[:, None], 3, axis=1)}
 
@@ -41,7 +41,7 @@ def test_no_more_rows_are_held_than_the_buffer_has() -> None:
     read = []
 
     class Watched(Blocks):
-        def iter_batches(self, **arguments: object) -> Iterator[Row]:
+        def iter_batches(self, **arguments: object) -> Iterator[Arrays]:
             for block in super().iter_batches(**arguments):
                 read.append(len(block["row"]))
                 yield block
@@ -68,7 +68,7 @@ def test_batches_are_even_however_rare_a_group_is() -> None:
 
 def test_a_group_without_rows_is_an_error_and_no_endless_loop() -> None:
     class Empty:
-        def iter_batches(self, **_: object) -> Iterator[Row]:
+        def iter_batches(self, **_: object) -> Iterator[Arrays]:
             return iter(())
 
     with pytest.raises(ValueError, match="without rows"):

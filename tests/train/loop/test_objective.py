@@ -9,7 +9,7 @@ from torch import nn
 from screening.bundle.networks import NetworkSpec
 from tests.screening.networks import small_densenet
 from train.config import preset
-from train.frozen import Frozen
+from train.frozen import FrozenStages
 from train.loop.job import Distillation, Job
 from train.loop.objective import Objective, autocast
 from train.losses import cross_entropy, distillation_loss
@@ -22,7 +22,7 @@ SPEC = NetworkSpec("densenet", 64, {"growth_rate": 8, "block_config": [2, 3, 2, 
 
 
 def objective(weight: float | None, sources: tuple[str, ...] = ("normal", "pneumonia")) -> Objective:
-    earlier = Frozen(SPEC, small_densenet(seed=3).state_dict())
+    earlier = FrozenStages(SPEC, small_densenet(seed=3).state_dict())
     distillation = None if weight is None else Distillation(ray.put(earlier), weight, sources)
     return Objective(Job("pneumonia", preset("small"), 1, GROUPS, distillation), CPU)
 
