@@ -99,7 +99,8 @@ def connect(
     else:
         connection.register("instance_rows", INSTANCE_SCHEMA.empty_table())
     _create(connection, VIEWS if parts else VIEWS[1:])
-    keep(connection, "bundles")  # few, which the planner cannot tell from a view: it would build its hash tables of the other side
+    # `bundles` has few rows, but DuckDB cannot see that through a view and would hash the larger side of the join; so it is a table
+    keep(connection, "bundles")
     if reference is not None:
         keep(connection, "duplicates", "tested_radiographs")
     _group_by(connection, groups, ("instances",))

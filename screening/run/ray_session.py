@@ -15,17 +15,15 @@ from screening.run.machine import memory_bytes
 OBJECT_STORE_BYTES = 1536 * 2**20  # for each actor of a local session, about 20 full shards of pixels
 OBJECT_STORE_SHARE = 0.2  # of the memory at most: Ray leaves shared memory for the disk where the store does not fit
 
-# Set before Ray starts, for its processes inherit them: no usage report leaves the agency; workers run at normal priority on a
-# machine that is there for them; one heap for all threads of a process, for glibc gives the others' freed memory back at once, and the
-# networks, which do not run in the first thread, would fetch it anew for every layer; a worker imports Ray Data, which each one of ours
-# needs, before it has work, not after.
-_ENVIRONMENT = {
-    "RAY_USAGE_STATS_ENABLED": "0",
-    "RAY_worker_niceness": "0",
+_ENVIRONMENT = {  # set before Ray starts, because its processes inherit it
+    "RAY_USAGE_STATS_ENABLED": "0",  # no usage report leaves the agency
+    "RAY_worker_niceness": "0",  # workers run at normal priority, because the machine is there for them
     "RAY_TRAIN_ENABLE_V2": "1",
+    # glibc returns memory that was freed in secondary arenas to the kernel at once. The cascade runs off the main thread and would fault
+    # its buffers in again at every layer.
     "MALLOC_ARENA_MAX": "1",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
-    "RAY_preload_python_modules": "ray.data",
+    "RAY_preload_python_modules": "ray.data",  # every worker of ours needs it: it is imported before there is work, not after
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # else each actor pool prints an error that is none (ray issue 53727)
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }

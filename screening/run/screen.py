@@ -68,17 +68,26 @@ def screen(night: Night, show: ShowProgress = show_nothing) -> Iterator[RunManif
         if dead.status == "planning":  # it had promised nothing yet: tonight's run takes its folder
             run_id = dead.run_id
             break
-        yield _carry_out(dead.model_copy(update={"executions": dead.executions + 1}), night, show)
-    run = _plan_tonight(night, _new_run(night, bundle, points, run_id or new_run_id(now())))
-    yield _carry_out(run, night, show) if run.status != "finished" else run
+        config = _configuration_of(dead, night)
+        yield _carry_out(dead.model_copy(update={"executions": dead.executions + 1}), config, night, show)
+    config = _resolved(night.config, bundle)
+    run = _plan_tonight(_new_run(night, config, bundle, points, run_id or new_run_id(now())), config, night)
+    yield _carry_out(run, config, night, show) if run.status != "finished" else run
 
 
-def _plan_tonight(night: Night, run: RunManifest) -> RunManifest:
+def _resolved(config: RunConfig, bundle: BundleManifest) -> RunConfig:
+    """Return the configuration that tonight's rows are made with: every "auto" decided, and the bundle's age limit in the gate."""
+    ingest = dataclasses.replace(config.rows.ingest, min_age_years=bundle.preprocessing.min_age_years)
+    rows = dataclasses.replace(config.rows, ingest=ingest, dtype=decided_dtype(config.rows.dtype, config.machine))
+    return dataclasses.replace(config, rows=rows, machine=resolved(config.machine))
+
+
+def _plan_tonight(run: RunManifest, config: RunConfig, night: Night) -> RunManifest:
     """Index the archive, write the plan, and return tonight's run; finished at once where there is nothing to score."""
     clock = time.monotonic()
     run_id = run.run_id
     write_manifest(night.layout, run)
-    config, layout = _configuration_of(run, night), night.layout
+    layout = night.layout
     objects = write_index(night.archive_url, layout.index(run_id))
     pending = not_answered(layout, run.bundle_digest, layout.index(run_id))
     planned = min(pending.num_rows, config.limit or pending.num_rows)
@@ -95,11 +104,8 @@ def _plan_tonight(night: Night, run: RunManifest) -> RunManifest:
     return run
 
 
-def _new_run(night: Night, bundle: BundleManifest, points: dict[str, OperatingPoint], run_id: str) -> RunManifest:
-    """Return a run that has promised nothing yet. The bundle's age limit becomes the gate's."""
-    config, ingest = night.config, dataclasses.replace(night.config.rows.ingest, min_age_years=bundle.preprocessing.min_age_years)
-    rows = dataclasses.replace(config.rows, ingest=ingest, dtype=decided_dtype(config.rows.dtype, config.machine))
-    config = dataclasses.replace(config, rows=rows, machine=resolved(config.machine))
+def _new_run(night: Night, config: RunConfig, bundle: BundleManifest, points: dict[str, OperatingPoint], run_id: str) -> RunManifest:
+    """Return a run that has promised nothing yet."""
     return RunManifest(
         run_id=run_id,
         archive_url=night.archive_url,
@@ -115,9 +121,8 @@ def _new_run(night: Night, bundle: BundleManifest, points: dict[str, OperatingPo
     )
 
 
-def _carry_out(run: RunManifest, night: Night, show: ShowProgress) -> RunManifest:
+def _carry_out(run: RunManifest, config: RunConfig, night: Night, show: ShowProgress) -> RunManifest:
     """Answer a run's plan, prove that nothing was lost, and keep its manifest true meanwhile."""
-    config = _configuration_of(run, night)
     work = Work(run.run_id, night.layout, night.bundle_url, run.bundle_digest, config, night.pseudonym_key, run.operating_points)
     shards = PlanReader(work.plan_url).shards()
     with recorded(night.layout, run):
