@@ -39,7 +39,7 @@ class Anatomy:
 
 
 def draw_anatomy(rng: np.random.Generator, sex: str, age_years: float, view: str) -> Anatomy:
-    """Return a person's chest. An AP film shows a wider heart and less air, for the detector is behind the back."""
+    """Return a person's chest. An AP film shows a wider heart and less air, because the detector is behind the back."""
     small = 0.93 if age_years < 16 else 1.0
     antero_posterior = view == "AP"
     return Anatomy(

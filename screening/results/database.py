@@ -24,7 +24,7 @@ def open_duckdb(*urls: str, resources: Resources | None = None) -> duckdb.DuckDB
     connection = duckdb.connect()
     connection.execute("set timezone = 'UTC'")
     connection.execute("set threads = ?", [resources.threads or max(1, os.cpu_count() or 1)])
-    # a folder of its own, for DuckDB takes the one it works in, and two processes would take each other's files
+    # DuckDB spills into the working directory unless it is told, and two processes there would take each other's files
     temporary = resources.temporary or os.path.join(tempfile.gettempdir(), f"duckdb-{os.getpid()}-{id(connection):x}")
     connection.execute("set temp_directory = ?", [temporary])  # before the limit: what is over it goes there at once
     if resources.memory:

@@ -23,9 +23,9 @@ def actors_for(machine: MachineConfig) -> int:
 def calls_for(machine: MachineConfig) -> int:
     """Return how many calls each cascade actor answers at a time, each with `call_threads`.
 
-    On a CPU together one a core, as far as memory goes: the two threads of one call wait for each other at every layer, and longest when
-    another process has a core. Actors of one call each would do as well, and take as long again to start, each with a copy of torch. On
-    GPUs and in a cluster one, for they are another machine's matter.
+    On a CPU all actors together answer one call a core, as far as the memory goes. Two threads of one call would wait for each other at
+    every layer, and longest when another process has a core. Several actors of one call each are no faster, and each of them starts with
+    its own copy of torch. On GPUs and in a cluster an actor answers one call at a time, because this machine's cores say nothing of theirs.
     """
     return 1 if elsewhere(machine) else max(1, min(MOST_CALLS, _calls_here() // actors_for(machine)))
 
@@ -50,10 +50,10 @@ def decoders_for(machine: MachineConfig) -> int:
 
 
 def background_tasks(machine: MachineConfig) -> int:
-    """Return how many tasks that decode, and how many that write, a run on one machine has at a time beside its cascade.
+    """Return how many tasks decode, and how many write, at a time beside the cascade of a run on one machine.
 
-    A core each beside GPUs. Beside a cascade on the CPU, which takes ten times as long over an image, one for four cores: each is a
-    process of 150 MB and more, and takes seconds of a core from the actors as it starts.
+    Beside GPUs it is one a core. A cascade on the CPU takes ten times as long over an image as decoding does, so beside it one task for
+    four cores keeps up. Each task is a process of 150 MB and more, and its start takes seconds of a core from the actors.
     """
     cores = os.cpu_count() or 1
     return cores if machine.gpus_per_actor else max(1, cores // 4)

@@ -222,8 +222,9 @@ class _CascadeActor:
     def __call__(self, decoded: pa.Table) -> pa.Table:
         from screening.cascade.device import use_threads
 
-        # Ray calls from another thread than it constructs in, and OpenMP keeps a team for each that ever computed on several cores.
-        # With more threads in teams than cores its threads sleep at every turn, which made a shard half as slow again.
+        # Ray calls an actor from other threads than it constructs it in. OpenMP keeps a team of threads for each thread that ever computed
+        # on several cores. When the teams together have more threads than there are cores, they sleep at every turn: a shard took half
+        # as long again.
         use_threads(self._threads)
         with _at(self._work, "cascade", decoded.column("shard_id")[0].as_py(), decoded):
             return score_rows(decoded, self._cascade, self._work.config.rows)

@@ -1,4 +1,4 @@
-"""Heatmaps as files: small float maps become 512 x 512 8-bit PNG images. Needs no torch, so any writer task can do it."""
+"""The heatmaps of a shard: packed into columns by the cascade's actor, unpacked and drawn as PNG files by the writer. Needs no torch."""
 
 from typing import TYPE_CHECKING
 
@@ -57,7 +57,7 @@ def packed_maps(result: "CascadeResult", i: int, wanted: str) -> dict[str, bytes
 
 
 def unpack_map(kind: HeatmapKind, stored: bytes) -> np.ndarray:
-    """Return the values that `score_rows` stored for one heatmap, as `rendering.heatmap_png` takes them."""
+    """Return the values that `score_rows` stored for one heatmap, as `heatmap_png` takes them."""
     if kind is HeatmapKind.LUNGS:
         return _square(np.unpackbits(np.frombuffer(stored, np.uint8))).astype(bool)
     if kind is HeatmapKind.GUIDED:
