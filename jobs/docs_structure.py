@@ -58,11 +58,17 @@ def top_packages() -> str:
 
 
 def packages(top: str) -> str:
-    """Return a table of the packages of screening/ or train/ from the ground up: what each holds and whom it may import."""
+    """Return a table of the packages of screening/ or train/ from the ground up, what each holds and whom it may import; and the ground."""
     rows = []
     for package, below in _tables()[top].items():
         rows.append((f"`{top}/{package}/`", _docstring(ROOT / top / package / "__init__.py"), _listed(below)))
-    return table(("package", "what it holds", "may import"), rows)
+    ground = f"These modules of `{top}/` belong to no package: {_listed(_tables()['ground'][top])}."
+    return f"{table(('package', 'what it holds', 'may import'), rows)}\n\n{ground}"
+
+
+def heavy_libraries() -> str:
+    """Return a table of the libraries that only a few packages of `screening/` may import."""
+    return table(("library", "only imported in"), [(f"`{n}`", _listed(at)) for n, at in _tables()["only_in"].items()])
 
 
 def walk(steps: str) -> str:

@@ -54,6 +54,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "top packages": docs_structure.top_packages,
     "screening packages": partial(docs_structure.packages, "screening"),
     "train packages": partial(docs_structure.packages, "train"),
+    "heavy libraries": docs_structure.heavy_libraries,
     "night": partial(docs_structure.walk, docs_structure.NIGHT),
     "row": partial(docs_structure.walk, docs_structure.ROW),
     "files": docs_structure.files,
