@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test proofs check readme lock clean
+.PHONY: demo test proofs check docs lock clean
 
 demo: $(INSTALLED)  ## the main job on synthetic studies: archive, bundle, run, answers
 	$(BIN)/screening demo out/demo
@@ -24,8 +24,8 @@ $(INSTALLED): requirements.lock pyproject.toml
 	$(BIN)/python -m pip install --quiet --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-readme: $(INSTALLED)  ## write the tables and the file tree of README.md anew
-	$(BIN)/python -m jobs.update_readme
+docs: $(INSTALLED)  ## write the tables of README.md and docs/ anew
+	$(BIN)/python -m jobs.update_docs
 
 lock:  ## pin what the ranges in pyproject.toml resolve to today
 	rm -rf .venv-lock && $(PYTHON) -m venv .venv-lock

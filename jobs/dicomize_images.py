@@ -28,7 +28,7 @@ def command(
 
     Example:
 
-        screening dicomize ../shared/data/cxr/labels.csv out/real
+        screening dicomize radiographs/labels.csv out/real
     """
     from dataclasses import asdict
 

@@ -11,52 +11,9 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 TOP = ("schemas", "screening", "train", "serve", "jobs")
-GROUND = {
-    "screening": {"errors", "storage", "privacy", "metrics"},
-    "train": {"config", "stages", "losses", "frozen", "session", "fit", "forgetting"},
-}
-
-# package → the packages of the same folder that it may import, beside `schemas` and `errors`
-SCREENING = {
-    "archive": {"storage"},
-    "dicom": {"storage"},
-    "models": set(),
-    "page": set(),
-    "ingest": {"dicom", "privacy"},
-    "results": {"storage"},
-    "bundle": {"models", "storage"},
-    "phantom": {"dicom", "storage"},
-    "cascade": {"bundle", "models"},
-    "analytics": {"results", "metrics", "privacy", "storage"},
-    "report": {"page", "analytics", "results", "archive", "ingest", "storage"},
-    "shard": {"cascade", "ingest", "archive", "results", "storage"},
-    "run": {"shard", "cascade", "bundle", "ingest", "archive", "results", "privacy", "storage"},
-    "benchmark": {
-        "run",
-        "shard",
-        "cascade",
-        "bundle",
-        "models",
-        "ingest",
-        "dicom",
-        "archive",
-        "results",
-        "analytics",
-        "privacy",
-        "storage",
-    },
-}
-# package → the rooms of `train/` that it may import, beside those on its ground that stand before it
-TRAIN = {
-    "data": set(),
-    "loop": {"data"},
-    "datasets": {"data"},
-    "evaluation": {"data"},
-    "release": {"data", "datasets", "evaluation"},
-}
-MAY_IMPORT = {"schemas": set(), "train": {"schemas", "screening"}, "serve": {"schemas", "screening"}, "jobs": set(TOP)}
-RAY_IN_SCREENING = {"run"}
-TORCH_IN_SCREENING = {"models", "bundle.networks", "cascade", "benchmark"}
+TABLES = tomllib.loads((ROOT / "tests" / "architecture.toml").read_text())
+GROUND, SCREENING, TRAIN = TABLES["ground"], TABLES["screening"], TABLES["train"]
+MAY_IMPORT = TABLES["top"]
 EMPTY_INITS = ("screening/models", "screening/bundle", "screening/cascade", "train/loop")  # else the checks without torch load it
 
 
@@ -111,7 +68,7 @@ def circle_in(graph: dict[str, set[str]]) -> list[str]:
 def test_folders_import_only_what_the_design_allows(top: str) -> None:
     for file in modules(top):
         ours = third_party(file) & {*TOP, "tests"}
-        assert ours <= MAY_IMPORT[top] | {top}, file
+        assert ours <= {*MAY_IMPORT[top], top}, file
 
 
 @pytest.mark.parametrize("package", SCREENING)
@@ -119,21 +76,28 @@ def test_packages_of_screening_import_only_those_below_them(package: str) -> Non
     assert modules(f"screening/{package}")
     for file in modules(f"screening/{package}"):
         assert third_party(file).isdisjoint({"train", "serve", "jobs", "tests"}), file
-        assert rooms(imports(file), "screening") <= SCREENING[package] | {package, "errors"}, file
+        assert rooms(imports(file), "screening") <= {*SCREENING[package], package, "errors"}, file
 
 
 @pytest.mark.parametrize("package", TRAIN)
 def test_packages_of_train_import_only_those_before_them(package: str) -> None:
-    before = GROUND["train"] - {"fit", "forgetting"}
+    before = set(GROUND["train"]) - {"fit", "forgetting"}
     for file in modules(f"train/{package}"):
-        assert rooms(imports(file), "train") <= TRAIN[package] | before | {package}, file
+        assert rooms(imports(file), "train") <= {*TRAIN[package], *before, package}, file
+
+
+@pytest.mark.parametrize("top", GROUND)
+def test_the_table_reads_from_the_ground_up(top: str) -> None:
+    above = set(GROUND[top])
+    for package, below in TABLES[top].items():
+        assert set(below) <= above, f"{package} may import what stands under it in tests/architecture.toml"
+        above.add(package)
 
 
 @pytest.mark.parametrize("top", GROUND)
 def test_only_the_ground_lies_flat(top: str) -> None:
-    assert {file.stem for file in (ROOT / top).glob("*.py")} == GROUND[top] | {"__init__"}
-    packages = {"screening": SCREENING, "train": TRAIN}[top]
-    assert {file.parent.name for file in (ROOT / top).glob("*/__init__.py")} == packages.keys()
+    assert {file.stem for file in (ROOT / top).glob("*.py")} == {*GROUND[top], "__init__"}
+    assert {file.parent.name for file in (ROOT / top).glob("*/__init__.py")} == TABLES[top].keys()
 
 
 def test_no_circle_of_imports_between_modules_or_packages() -> None:
@@ -150,9 +114,9 @@ def test_ray_and_torch_stay_in_their_packages() -> None:
     for file in modules("screening"):
         name = name_of(file).removeprefix("screening.")
         places = {name, name.split(".")[0]}
-        if not places & RAY_IN_SCREENING:
+        if not places & set(TABLES["only_in"]["ray"]):
             assert "ray" not in third_party(file), file
-        if not places & TORCH_IN_SCREENING:
+        if not places & set(TABLES["only_in"]["torch"]):
             assert not third_party(file) & {"torch", "torchvision"}, file
 
 

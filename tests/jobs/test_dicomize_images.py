@@ -48,4 +48,4 @@ def test_exit_codes(labels, tmp_path):
 
 def test_help_shows_an_example():
     result = runner.invoke(app, ["--help"])
-    assert "screening dicomize ../shared/data/cxr/labels.csv" in result.output
+    assert "screening dicomize radiographs/labels.csv" in result.output
