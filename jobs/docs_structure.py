@@ -18,6 +18,7 @@ run.screen.screen
   archive.index.check_apart
   bundle.checks.verify
   results.manifests.unfinished_run
+  run.precision.decided_dtype
   archive.index.write_index
     archive.listing.objects
     archive.containers.list_members
@@ -26,8 +27,7 @@ run.screen.screen
   run.plan.write_plan
   run.answer.answer
     run.pipeline.execute
-  run.accounting.recount
-  run.accounting.check_all_accounted_for
+  run.accounting.account
   results.manifests.write_manifest
 """
 ROW = """\
