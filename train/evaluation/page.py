@@ -39,7 +39,8 @@ def evaluation_page(metrics: dict[str, Any], written: datetime | None = None) ->
         for name, sections in chapters.items()
     ]
     body = tag("body", tag("div", tag("nav", together(lists), aria_label="Contents"), main, class_="page"))
-    return "<!doctype html>\n" + tag("html", head(title), body, lang="en")
+    page = tag("html", head(title), body, lang="en")
+    return f"<!doctype html>\n{page}"
 
 
 def _lead(metrics: dict[str, Any], written: datetime) -> str:
