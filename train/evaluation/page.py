@@ -177,4 +177,5 @@ def _comparison(found: dict[str, Any]) -> Markup:
 def _methods(metrics: dict[str, Any]) -> Markup:
     how = metrics["bootstrap"]
     rules = (f"{name.replace('_', ' ').capitalize()}: {words}." for name, words in RULES.items())
-    return together([*paragraphs(_METHODS.format(replicates=count(how["replicates"]), seed=how["seed"]), _POINTS, *rules), notice(_LIMITS)])
+    how_measured = _METHODS.format(replicates=count(how["replicates"]), seed=how["seed"])
+    return together([paragraphs(how_measured, _POINTS, *rules), notice(_LIMITS)])
