@@ -1,4 +1,7 @@
-"""Figures of a diagnostic test (STARD 2015, item 24), from numpy arrays; the SQL views compute the same ones over tables."""
+"""Figures of a diagnostic test (STARD 2015, item 24), from numpy arrays; the SQL views compute the same ones over tables.
+
+The import of `scipy.stats` takes twice as long as everything else that an analysis loads. Only the functions that need it import it.
+"""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -41,10 +44,10 @@ class Proportion:
 
 def wilson(k: int, n: int) -> tuple[float, float]:
     """Return the 95 % Wilson score interval of `k` of `n`, both in [0, 1]. `n` must not be 0."""
-    share, z2 = k / n, Z_95**2
-    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
-    half = Z_95 / (1 + z2 / n) * sqrt(share * (1 - share) / n + z2 / (4 * n * n))
-    return max(0.0, centre - half), min(1.0, centre + half)
+    from scipy.stats import binomtest
+
+    low, high = binomtest(k, n).proportion_ci(0.95, method="wilson")
+    return float(low), float(high)
 
 
 def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
@@ -68,9 +71,9 @@ def auroc(labels: np.ndarray, scores: np.ndarray) -> float:
 
 def mid_ranks(values: np.ndarray) -> np.ndarray:
     """Return ranks from 1; equal values share the mean of theirs."""
-    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return ((last - counts + 1 + last) / 2)[group]
+    from scipy.stats import rankdata
+
+    return rankdata(values)
 
 
 BOOTSTRAP_REPLICATES = 1000

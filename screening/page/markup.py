@@ -1,12 +1,14 @@
-"""HTML and SVG from Python: everything that is not markup already is escaped, so that no value of a table can become markup."""
+"""HTML and SVG from Python: everything that is not markup already is escaped, so that no value of a table can become markup.
+
+`Markup`, of MarkupSafe, is text that is HTML or SVG already. It escapes what is joined to it, also by `+`: put it into an f-string to get
+plain text with other text around it.
+"""
 
 from collections.abc import Iterable
-from html import escape
 
+from markupsafe import Markup, escape
 
-class Markup(str):
-    """Text that is HTML or SVG already, and is not escaped again."""
-
+__all__ = ["Child", "Markup", "definition_list", "figure", "paragraphs", "table", "tag", "together"]
 
 Child = object  # Markup is kept, None is left out, everything else is escaped text
 
@@ -25,7 +27,7 @@ def tag(element: str, /, *children: Child, **attributes: object) -> Markup:
 
 def together(children: Iterable[Child]) -> Markup:
     """Return children one after the other, those of nested lists too."""
-    return Markup("".join(_piece(child) for child in children))
+    return Markup().join(map(_piece, children))
 
 
 def paragraphs(*texts: Child) -> Markup:
@@ -57,14 +59,12 @@ def _cell(column: int, cell: Child, kind: str) -> Markup:
     return tag("th", cell, scope="row", class_=kind) if column == 0 else tag("td", cell, class_=kind)
 
 
-def _piece(child: Child) -> str:
+def _piece(child: Child) -> Markup:
     if child is None:
-        return ""
-    if isinstance(child, Markup):
-        return child
+        return Markup()
     if isinstance(child, list | tuple):
         return together(child)
-    return escape(_text(child))
+    return child if isinstance(child, Markup) else escape(_text(child))
 
 
 def _attribute(key: str) -> str:

@@ -47,7 +47,8 @@ def write_page(facts: Facts, results_url: str | None, written: datetime) -> str:
         id="top",
     )
     body = tag("body", tag("a", "Skip to the report", href="#top", class_="skip"), tag("div", _contents(chapters), main, class_="page"))
-    return "<!doctype html>\n" + tag("html", head(facts.options.title), body, lang="en")
+    page = tag("html", head(facts.options.title), body, lang="en")
+    return f"<!doctype html>\n{page}"
 
 
 def _contents(chapters: dict[str, list[Section]]) -> Markup:

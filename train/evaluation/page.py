@@ -39,7 +39,8 @@ def evaluation_page(metrics: dict[str, Any], written: datetime | None = None) ->
         for name, sections in chapters.items()
     ]
     body = tag("body", tag("div", tag("nav", together(lists), aria_label="Contents"), main, class_="page"))
-    return "<!doctype html>\n" + tag("html", head(title), body, lang="en")
+    page = tag("html", head(title), body, lang="en")
+    return f"<!doctype html>\n{page}"
 
 
 def _lead(metrics: dict[str, Any], written: datetime) -> str:
@@ -176,4 +177,5 @@ def _comparison(found: dict[str, Any]) -> Markup:
 def _methods(metrics: dict[str, Any]) -> Markup:
     how = metrics["bootstrap"]
     rules = (f"{name.replace('_', ' ').capitalize()}: {words}." for name, words in RULES.items())
-    return together([*paragraphs(_METHODS.format(replicates=count(how["replicates"]), seed=how["seed"]), _POINTS, *rules), notice(_LIMITS)])
+    how_measured = _METHODS.format(replicates=count(how["replicates"]), seed=how["seed"])
+    return together([paragraphs(how_measured, _POINTS, *rules), notice(_LIMITS)])

@@ -19,7 +19,6 @@ from screening.bundle.networks import load_networks
 from screening.cascade.guided import GuidedBackpropagation, guided_grad_cam
 from screening.cascade.heatmap import class_activation_map, grad_cam, scale_to_peak, scale_to_range
 from screening.cascade.network_input import network_input
-from screening.metrics import mid_ranks
 from screening.models.build import build
 from screening.models.densenet import DenseNet
 from train.data.images import ImageCache, pixels_of
@@ -148,10 +147,11 @@ def _similarity(before: dict[str, torch.Tensor], after: dict[str, torch.Tensor])
 
 def rank_correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Return Spearman's rank correlation of two maps of one shape, in [-1, 1]; NaN where either is constant."""
-    one, two = (mid_ranks(each.ravel()) for each in (first, second))
-    if np.ptp(one) == 0 or np.ptp(two) == 0:
+    from scipy.stats import spearmanr  # not for those who only read METHODS
+
+    if np.ptp(first) == 0 or np.ptp(second) == 0:  # of which scipy warns
         return float("nan")
-    return float(np.corrcoef(one, two)[0, 1])
+    return float(spearmanr(first.ravel(), second.ravel()).statistic)
 
 
 def ssim(first: torch.Tensor, second: torch.Tensor) -> float:

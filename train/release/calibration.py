@@ -1,12 +1,13 @@
 """Platt scaling: the line through a stage's logits that makes them probabilities, fitted on the tuning split."""
 
 import numpy as np
+from scipy.optimize import minimize
+from scipy.special import expit, logit
 
 from schemas.bundle import Calibration
 from screening.errors import TrainingError
 
 LEAST_SLOPE = 1e-3  # flatter, or falling: the stage does not rank this data, and no line through its logits is a probability
-_STEPS, _TOLERANCE = 100, 1e-10
 
 
 def fit_platt(labels: np.ndarray, logits: np.ndarray, data: str) -> Calibration | None:
@@ -21,27 +22,26 @@ def fit_platt(labels: np.ndarray, logits: np.ndarray, data: str) -> Calibration 
     if not positives or not negatives:
         raise TrainingError(f"{data}: calibration needs both classes, there are {positives} positive of {labels.size}")
     targets = np.where(labels, (positives + 1) / (positives + 2), 1 / (negatives + 2))
-    slope, intercept = _newton(targets, logits)
+    slope, intercept = _line_through(targets, logits)
     return Calibration(slope=slope, intercept=intercept, data=data) if slope >= LEAST_SLOPE else None
 
 
-def _newton(targets: np.ndarray, logits: np.ndarray) -> tuple[float, float]:
-    """Return slope and intercept of the least cross-entropy, by Newton's method with halved steps (Lin, Lin and Weng 2007)."""
+def _line_through(targets: np.ndarray, logits: np.ndarray) -> tuple[float, float]:
+    """Return slope and intercept of the least mean cross-entropy, which is convex: Newton's method in a trust region finds it."""
     design = np.stack([logits, np.ones_like(logits)], axis=1)
-    line = np.array([0.0, np.log(targets.mean() / (1 - targets.mean()))])
-    loss = _cross_entropy(targets, design @ line)
-    for _ in range(_STEPS):
-        chance = 1 / (1 + np.exp(-(design @ line)))
-        gradient = design.T @ (chance - targets)
-        if np.abs(gradient).max() < _TOLERANCE * targets.size:
-            break
-        curvature = (design * (chance * (1 - chance))[:, None]).T @ design + 1e-12 * np.eye(2)
-        step, size = np.linalg.solve(curvature, gradient), 1.0
-        while (found := _cross_entropy(targets, design @ (line - size * step))) > loss and size > 1e-10:
-            size /= 2
-        line, loss = line - size * step, min(found, loss)
-    return float(line[0]), float(line[1])
 
+    def loss(line: np.ndarray) -> float:
+        margin = design @ line
+        return np.mean(np.logaddexp(0, margin) - targets * margin)
 
-def _cross_entropy(targets: np.ndarray, margin: np.ndarray) -> float:
-    return float((np.logaddexp(0, margin) - targets * margin).sum())
+    def gradient(line: np.ndarray) -> np.ndarray:
+        return design.T @ (expit(design @ line) - targets) / targets.size
+
+    def curvature(line: np.ndarray) -> np.ndarray:
+        chance = expit(design @ line)
+        return (design.T * (chance * (1 - chance))) @ design / targets.size
+
+    flat = [0.0, logit(targets.mean())]
+    # rounding may end the search before the gradient is that small, which scipy calls a failure; the line is then as good as float64 allows
+    slope, intercept = minimize(loss, flat, jac=gradient, hess=curvature, method="trust-exact", options={"gtol": 1e-10}).x
+    return float(slope), float(intercept)

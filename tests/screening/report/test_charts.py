@@ -38,9 +38,11 @@ def test_charts_are_xml_with_a_title():
 
 def test_everything_but_markup_is_escaped():
     assert tag("p", "<b>", Markup("<i>x</i>"), None, 3) == "<p>&lt;b&gt;<i>x</i>3</p>"
-    assert tag("a", "x", href='"><script>') == '<a href="&quot;&gt;&lt;script&gt;">x</a>'
+    assert tag("a", "x", href='"><script>') == '<a href="&#34;&gt;&lt;script&gt;">x</a>'
+    assert tag("a", href=Markup('"><b>')) == '<a href="&#34;&gt;&lt;b&gt;"></a>', "an attribute is text, whatever it was"
     assert tag("rect", x=0.0, y=1.239, hidden=None, rx=0) == '<rect x="0" y="1.24" rx="0"></rect>'
     assert together(["<", ["&", Markup("<br>")]]) == "&lt;&amp;<br>"
+    assert tag("b") + "<" == "<b></b>&lt;", "also what is added later"
 
 
 def test_tables_have_heads_for_rows_and_columns():

@@ -1,8 +1,7 @@
-"""Platt scaling against scikit-learn, scipy, and what it must do where a plain fit has no answer."""
+"""Platt scaling against its own equations, scikit-learn, and what it must do where a plain fit has no answer."""
 
 import numpy as np
 import pytest
-from scipy.optimize import minimize
 from sklearn.linear_model import LogisticRegression
 
 from screening.errors import TrainingError
@@ -15,16 +14,26 @@ def sample(n: int, slope: float, intercept: float, seed: int = 0) -> tuple[np.nd
     return rng.random(n) < 1 / (1 + np.exp(-(slope * logits + intercept))), logits
 
 
-def test_it_is_the_least_cross_entropy_of_platts_targets() -> None:
+def test_it_solves_the_equations_of_platts_targets() -> None:
+    """Where the cross-entropy is least, the probabilities and the targets have one sum, and one sum weighted by the logits."""
     labels, logits = sample(80, 0.5, -1)
     positives, negatives = labels.sum(), (~labels).sum()
     targets = np.where(labels, (positives + 1) / (positives + 2), 1 / (negatives + 2))
-    best = minimize(
-        lambda line: (np.logaddexp(0, line[0] * logits + line[1]) - targets * (line[0] * logits + line[1])).sum(), [1, 0], tol=1e-12
-    )
     found = fit_platt(labels, logits, "here")
-    assert (found.slope, found.intercept) == pytest.approx(tuple(best.x), abs=1e-4)
+    excess = 1 / (1 + np.exp(-(found.slope * logits + found.intercept))) - targets
+    assert (excess.sum(), excess @ logits) == pytest.approx((0, 0), abs=1e-6)
     assert found.data == "here"
+
+
+def test_it_is_scikit_learns_newton_method_on_weighted_classes() -> None:
+    """A target of 0.9 is nine tenths of a positive and one tenth of a negative image."""
+    labels, logits = sample(300, 1.3, 0.4, seed=1)
+    positives, negatives = labels.sum(), (~labels).sum()
+    targets = np.where(labels, (positives + 1) / (positives + 2), 1 / (negatives + 2))
+    rows, classes = np.tile(logits, 2)[:, None], np.repeat([1, 0], labels.size)
+    theirs = LogisticRegression(C=np.inf, solver="newton-cholesky", tol=1e-10).fit(rows, classes, np.r_[targets, 1 - targets])
+    found = fit_platt(labels, logits, "here")
+    assert (found.slope, found.intercept) == pytest.approx((theirs.coef_[0, 0], theirs.intercept_[0]), abs=1e-6)
 
 
 def test_on_much_data_it_finds_the_truth_as_scikit_learn_does() -> None:

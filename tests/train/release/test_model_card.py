@@ -103,8 +103,10 @@ def test_the_page_is_one_file_without_scripts(metrics: dict) -> None:
     assert "<script" not in page
     assert "<b>here" not in page, "a value of a table is never markup"
     assert "&lt;b&gt;here|" in page
+    assert "<p>Unit of analysis: the image." in page
+    assert "&lt;p&gt;" not in page, "no markup of ours is escaped"
     assert not re.search(r'(?:src|href)="(?!#|data:)', page)
-    assert "default-src &#x27;none&#x27;" in page
+    assert "default-src &#39;none&#39;" in page
     ids = re.findall(r' id="([^"]+)"', page)
     assert len(ids) == len(set(ids))
     assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
