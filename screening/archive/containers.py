@@ -2,58 +2,35 @@
 
 A member's URL is fsspec's chained form, `zip://<member>::<container URL>`. A container inside a container is one object like any other.
 Of a name that occurs twice in a container the later one counts, as for tar and unzip. Directories, links and devices are no members.
+
+A container comes from outside, and no byte of it may end or stall the listing of the others. There were two ways: Python's zipfile and
+tarfile in a child process with limits of memory and time, or readers of our own in which nothing grows because a header asks for it.
+The headers are simple and a child is not: it costs a start and a client of the store for each container, it loses all members of the
+container that ends it, and zipfile and tarfile would still find no member behind the first damage. So the headers are read here
+(`tar`, `zip`), within the limits of `limits`, and data go through the decoders in small steps (`unpack`).
 """
 
-import tarfile
-import tempfile
-import threading
-import zipfile
+import io
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import BinaryIO
 
 import fsspec
 
+from schemas.reasons import Reason
+from screening.archive.limits import implausible
+from screening.archive.members import SPARSE, Listing, Member
+from screening.archive.source import Changed, IndexedObject, Source, Window, check_size, open_source
+from screening.archive.tar import walk_tar
+from screening.archive.unpack import CODEC_OF_SUFFIX, DamagedData, Unpacked, feed, member_decoder, steps
+from screening.archive.zip import LOCAL_HEADER, LOCAL_MAGIC, walk_zip
+from screening.errors import ImageRefused
+
 ZIP_SUFFIXES = (".zip",)
-TAR_SUFFIXES = (".tar", ".tar.gz", ".tgz")
+TAR_SUFFIXES = tuple(CODEC_OF_SUFFIX)
 
-SKIP_BLOCK_BYTES = 256 * 2**10  # read ahead of a directory or header: little, for what lies between is skipped
-STREAM_BLOCK_BYTES = 8 * 2**20  # read ahead of a compressed tar file, which has to be read in order
-UNPACKED_LIMIT_BYTES = 64 * 2**30  # of temporary disk for one compressed tar file
-
-LOCAL_HEADER_BYTES = 30  # of a zip member, before its name and extra field (APPNOTE 4.3.7)
-EXTRA_SLACK_BYTES = 256  # the extra field there may be longer than the directory says
-ENCRYPTED = 0x1  # general purpose bit flag (APPNOTE 4.4.4)
-SPARSE = -1  # stands for a method: a tar member with holes
-
-_BROKEN = (zipfile.BadZipFile, tarfile.TarError, zlib.error, EOFError, ValueError, NotImplementedError, RuntimeError)
-
-
-class ContainerError(Exception):
-    """A container or a member of it is damaged, encrypted, or coded in a way that is not read here."""
-
-
-class MemberTooLarge(Exception):
-    """A member has more bytes than the reader may hold."""
-
-
-@dataclass(frozen=True, slots=True)
-class Member:
-    """One file in a container."""
-
-    name: str
-    offset: int  # bytes; of the local header in a zip file, of the data in a tar file (uncompressed)
-    stored_bytes: int
-    bytes: int
-    method: int = zipfile.ZIP_STORED
-    checksum: int | None = None  # CRC-32 of the data; tar has none
-    encrypted: bool = False
-
-    @property
-    def etag(self) -> str:
-        """What tells this member from another of the same name in the same container."""
-        return f"{self.offset:x}" if self.checksum is None else f"{self.offset:x}-{self.checksum:08x}"
+RANGE_BYTES = 16 * 2**20  # of one member, read at a time and held beside what it unpacks to
+EXTRA_SLACK_BYTES = 256  # the extra field before the data of a zip member may be longer than the directory says
+MEMBER_MEMORY_BYTES = 320  # of one remembered member, beside its name
 
 
 def kind_of(name: str) -> str | None:
@@ -64,171 +41,145 @@ def kind_of(name: str) -> str | None:
     return "tar" if lower.endswith(TAR_SUFFIXES) else None
 
 
-def list_members(fs: fsspec.AbstractFileSystem, path: str) -> tuple[list[Member], ContainerError | None]:
-    """Return the members of a container, sorted by name, and what is wrong with it: members before the damage are still found.
+def list_members(fs: fsspec.AbstractFileSystem, path: str, listed: IndexedObject) -> tuple[list[Member], ImageRefused | None]:
+    """Return the members of the container that was `listed`, sorted by name, and what is wrong with it, or None.
 
-    Raises OSError when the store fails.
+    Members that the damage spares are still in the list. Raises Changed, or what the store raises.
     """
-    found: dict[str, Member] = {}
+    listing, _ = _list(open_source(fs, path, listed), path, keep=False)
+    return listing.sorted(), listing.damage
+
+
+def _list(source: Source, path: str, *, keep: bool) -> tuple[Listing, Unpacked | None]:
+    """Return what is known of a container, and with `keep` a compressed tar file unpacked on disk."""
+    size = source.identity.object_bytes
+    codec = _codec_of(path)
+    listing = Listing(size, None if codec else size)
+    unpacked = Unpacked(source, codec, listing.budget, keep=keep) if codec else None
     try:
-        for member in _walk(fs, path):
-            found[member.name] = member
-    except _BROKEN as error:
-        return _sorted(found), ContainerError(f"not a readable {kind_of(path)} file: {error}")
-    return _sorted(found), None
-
-
-def _sorted(found: dict[str, Member]) -> list[Member]:
-    return [found[name] for name in sorted(found)]
-
-
-def _walk(fs: fsspec.AbstractFileSystem, path: str) -> Iterator[Member]:
-    packed = _is_packed(path)
-    with fs.open(path, "rb", block_size=STREAM_BLOCK_BYTES if packed else SKIP_BLOCK_BYTES, cache_type="readahead") as file:
-        if kind_of(path) == "zip":
-            yield from _zip_members(file)
+        if size == 0:
+            listing.note(Reason.TRUNCATED, "an empty file: send it again")
+        elif kind_of(path) == "zip":
+            walk_zip(source, listing)
+        elif unpacked is None:
+            walk_tar(Window(source).read, listing)
         else:
-            yield from _tar_members(file, "r|gz" if packed else "r:")
+            walk_tar(unpacked.read, listing)
+            unpacked.finish()
+            listing.damage = unpacked.damage or listing.damage
+    except ImageRefused as refusal:
+        listing.damage = refusal  # a limit, which ended the walk: it explains more than earlier damage
+    return listing, unpacked
 
 
-def _is_packed(path: str) -> bool:
-    return path.lower().endswith((".gz", ".tgz"))
-
-
-def _zip_members(file: BinaryIO) -> Iterator[Member]:
-    with zipfile.ZipFile(file) as container:
-        for info in container.infolist():
-            if not info.is_dir():
-                encrypted = bool(info.flag_bits & ENCRYPTED)
-                sizes = info.compress_size, info.file_size
-                yield Member(info.filename, info.header_offset, *sizes, info.compress_type, info.CRC, encrypted)
-
-
-class _StrictTarInfo(tarfile.TarInfo):
-    """A header that tarfile cannot read ends its walk as if the file ended there; here it is an error."""
-
-    @classmethod
-    def fromtarfile(cls, tarfile_: tarfile.TarFile) -> "tarfile.TarInfo":
-        try:
-            return super().fromtarfile(tarfile_)
-        except (tarfile.InvalidHeaderError, tarfile.TruncatedHeaderError) as error:
-            raise tarfile.ReadError(f"header at byte {tarfile_.offset}: {error}") from error
-
-
-def _tar_members(file: BinaryIO, mode: str) -> Iterator[Member]:
-    with tarfile.open(fileobj=file, mode=mode, tarinfo=_StrictTarInfo) as container:
-        found: dict[str, Member] = {}
-        while (info := container.next()) is not None:
-            container.members = []  # else tarfile keeps every header
-            if info.islnk() and info.linkname in found:  # a hard link: the same data under a second name
-                target = found[info.linkname]
-                yield Member(info.name, target.offset, target.stored_bytes, target.bytes)
-            elif info.isreg():
-                found[info.name] = Member(info.name, info.offset_data, info.size, info.size, SPARSE if info.issparse() else 0)
-                yield found[info.name]
+def _codec_of(path: str) -> str | None:
+    """Return how a tar file is compressed, None for a plain one and for a zip file."""
+    lower = path.lower()
+    return next((codec for suffix, codec in CODEC_OF_SUFFIX.items() if lower.endswith(suffix)), None)
 
 
 class Container:
-    """An open container: its directory, read once, and for a compressed tar file what of it has been unpacked. Thread-safe."""
+    """A container whose headers have been read once, and a compressed tar file also unpacked once. Threads may share it."""
 
     def __init__(self, fs: fsspec.AbstractFileSystem, path: str):
-        self._fs, self._path = fs, path
-        members, self._damage = list_members(fs, path)
-        self._members = {member.name: member for member in members}
-        self._unpacked = _Unpacked(fs, path) if _is_packed(path) else None
+        """Read the headers. Raises Changed when the container changes meanwhile, or what the store raises."""
+        self._source = open_source(fs, path)
+        self._is_zip = kind_of(path) == "zip"
+        listing, self._unpacked = _list(self._source, path, keep=True)
+        self._members, self._damage = listing.members, listing.damage
+        self.memory_bytes = sum(MEMBER_MEMORY_BYTES + len(name) for name in self._members)
 
-    def __len__(self) -> int:
-        return len(self._members)
+    @property
+    def uses_disk(self) -> bool:
+        """Whether the container holds a temporary file."""
+        return self._unpacked is not None
 
-    def read(self, name: str, max_bytes: int) -> bytes:
-        """Return the bytes of one member. Raises KeyError, MemberTooLarge, ContainerError, or OSError when the store fails."""
+    def refuse(self, expected: IndexedObject | None) -> ImageRefused:
+        """Return why the container's own row has no image. Raises Changed when it is not the one that was indexed."""
+        self._check(expected, self._source.identity)
+        if self._damage is not None:
+            return ImageRefused(self._damage.reason, self._damage.detail)
+        if not self._members:
+            return ImageRefused(Reason.NOT_DICOM, "an intact container without any file in it")
+        return ImageRefused(
+            Reason.READ_FAILED, "the store did not give the container while the archive was indexed, and does now: index the archive again"
+        )
+
+    def read(self, name: str, max_bytes: int, expected: IndexedObject | None) -> bytes:
+        """Return the bytes of one member.
+
+        Raises ImageRefused (why it cannot be read), KeyError where there is none of that name, Changed when the container or the
+        member is not the one that was indexed, or what the store raises.
+        """
+        if expected is not None and not expected.object_etag.startswith(f"{self._source.identity.object_etag}-"):
+            raise Changed
         if name not in self._members:
-            if self._damage is not None:
-                raise self._damage
-            raise KeyError(name)
+            raise KeyError if self._damage is None else self.refuse(None)
         member = self._members[name]
-        if member.bytes > max_bytes:
-            raise MemberTooLarge(f"{member.bytes} bytes")
-        try:
-            return self._read_zip(member) if kind_of(self._path) == "zip" else self._read_tar(member)
-        except _BROKEN as error:
-            raise ContainerError(f"the member cannot be read: {error}") from error
+        self._check(expected, IndexedObject(member.bytes, f"{self._source.identity.object_etag}-{member.etag}"))
+        check_size(member.bytes, max_bytes)
+        return self._read_zip(member) if self._is_zip else self._read_tar(member)
 
-    def _range(self, start: int, size: int) -> bytes:
-        return self._fs.cat_file(self._path, start=start, end=start + size) if size else b""
+    @staticmethod
+    def _check(expected: IndexedObject | None, actual: IndexedObject) -> None:
+        if expected is not None and expected != actual:
+            raise Changed
 
     def _read_tar(self, member: Member) -> bytes:
         if member.method == SPARSE:
-            raise ContainerError("a tar member with holes is not read: pack it again without --sparse")
-        read = self._range if self._unpacked is None else self._unpacked.range
-        data = read(member.offset, member.bytes)
+            raise ImageRefused(Reason.CORRUPT, "a tar member with holes is not read: pack it again without --sparse")
+        if self._unpacked is None:
+            data = self._source.read(member.offset, member.bytes)
+        else:
+            _check_expansion(member.bytes, self._source.identity.object_bytes)
+            data = self._unpacked.kept_range(member.offset, member.bytes)
         if len(data) < member.bytes:
-            raise ContainerError("the tar file ends before the member does")
+            raise ImageRefused(Reason.TRUNCATED, "the tar file ends before this member does: send it again")
         return data
 
     def _read_zip(self, member: Member) -> bytes:
         if member.encrypted:
-            raise ContainerError("the zip member is encrypted: unpack it with its password first")
-        if member.method not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED):
-            return self._read_rare_zip(member)
-        data = self._stored_bytes(member)
-        if member.method == zipfile.ZIP_DEFLATED:
-            data = zlib.decompressobj(-zlib.MAX_WBITS).decompress(data, member.bytes + 1)  # never more than the directory promised
-        if len(data) != member.bytes or zlib.crc32(data) != member.checksum:
-            raise ContainerError("the zip member's data do not match its checksum")
-        return data
+            raise ImageRefused(Reason.CORRUPT, "the zip member is encrypted: unpack it with its password first")
+        decoder = member_decoder(member.method, member.bytes)
+        if decoder is None:
+            detail = f"the zip member is compressed by method {member.method}, which is not read here: pack it again with deflate"
+            raise ImageRefused(Reason.CORRUPT, detail)
+        _check_expansion(member.bytes, member.stored_bytes)
+        data = io.BytesIO()
+        try:
+            for part in self._stored_parts(member):
+                if decoder.eof:
+                    break
+                for unpacked in steps(decoder, part):
+                    data.write(unpacked)
+                    if data.tell() > member.bytes:
+                        raise ImageRefused(Reason.CORRUPT, "the zip member holds more than the directory says: send the file again")
+        except DamagedData as error:
+            raise ImageRefused(Reason.CORRUPT, f"the zip member's data are damaged ({error}): send the file again") from error
+        if data.tell() < member.bytes or zlib.crc32(data.getbuffer()) != member.checksum:
+            raise ImageRefused(Reason.CORRUPT, "the zip member's data do not match its size or checksum: send the file again")
+        return data.getvalue()
 
-    def _stored_bytes(self, member: Member) -> bytes:
-        """Return a zip member's data as stored. Local header and data come in one request, unless the header is unusually long."""
+    def _stored_parts(self, member: Member) -> Iterator[bytes]:
+        """Yield a zip member's data as stored. Header and data come in one request, unless the data are many or the header is long."""
         name_bytes = len(member.name.encode("utf-8", "surrogateescape"))
-        raw = self._range(member.offset, LOCAL_HEADER_BYTES + name_bytes + EXTRA_SLACK_BYTES + member.stored_bytes)
-        if raw[:4] != b"PK\x03\x04":
-            raise ContainerError("the zip directory points at something that is not a member")
-        start = LOCAL_HEADER_BYTES + int.from_bytes(raw[26:28], "little") + int.from_bytes(raw[28:30], "little")
-        missing = start + member.stored_bytes - len(raw)
-        if missing > 0:
-            raw += self._range(member.offset + len(raw), missing)
-        return raw[start : start + member.stored_bytes]
+        slack = LOCAL_HEADER.size + name_bytes + EXTRA_SLACK_BYTES
+        block = self._source.read(member.offset, slack + min(member.stored_bytes, RANGE_BYTES))
+        if len(block) < LOCAL_HEADER.size or block[:4] != LOCAL_MAGIC:
+            raise ImageRefused(Reason.CORRUPT, "the zip directory points at something that is no member: send the file again")
+        *_, name_bytes, extra_bytes = LOCAL_HEADER.unpack_from(block)
+        at = member.offset + LOCAL_HEADER.size + name_bytes + extra_bytes
+        end = at + member.stored_bytes
+        block = block[at - member.offset : end - member.offset]
+        while block or at < end:
+            if not block and not (block := self._source.read(at, min(end - at, RANGE_BYTES))):
+                raise ImageRefused(Reason.TRUNCATED, "the zip file ends before this member does: send it again")
+            at += len(block)
+            yield from feed(block)
+            block = b""
 
-    def _read_rare_zip(self, member: Member) -> bytes:
-        with self._fs.open(self._path, "rb") as file, zipfile.ZipFile(file) as container, container.open(member.name) as opened:
-            return opened.read(member.bytes)
 
-
-class _Unpacked:
-    """The front of a compressed tar file, unpacked into an unnamed temporary file as far as it has been asked for."""
-
-    def __init__(self, fs: fsspec.AbstractFileSystem, path: str):
-        self._lock = threading.Lock()
-        self._source = fs.open(path, "rb", block_size=STREAM_BLOCK_BYTES, cache_type="readahead")
-        self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        self._file = tempfile.TemporaryFile(prefix="screening-")  # noqa: SIM115  (lives as long as this object)
-        self._size = 0
-
-    def range(self, start: int, size: int) -> bytes:
-        """Return `size` bytes from `start`, fewer where the file ends."""
-        if start + size > UNPACKED_LIMIT_BYTES:
-            raise ContainerError(f"more than {UNPACKED_LIMIT_BYTES >> 30} GiB unpacked: unpack the tar file first")
-        with self._lock:
-            while self._size < start + size and self._unpack_more():
-                pass
-            self._file.seek(start)
-            return self._file.read(size)
-
-    def _unpack_more(self) -> bool:
-        packed = self._inflate.unconsumed_tail or self._inflate.unused_data or self._source.read(2**20)
-        if not packed:
-            return self._append(self._inflate.flush())
-        if self._inflate.eof:  # gzip files may be several streams in a row (RFC 1952, 2.2)
-            self._inflate = zlib.decompressobj(zlib.MAX_WBITS | 16)
-        self._append(self._inflate.decompress(packed, 8 * 2**20))
-        return True
-
-    def _append(self, data: bytes) -> bool:
-        self._file.seek(self._size)
-        self._size += self._file.write(data)
-        return bool(data)
-
-    def __del__(self) -> None:  # not before: another thread may still read from a container that the reader has let go
-        self._file.close()
-        self._source.close()
+def _check_expansion(member_bytes: int, stored_bytes: int) -> None:
+    if implausible(member_bytes, stored_bytes):
+        detail = f"{stored_bytes} stored bytes would expand to {member_bytes}, which no radiograph does"
+        raise ImageRefused(Reason.IMPLAUSIBLE_COMPRESSION, detail)

@@ -1,14 +1,19 @@
 """The archive: every object under a URL as a row of the index, and the bytes of any row.
 
 Listed is every regular file or object under the URL, hidden ones too, except names that begin with `.tmp-` (half-written files of this
-software), empty S3 keys that end in `/` (folders), and sockets, pipes and devices. A zip or tar file gives one row per member instead of
-its own; a damaged one gives the members that can be found and itself, so that nothing is lost.
+software), empty S3 keys that end in `/` (folders), and sockets, pipes and devices. A local folder that cannot be listed, and a link that
+leads nowhere, is one row. A zip or tar file gives one row per member instead of its own. One that is damaged gives the members that can
+be found and itself, and one without members gives itself, so that nothing is lost: the reader says what is wrong with it.
 
-An object's URL opens in fsspec as it is, unless its name holds `::`, which fsspec cannot express: see `escape`.
+A local archive is the same archive by whichever link it is named: links on the way to it are resolved, see `listing.root_of`.
+An object's URL opens in fsspec as it is, with two exceptions: a name with `::` in it, which fsspec cannot express (see `escape`), and a
+compressed tar file with a short suffix, because fsspec knows `.tar.gz`, `.tar.bz2` and `.tar.xz`, but not `.tgz`, `.tbz2` and `.txz`.
 """
 
 import hashlib
+import logging
 import os
+import re
 from collections.abc import Iterator
 from itertools import islice
 
@@ -21,11 +26,14 @@ from schemas.index import INDEX_SCHEMA
 from screening import storage
 from screening.archive import listing
 from screening.archive.containers import kind_of, list_members
-from screening.archive.listing import Found
+from screening.archive.listing import ListedObject
+from screening.archive.source import IndexedObject
 from screening.archive.urls import escape
 from screening.errors import ArchiveError, UsageError
 
 BATCH_ROWS = 8192
+
+log = logging.getLogger(__name__)
 
 _STORE_ERRORS = (OSError, BotoCoreError, ClientError)
 
@@ -73,35 +81,38 @@ def _rows(archive_url: str) -> Iterator[dict[str, object]]:
         raise UsageError(f"{archive_url} is a chained URL: name the folder or the container itself")
     empty = True
     try:
-        fs, path = storage.filesystem_of(archive_url)
-        for found in listing.objects(fs, path, archive_url):
+        fs, path = listing.root_of(archive_url)
+        for listed in listing.objects(fs, path, archive_url):
             empty = False
-            yield from _rows_of(fs, found)
+            yield from _rows_of(fs, listed)
     except (*_STORE_ERRORS, ValueError, ImportError) as error:
         raise ArchiveError(_explain(archive_url, error)) from error
     if empty:
         raise ArchiveError(f"the archive {archive_url} is empty: check the path, and that the images have been copied")
 
 
-def _rows_of(fs: fsspec.AbstractFileSystem, found: Found) -> Iterator[dict[str, object]]:
+def _rows_of(fs: fsspec.AbstractFileSystem, listed: ListedObject) -> Iterator[dict[str, object]]:
     """Yield the row of an object, or the rows of a container's members."""
-    kind = kind_of(found.path)
+    kind = kind_of(listed.path)
     if kind is None:
-        yield _row(escape(found.url), found.bytes, found.etag, found)
+        yield _row(escape(listed.url), listed.identity, listed)
         return
     try:
-        members, damage = list_members(fs, found.path)
-    except _STORE_ERRORS as error:
-        members, damage = [], error
+        members, damage = list_members(fs, listed.path, listed.identity)
+    except Exception as error:  # of the store, or a fault of ours: it must not end the listing, and the reader meets it again
+        log.warning("a container could not be listed and is one row: %s", type(error).__name__)
+        members, damage = [], None
     for member in members:
-        yield _row(f"{kind}://{escape(member.name)}::{escape(found.url)}", member.bytes, f"{found.etag}-{member.etag}", found)
-    if damage is not None:
-        yield _row(escape(found.url), found.bytes, found.etag, found)
+        url = f"{kind}://{escape(member.name)}::{escape(listed.url)}"
+        yield _row(url, IndexedObject(member.bytes, f"{listed.identity.object_etag}-{member.etag}"), listed)
+    if damage is not None or not members:
+        yield _row(escape(listed.url), listed.identity, listed)
 
 
-def _row(url: str, size: int, etag: str, found: Found) -> dict[str, object]:
+def _row(url: str, identity: IndexedObject, listed: ListedObject) -> dict[str, object]:
+    size, etag = identity.object_bytes, identity.object_etag
     object_id = object_id_of(url, size, etag)
-    return {"object_id": object_id, "object_url": url, "object_bytes": size, "object_etag": etag, "object_modified": found.modified}
+    return {"object_id": object_id, "object_url": url, "object_bytes": size, "object_etag": etag, "object_modified": listed.modified}
 
 
 def _explain(archive_url: str, error: Exception) -> str:
@@ -109,7 +120,14 @@ def _explain(archive_url: str, error: Exception) -> str:
     if isinstance(error, FileNotFoundError):
         return f"no such folder, file or bucket: {archive_url}. Check the spelling; relative paths start at {os.getcwd()}"
     if isinstance(error, PermissionError):
-        return f"no permission to list {archive_url} ({error}). On S3 the key needs s3:ListBucket and s3:GetObject"
+        return f"no permission to list {archive_url}. On S3 the key needs s3:ListBucket and s3:GetObject"
     if isinstance(error, NoCredentialsError):
         return f"no credentials for {archive_url}: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"
-    return f"the archive {archive_url} cannot be listed: {error}"
+    return f"the archive {archive_url} cannot be listed: {_without_names(error)}"
+
+
+def _without_names(error: Exception) -> str:
+    """Return an error without the file that it names, and without the query of a URL, where the last key of a page may stand."""
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
+    return re.sub(r"\?[^\s\"']*", "", str(error))

@@ -2,6 +2,7 @@
 
 import contextlib
 import datetime as dt
+import errno
 import os
 import stat
 from collections.abc import Iterator
@@ -10,61 +11,87 @@ from dataclasses import dataclass
 import fsspec
 
 from screening import storage
+from screening.archive.source import IndexedObject, etag_of_answer, identity_of, identity_of_status, modified_of, time_of
 
-_ETAG_KEYS = ("ETag", "etag", "md5Hash", "checksum", "sha")
-_MODIFIED_KEYS = ("LastModified", "last_modified", "mtime", "updated", "created")
+UNREADABLE = IndexedObject(0, "unreadable")  # stands for what cannot be known of a file or folder that gives no access
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class ListedObject:
     """One object as the store lists it."""
 
     url: str
     path: str
-    bytes: int
-    etag: str
+    identity: IndexedObject
     modified: dt.datetime | None
 
 
-def objects(fs: fsspec.AbstractFileSystem, path: str, url: str) -> Iterator[Found]:
+def root_of(archive_url: str) -> tuple[fsspec.AbstractFileSystem, str]:
+    """Return the filesystem and the path of an archive. Links on the way to a local one are resolved.
+
+    So the URLs of its objects, and with them their ids, are the same by whichever name the archive is called. A link inside the
+    archive keeps its own name.
+    """
+    fs, path = storage.filesystem_of(archive_url)
+    return fs, os.path.realpath(path) if storage.is_local(fs) else path
+
+
+def objects(fs: fsspec.AbstractFileSystem, path: str, url: str) -> Iterator[ListedObject]:
     """Yield the object at `path`, or all below it, in an order that does not change between calls.
 
-    `url` is how the caller names `path`. Raises FileNotFoundError, PermissionError, or what else the store raises.
+    `url` is how the caller names `path`. A local file or folder that gives no access is one object. Raises FileNotFoundError,
+    PermissionError, or what else the store raises, where `path` itself cannot be listed.
     """
     if storage.is_local(fs):
-        return _local_objects(path, ())
+        return _local_objects(path)
     if storage.is_s3(fs):
         return _s3_objects(fs, path)
     return _other_objects(fs, fs.info(path), url.rstrip("/"), path)
 
 
-def _local_objects(path: str, above: tuple[tuple[int, int], ...]) -> Iterator[Found]:
+def _local_objects(root: str) -> Iterator[ListedObject]:
     """Walk a local folder. Links are followed, but never into a folder that the walk is in already."""
-    status = _status(path)
-    if status is None:
-        if not above:
-            raise FileNotFoundError(path)
-        return  # deleted since its folder was listed
-    folder_id = (status.st_dev, status.st_ino)
-    if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
-        modified = dt.datetime.fromtimestamp(status.st_mtime, dt.UTC)
-        yield Found(f"file://{path}", path, status.st_size, f"{status.st_mtime_ns:x}-{status.st_size:x}", modified)
-    elif stat.S_ISDIR(status.st_mode) and folder_id not in above:
-        for name in sorted(os.listdir(path)):
-            if not name.startswith(storage.TEMPORARY_PREFIX):
-                yield from _local_objects(os.path.join(path, name), (*above, folder_id))
+    os.stat(root)  # raises where the archive itself is missing or closed
+    waiting: list[tuple[str, frozenset[tuple[int, int]]]] = [(root, frozenset())]  # a path, and the folders that it lies in
+    while waiting:
+        path, above = waiting.pop()
+        try:
+            status = _status(path)
+            folder_id = (status.st_dev, status.st_ino)
+            if stat.S_ISREG(status.st_mode) or stat.S_ISLNK(status.st_mode):
+                yield ListedObject(f"file://{path}", path, identity_of_status(status), time_of(status.st_mtime))
+            elif stat.S_ISDIR(status.st_mode) and folder_id not in above:
+                names = [name for name in os.listdir(path) if not name.startswith(storage.TEMPORARY_PREFIX)]
+                inside = above | {folder_id}
+                waiting += [(os.path.join(path, name), inside) for name in sorted(names, reverse=True)]
+        except FileNotFoundError:
+            continue  # deleted since its folder was listed
+        except OSError:
+            if path == root:
+                raise
+            yield ListedObject(f"file://{path}", path, UNREADABLE, None)
 
 
-def _status(path: str) -> os.stat_result | None:
+def _status(path: str) -> os.stat_result:
+    """Return what `os.stat` says, or of a link that leads nowhere what there is to say of the link: it is one object, too."""
     try:
         return os.stat(path)
-    except FileNotFoundError:
-        with contextlib.suppress(FileNotFoundError):
-            return os.lstat(path)  # a link to nothing is an object that cannot be read, not no object
-    return None
+    except OSError:
+        with contextlib.suppress(OSError):
+            status = os.lstat(path)
+            if stat.S_ISLNK(status.st_mode):
+                return status
+        raise
 
 
-def _s3_objects(fs: fsspec.AbstractFileSystem, path: str) -> Iterator[Found]:
+def leads_nowhere(error: BaseException) -> bool:
+    """Return whether an error says that there is no file at the end of a path: none at all, or a link in a circle or through a file."""
+    if isinstance(error, FileNotFoundError | NotADirectoryError | KeyError):  # a member that a container has not; s3fs sets no errno
+        return True
+    return isinstance(error, OSError) and error.errno in (errno.ELOOP, errno.ENAMETOOLONG)
+
+
+def _s3_objects(fs: fsspec.AbstractFileSystem, path: str) -> Iterator[ListedObject]:
     """List an S3 folder page by page: `fs.find` would hold all of it in memory."""
     bucket, _, key = path.partition("/")
     nothing = True
@@ -75,7 +102,7 @@ def _s3_objects(fs: fsspec.AbstractFileSystem, path: str) -> Iterator[Found]:
         yield from (entry for entry in _s3_entries(fs, bucket, key, pages=1) if entry.path == path)
 
 
-def _s3_entries(fs: fsspec.AbstractFileSystem, bucket: str, prefix: str, pages: int | None = None) -> Iterator[Found]:
+def _s3_entries(fs: fsspec.AbstractFileSystem, bucket: str, prefix: str, pages: int | None = None) -> Iterator[ListedObject]:
     arguments: dict[str, str] = {}
     while pages is None or pages > 0:
         page = fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, **arguments)
@@ -84,24 +111,18 @@ def _s3_entries(fs: fsspec.AbstractFileSystem, bucket: str, prefix: str, pages: 
             is_folder = not name and entry["Size"] == 0
             if not is_folder and not name.startswith(storage.TEMPORARY_PREFIX):
                 path = f"{bucket}/{entry['Key']}"
-                yield Found(f"s3://{path}", path, entry["Size"], entry.get("ETag", "").strip('"'), entry.get("LastModified"))
+                yield ListedObject(f"s3://{path}", path, IndexedObject(entry["Size"], etag_of_answer(entry)), entry.get("LastModified"))
         if not page.get("IsTruncated"):
             return
         arguments["ContinuationToken"] = page["NextContinuationToken"]
         pages = pages and pages - 1
 
 
-def _other_objects(fs: fsspec.AbstractFileSystem, info: dict, url: str, root: str) -> Iterator[Found]:
+def _other_objects(fs: fsspec.AbstractFileSystem, info: dict, url: str, root: str) -> Iterator[ListedObject]:
     path = info["name"]
     if info["type"] == "directory":
         for below in sorted(fs.ls(path, detail=True), key=lambda entry: entry["name"]):
             if not below["name"].rsplit("/", 1)[-1].startswith(storage.TEMPORARY_PREFIX):
                 yield from _other_objects(fs, below, url, root)
         return
-    modified = next((_time_of(info[key]) for key in _MODIFIED_KEYS if isinstance(info.get(key), dt.datetime | float | int)), None)
-    etag = next((str(info[key]) for key in _ETAG_KEYS if info.get(key)), modified.isoformat() if modified else "")
-    yield Found(url + path.removeprefix(root.rstrip("/")), path, info["size"] or 0, etag, modified)
-
-
-def _time_of(value: dt.datetime | float) -> dt.datetime:
-    return value if isinstance(value, dt.datetime) else dt.datetime.fromtimestamp(value, dt.UTC)
+    yield ListedObject(url + path.removeprefix(root.rstrip("/")), path, identity_of(info), modified_of(info))

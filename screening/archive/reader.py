@@ -9,17 +9,18 @@ from botocore.exceptions import NoCredentialsError
 
 from schemas.reasons import Reason
 from screening import storage
-from screening.archive.containers import Container, ContainerError, MemberTooLarge
+from screening.archive.containers import Container, kind_of
+from screening.archive.listing import leads_nowhere
+from screening.archive.source import Changed, IndexedObject, read_object
 from screening.archive.urls import split_member
 from screening.errors import ImageRefused
 
 READ_ATTEMPTS = 3
-
-
+FIRST_WAIT_SECONDS = 0.2  # before the second attempt, four times that before the third
 RETRY_SECONDS = 30  # no new attempt after that
 
-
-OPEN_MEMBERS = 200_000  # members of containers that a reader remembers, about 60 MB
+REMEMBERED_BYTES = 64 * 2**20  # of memory, for what a reader remembers of containers
+OPEN_FILES = 16  # temporary files with what compressed tar files hold
 
 
 class ObjectReader:
@@ -40,42 +41,43 @@ class ObjectReader:
         with self._lock:
             self._containers.clear()
 
-    def read(self, object_url: str) -> bytes:
-        """Return an object's bytes.
+    def read(self, object_url: str, expected: IndexedObject | None = None) -> bytes:
+        """Return an object's bytes, where `expected` is given only those of the object that was indexed.
 
-        Raises ImageRefused: OBJECT_MISSING when it is not there (any more), TOO_LARGE above `max_bytes`, CORRUPT for a member whose
-        container is damaged or encrypted, READ_FAILED when the store did not give it in several attempts.
+        Raises ImageRefused: OBJECT_MISSING when it is not there (any more) or has changed since it was indexed, TOO_LARGE above
+        `max_bytes`, IMPLAUSIBLE_COMPRESSION, TRUNCATED or CORRUPT for a member that is damaged, and for a container itself what is
+        wrong with it; READ_FAILED when the store did not give it in several attempts.
         """
         start = time.monotonic()
         for attempt in range(1, READ_ATTEMPTS + 1):
             try:
-                return self._read(object_url)
-            except (FileNotFoundError, NotADirectoryError, KeyError) as error:
-                raise ImageRefused(Reason.OBJECT_MISSING, "the store has no such object: index the archive again") from error
-            except MemberTooLarge as error:
-                raise ImageRefused(Reason.TOO_LARGE, f"{error}; the limit is {self.max_bytes} bytes") from error
-            except ContainerError as error:
-                raise ImageRefused(Reason.CORRUPT, str(error)) from error
+                return self._read(object_url, expected)
+            except ImageRefused:
+                raise
+            except Changed as error:
+                detail = "the object has changed since it was indexed: index the archive again"
+                raise ImageRefused(Reason.OBJECT_MISSING, detail) from error
             except Exception as error:
-                final = isinstance(error, PermissionError | NoCredentialsError | IsADirectoryError)
+                final = isinstance(error, PermissionError | NoCredentialsError | IsADirectoryError) or leads_nowhere(error)
                 if final or attempt == READ_ATTEMPTS or time.monotonic() - start > RETRY_SECONDS:
-                    detail = f"{_name_of(error)} after {attempt} attempts: check the store and the permissions, then redrive"
-                    raise ImageRefused(Reason.READ_FAILED, detail) from error
-                time.sleep(0.2 * 4 ** (attempt - 1))
+                    raise _refusal_of(error, attempt) from error
+                time.sleep(FIRST_WAIT_SECONDS * 4 ** (attempt - 1))
         raise AssertionError("unreachable: the last attempt returns or raises")
 
-    def _read(self, object_url: str) -> bytes:
+    def _read(self, object_url: str, expected: IndexedObject | None) -> bytes:
         member, url = split_member(object_url)
         fs, path = storage.filesystem_of(url)
-        if member is not None:
-            return self._container(fs, path, url).read(member, self.max_bytes)
-        if storage.is_s3(fs):
-            return fsspec.asyn.sync(fs.loop, _get_object, fs, path, self.max_bytes)
-        with fs.open(path, "rb") as file:
-            data = file.read(self.max_bytes + 1)
-        if len(data) > self.max_bytes:
-            raise MemberTooLarge(f"more than {self.max_bytes} bytes")
-        return data
+        if member is None and kind_of(path) is None:
+            return read_object(fs, path, self.max_bytes, expected)
+        try:
+            container = self._container(fs, path, url)
+            if member is None:
+                raise container.refuse(expected)
+            return container.read(member, self.max_bytes, expected)
+        except Changed:
+            with self._lock:
+                self._containers.pop(url, None)  # so that the next reader sees the container as it is now
+            raise
 
     def _container(self, fs: fsspec.AbstractFileSystem, path: str, url: str) -> Container:
         with self._lock:
@@ -89,8 +91,13 @@ class ObjectReader:
 
     def _forget_oldest(self) -> None:
         with self._lock:
-            while len(self._containers) > 1 and sum(len(slot.container or ()) for slot in self._containers.values()) > OPEN_MEMBERS:
+            while len(self._containers) > 1 and self._remembers_too_much():
                 self._containers.popitem(last=False)
+
+    def _remembers_too_much(self) -> bool:
+        containers = [slot.container for slot in self._containers.values() if slot.container is not None]
+        memory = sum(container.memory_bytes for container in containers)
+        return memory > REMEMBERED_BYTES or sum(container.uses_disk for container in containers) > OPEN_FILES
 
 
 class _Slot:
@@ -101,16 +108,12 @@ class _Slot:
         self.container: Container | None = None
 
 
-async def _get_object(fs: fsspec.AbstractFileSystem, path: str, max_bytes: int) -> bytes:
-    """Return an S3 object with one request; s3fs itself would ask for the size first."""
-    bucket, _, key = path.partition("/")
-    answer = await fs._call_s3("get_object", Bucket=bucket, Key=key)
-    async with answer["Body"] as body:
-        if answer["ContentLength"] > max_bytes:
-            raise MemberTooLarge(f"{answer['ContentLength']} bytes")
-        return await body.read()
-
-
-def _name_of(error: Exception) -> str:
-    """Return an error without the path that it names, which may be a patient's name."""
-    return (isinstance(error, OSError) and error.strerror) or type(error).__name__
+def _refusal_of(error: Exception, attempts: int) -> ImageRefused:
+    """Return what an error of the store means for one object, without the path that it names, which may be a patient's name."""
+    if leads_nowhere(error):
+        return ImageRefused(Reason.OBJECT_MISSING, "the store has no such object: index the archive again")
+    if isinstance(error, IsADirectoryError):
+        detail = "a folder whose files could not be listed: give this account the right to read it and index the archive again"
+        return ImageRefused(Reason.READ_FAILED, detail)
+    name = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+    return ImageRefused(Reason.READ_FAILED, f"{name} after {attempts} attempts: check the store and the permissions, then redrive")

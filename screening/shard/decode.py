@@ -12,10 +12,13 @@ import pyarrow as pa
 from schemas.index import OBJECT_COLUMNS
 from schemas.reasons import Outcome, Reason, Stage
 from screening.archive.reader import ObjectReader
+from screening.archive.source import IndexedObject
 from screening.errors import Fault, ImageRefused, ScreeningError
 from screening.ingest.ingest import Ingested
 from screening.results.run_log import entry_of
 from screening.shard.pixels import with_pixels
+
+READ_AHEAD_BYTES = 256 * 2**20  # of objects that wait for the decoder, whatever their number
 
 log = logging.getLogger(__name__)
 
@@ -32,13 +35,14 @@ def decode_rows(
 
     Args:
         planned: one shard.
-        reader: fetches the objects, `read_threads` ahead of the decoder.
+        reader: fetches the objects, `read_threads` or READ_AHEAD_BYTES ahead of the decoder. One that has changed since it was
+            indexed is refused.
         ingest: decodes and gates one file; never raises for a fault of the image.
         quarantined: object_id → detail of rows that killed a worker before. They become failed rows unread.
         read_threads: objects fetched at once.
     """
     rows = planned.to_pylist()
-    wanted = [row["object_url"] for row in rows if row["object_id"] not in quarantined]
+    wanted = [row for row in rows if row["object_id"] not in quarantined]
     fetched = _read_ahead(reader, wanted, read_threads)
     decoded, pixels = [], bytearray()
     for row in rows:
@@ -55,15 +59,22 @@ def decode_rows(
     return with_pixels(decoded, pixels)
 
 
-def _read_ahead(reader: ObjectReader, urls: list[str], threads: int) -> Iterator[Future[bytes]]:
-    """Yield one finished or running read for each URL, at most `threads` of them ahead of the consumer."""
+def _read_ahead(reader: ObjectReader, rows: list[dict[str, Any]], threads: int) -> Iterator[Future[bytes]]:
+    """Yield one finished or running read for each row.
+
+    At most `threads` reads, and READ_AHEAD_BYTES by what the index says of them, are ahead of the consumer. An object that holds more
+    than the index says has changed, and the reader refuses it, so the sum is right.
+    """
     with ThreadPoolExecutor(threads, thread_name_prefix="read") as pool:
-        waiting: deque[Future[bytes]] = deque()
-        for url in urls:
-            waiting.append(pool.submit(reader.read, url))
-            if len(waiting) >= threads:
-                yield waiting.popleft()
-        yield from waiting
+        waiting: deque[tuple[Future[bytes], int]] = deque()
+        for row in rows:
+            size = min(row["object_bytes"], reader.max_bytes)  # a larger one is refused and never held
+            while waiting and (len(waiting) >= threads or size + sum(ahead for _, ahead in waiting) > READ_AHEAD_BYTES):
+                yield waiting.popleft()[0]
+            expected = IndexedObject(row["object_bytes"], row["object_etag"])
+            waiting.append((pool.submit(reader.read, row["object_url"], expected), size))
+        while waiting:
+            yield waiting.popleft()[0]
 
 
 def _ingest_one(read: Future[bytes], ingest: Callable[[bytes], Ingested]) -> Ingested:

@@ -6,11 +6,12 @@ import io
 import os
 
 from screening.archive.index import scan
+from screening.archive.listing import root_of
 from screening.archive.reader import ObjectReader
 from screening.archive.urls import split_member, unescape
 from screening.dicom.limits import Limits
 from screening.errors import ArchiveError, ImageRefused, TrainingError
-from screening.storage import filesystem_of, url_of
+from screening.storage import url_of
 
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".dcm")
 _GZIP = b"\x1f\x8b"
@@ -21,7 +22,7 @@ class SetFiles:
 
     def __init__(self, folder: str, urls: list[str]):
         self.folder = folder
-        filesystem, path = filesystem_of(folder)
+        filesystem, path = root_of(folder)
         self._root = url_of(filesystem, path).rstrip("/") + "/"
         self._reader = ObjectReader(8 * Limits().max_bytes)  # label tables of 160,000 reports are larger than any image
         self._urls = sorted(urls, key=self.path)

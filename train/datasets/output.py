@@ -91,8 +91,11 @@ def _path_from(url: str, folder: str) -> str:
     filesystem, path = filesystem_of(plain_url)
     if not url or member is not None or not is_local(filesystem):
         return url
-    local, root = url.removeprefix("file://"), os.path.abspath(folder)
-    return os.path.relpath(local, root) if path.startswith(root.rstrip("/") + "/") else local
+    local = url.removeprefix("file://")
+    for root in (os.path.abspath(folder), os.path.realpath(folder)):  # an archive's files are listed under its resolved name
+        if path.startswith(root.rstrip("/") + "/"):
+            return os.path.relpath(local, root)
+    return local
 
 
 def _united_masks(rows: Sequence[Row], ids: Sequence[str], folder: str) -> list[str]:

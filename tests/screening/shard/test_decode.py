@@ -8,18 +8,23 @@ import pytest
 
 from schemas.index import PLAN_SCHEMA
 from screening.archive.reader import ObjectReader
+from screening.archive.source import IndexedObject, identity_of_status
 from screening.ingest.config import IngestConfig
 from screening.ingest.ingest import Ingested, ingest
+from screening.shard import decode as decode_module
 from screening.shard.decode import decode_rows
 from screening.shard.tables import DECODED_SCHEMA
 from tests.archives import phantom_dicom
 
 
 def planned(*urls: str) -> pa.Table:
-    rows = [
-        {"shard_id": "s", "shard_row": i, "object_id": f"{i:032}", "object_url": url, "object_bytes": 1, "object_etag": "e"}
-        for i, url in enumerate(urls)
-    ]
+    """Plan files as the index lists them; of one that is not there it says something, too."""
+    rows = []
+    for i, url in enumerate(urls):
+        path = Path(url.removeprefix("file://"))
+        indexed = identity_of_status(path.stat()) if path.exists() else IndexedObject(1, "e")
+        identity = {"object_bytes": indexed.object_bytes, "object_etag": indexed.object_etag}
+        rows.append({"shard_id": "s", "shard_row": i, "object_id": f"{i:032}", "object_url": url, **identity})
     return pa.Table.from_pylist(rows, schema=PLAN_SCHEMA)
 
 
@@ -81,3 +86,36 @@ def test_a_fault_of_ours_costs_one_row_and_tells_no_patient(files: list[str]) ->
     rows = decode(planned(files[0]), fail)
     assert rows.column("reason").to_pylist() == ["internal_error"]
     assert "Doe" not in rows.column("detail")[0].as_py()
+
+
+def test_a_file_that_changed_since_it_was_indexed_is_not_scored(files: list[str]) -> None:
+    plan = planned(*files[2:])
+    Path(files[2].removeprefix("file://")).write_bytes(phantom_dicom(7))
+    rows = decode(plan)
+    assert rows.column("reason").to_pylist() == ["object_missing", None]
+    assert rows.column("detail")[0].as_py() == "the object has changed since it was indexed: index the archive again"
+
+
+def test_what_waits_for_the_decoder_is_bounded_in_bytes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    urls = []
+    for i in range(6):
+        (tmp_path / f"{i}").write_bytes(bytes(1000))
+        urls.append(f"file://{tmp_path}/{i}")
+    monkeypatch.setattr(decode_module, "READ_AHEAD_BYTES", 2500)
+    started: list[str] = []
+    ahead: list[int] = []
+
+    class CountingReader(ObjectReader):
+        def read(self, object_url: str, expected: IndexedObject | None = None) -> bytes:
+            started.append(object_url)
+            return super().read(object_url, expected)
+
+    def count(data: bytes) -> Ingested:
+        ahead.append(len(started) - len(ahead) - 1)
+        return ingest_here(data)
+
+    with CountingReader(10**7) as reader:
+        rows = decode_rows(planned(*urls), reader, count, quarantined={}, read_threads=5)
+    assert rows.column("reason").to_pylist() == ["not_dicom"] * 6
+    assert len(ahead) == 6
+    assert max(ahead) <= 2

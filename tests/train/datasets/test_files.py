@@ -68,3 +68,11 @@ def test_what_is_missing_is_named(tmp_path: Path) -> None:
         files.table("data.csv", "other.csv", columns=())
     with pytest.raises(TrainingError, match=r"metadata\.csv lacks the column c"):
         files.table("metadata.csv", columns=("a", "c"))
+
+
+def test_a_folder_that_is_named_by_a_link_has_the_same_paths(tmp_path: Path) -> None:
+    write_image(tmp_path / "set/images/a.png", radiograph(0))
+    (tmp_path / "link").symlink_to(tmp_path / "set")
+    for name in ("set", "link"):
+        files = SetFiles.scan(str(tmp_path / name))
+        assert files.path(files.find("a.png")) == "images/a.png"

@@ -101,6 +101,13 @@ def test_elsewhere_paths_are_absolute_and_stores_are_urls(sets: list[tuple[str, 
     assert rows_of(tmp_path / "remote.csv")[0]["image"] == "memory://cohen/images/a.jpg"
 
 
+def test_beside_the_images_paths_are_relative_also_where_a_link_leads_there(sets: list[tuple[str, str]], tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to(tmp_path / "sets")
+    linked = [(name, folder.replace("/sets/", "/link/")) for name, folder in sets]
+    write_manifest(assemble(linked, CONFIG), str(tmp_path / "link/manifest.csv"))
+    assert {row["image"].split("/")[0] for row in rows_of(tmp_path / "sets/manifest.csv")} == {"cohen", "montgomery"}
+
+
 def test_ids_are_told_apart_where_names_are_not() -> None:
     rows = [Row(f"file:///{at}/a.png", "p", "normal", "covidx", origin=f"{at}/a.png") for at in ("train", "test")]
     rows.append(Row("file:///b.png", "p", "normal", "plain", image_id="b"))
