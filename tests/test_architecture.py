@@ -28,7 +28,7 @@ SCREENING = {
     "phantom": {"dicom", "storage"},
     "cascade": {"bundle", "models"},
     "analytics": {"results", "metrics", "privacy", "storage"},
-    "report": {"page", "analytics", "results", "archive", "ingest", "storage"},
+    "report": {"page", "analytics", "results", "archive", "ingest", "privacy", "storage"},
     "shard": {"cascade", "ingest", "archive", "results", "storage"},
     "run": {"shard", "cascade", "bundle", "ingest", "archive", "results", "privacy", "storage"},
     "benchmark": {

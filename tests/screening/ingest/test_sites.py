@@ -4,12 +4,15 @@ import dataclasses
 import json
 import pickle
 import unicodedata
+from datetime import date
 
 import pytest
 
 from screening.errors import UsageError
+from screening.ingest.config import IngestConfig
 from screening.ingest.sites import ListedTexts, pseudonym_of, read_sites
 from screening.privacy import Pseudonymizer
+from screening.shard.config import RowConfig
 
 KEY = Pseudonymizer(b"a key of sixteen bytes or more")
 FILE = """\ufeffattribute,value,shown_as
@@ -66,3 +69,12 @@ def test_faults_are_named_and_values_are_not(text: str, fault: str) -> None:
 def test_a_file_that_is_no_text() -> None:
     with pytest.raises(UsageError, match="UTF-8"):
         read_sites(b"\xff\xfe\x00", "sites.csv", KEY)
+
+
+def test_the_list_travels_with_the_configuration_and_changes_the_names_of_shards() -> None:
+    plain = RowConfig(date(2020, 3, 1))
+    listed = dataclasses.replace(plain, ingest=IngestConfig(listed_texts=_read(FILE)))
+    assert RowConfig.from_json(json.loads(json.dumps(listed.to_json()))) == listed
+    assert len({config.digest("bundle", "key") for config in (plain, listed)}) == 2
+    earlier = {name: value for name, value in dataclasses.asdict(IngestConfig()).items() if name != "listed_texts"}
+    assert IngestConfig.from_json(earlier) == IngestConfig()
