@@ -110,7 +110,12 @@ def _screen(output: Path, archive: str) -> None:
     from jobs.screen_archive import command as screen_archive
 
     screen_archive(
-        archive, results=str(output / "results"), bundle=str(output / "bundle"), date=NIGHT, pseudonym_key=output / "pseudonym.key"
+        archive,
+        results=str(output / "results"),
+        bundle=str(output / "bundle"),
+        date=NIGHT,
+        pseudonym_key=output / "pseudonym.key",
+        sites=str(output / "sites.csv"),
     )
 
 
