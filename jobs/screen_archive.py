@@ -48,8 +48,9 @@ def command(
     sites: Annotated[
         str | None,
         typer.Option(
-            help="CSV file attribute,value[,shown_as]: the texts of InstitutionName, Manufacturer and ManufacturerModelName that rows may "
-            "hold, or what to show for them, e.g. InstitutionName,Northgate General  [default: none, all become pseudonyms]"
+            help="CSV file that begins with the line attribute,value,shown_as and lists the texts that rows may hold, e.g. "
+            "InstitutionName,Northgate General,; other texts of InstitutionName, Manufacturer and ManufacturerModelName become pseudonyms. "
+            "shown_as is what rows hold in the place of value and may be empty or left out"
         ),
     ] = None,
     encrypt_urls: Annotated[
