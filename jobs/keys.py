@@ -1,5 +1,6 @@
-"""The pseudonym key of this machine's user: a file that both `run` and `pseudonymize` find."""
+"""The pseudonym key of this machine's user: a file that `run`, `pseudonymize` and what opens encrypted names find."""
 
+import os
 from pathlib import Path
 
 from jobs.console import err
@@ -10,8 +11,6 @@ DEFAULT_KEY = Path("~/.config/screening/pseudonym.key")
 
 def key_of(path: Path | None) -> bytes:
     """Return the key in `path`, or in the file that the environment names, or in the user's own, which is made at first use."""
-    import os
-
     if path is not None or os.environ.get(KEY_FILE_VARIABLE):
         return load_key(path)
     default = DEFAULT_KEY.expanduser()
@@ -19,3 +18,9 @@ def key_of(path: Path | None) -> bytes:
         create_key(default)
         err.print(f"made a pseudonym key: {default}. Keep it: results of another key cannot be linked with these.", markup=False)
     return load_key(default)
+
+
+def existing_key(path: Path | None) -> bytes | None:
+    """Return the key that `key_of` finds, None where there is none yet."""
+    known = path is not None or os.environ.get(KEY_FILE_VARIABLE) or DEFAULT_KEY.expanduser().exists()
+    return key_of(path) if known else None

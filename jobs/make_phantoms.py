@@ -18,7 +18,7 @@ def command(
     confounding: Annotated[float, typer.Option(min=0, max=1, help="share of films whose letters and arrows give the finding away")] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="print what was written as JSON")] = False,
 ) -> None:
-    """Make an archive of synthetic radiographs: DICOM files under OUT/archive, and OUT/registry.csv and OUT/labels.csv beside it.
+    """Make an archive of synthetic radiographs: DICOM files under OUT/archive, with registry.csv, labels.csv and sites.csv beside it.
 
     Example:
 
@@ -36,7 +36,12 @@ def command(
     findings = ", ".join(f"{count} {finding}" for finding, count in summary.findings.items())
     people = f"{summary.studies} studies of {summary.patients} people ({findings})"
     out.print(f"{people} and {summary.unwanted} other objects", markup=False, soft_wrap=True)
-    for name, url in (("archive", summary.archive_url), ("registry", summary.registry_url), ("labels", summary.labels_url)):
+    for name, url in {
+        "archive": summary.archive_url,
+        "registry": summary.registry_url,
+        "labels": summary.labels_url,
+        "sites": summary.sites_url,
+    }.items():
         out.print(f"  {name:9}{url}", markup=False, soft_wrap=True)
 
 

@@ -42,7 +42,19 @@ def command(
     pseudonym_key: Annotated[
         Path | None, typer.Option(help="file with the key of the pseudonyms  [default: SCREENING_PSEUDONYM_KEY_FILE]")
     ] = None,
-    pseudonymize_uids: Annotated[bool, typer.Option("--pseudonymize-uids", help="replace UIDs by pseudonyms, too")] = False,
+    pseudonymize_uids: Annotated[
+        bool, typer.Option("--pseudonymize-uids", help="replace all UIDs by pseudonyms, not only those that hold an identifier")
+    ] = False,
+    sites: Annotated[
+        str | None,
+        typer.Option(
+            help="CSV file attribute,value[,shown_as]: the texts of InstitutionName, Manufacturer and ManufacturerModelName that rows may "
+            "hold, or what to show for them, e.g. InstitutionName,Northgate General  [default: none, all become pseudonyms]"
+        ),
+    ] = None,
+    encrypt_urls: Annotated[
+        bool, typer.Option("--encrypt-urls", help="encrypt the names of files with the pseudonym key; `screening open-url` shows them")
+    ] = False,
     json: Annotated[bool, typer.Option("--json", help="print the run manifests as JSON")] = False,
 ) -> None:
     """Score every object of an archive that has no row yet, and write Parquet rows and heatmaps.
@@ -64,23 +76,29 @@ def command(
             audit_fraction=audit_fraction,
             heatmaps=heatmaps,
             dtype=dtype,
+            encrypt_urls=encrypt_urls,
         ),
         MachineConfig(actors=actors, gpus_per_actor=gpus_per_actor, batch_size=batch_size, decoders=decoders),
         shard_rows=shard_rows,
         limit=limit,
     )
+    from jobs.hidden_names import FILE_NAMES_STAND, is_first_run, say_what_became_pseudonyms, with_sites
     from jobs.keys import key_of
     from jobs.warm_start import warm_start
     from screening.bundle.released import released_bundle
     from screening.run.machine import actors_for
 
     key, bundle = key_of(pseudonym_key), bundle or released_bundle()
+    config = with_sites(config, sites, key)
     runs = []
     with answer_apart(json), warm_start(actors=actors_for(config.machine)):  # not before the arguments are known to make sense
         from jobs.display import RunDisplay
         from jobs.run_table import run_table
         from screening.run.screen import Night, screen
 
+        first = is_first_run(results)
+        if first and not encrypt_urls:
+            err.print(FILE_NAMES_STAND)
         with RunDisplay(err) as display:
             for run in screen(Night(archive, results, bundle, config, key, operating_points), display.show):
                 runs.append(run)
@@ -88,6 +106,8 @@ def command(
                     out.print(run_table(run))
                     if not run.counts.planned:
                         out.print(f"nothing to score: bundle {run.bundle_name} has answered all {run.counts.objects} objects before")
+        if first:
+            say_what_became_pseudonyms(results, runs[-1].bundle_digest)
     if json:
         print_json([run.model_dump(mode="json") for run in runs])
 

@@ -1,5 +1,6 @@
 """`screening report`: everything that an agency asks of a screening, as one HTML file that opens offline."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -44,6 +45,9 @@ def command(
     undated: Undated = True,
     repeated: Repeated = "positive",
     indeterminate: Indeterminate = "apart",
+    pseudonym_key: Annotated[
+        Path | None, typer.Option(help="key file of a run with --encrypt-urls, to show radiographs  [default: as for `screening run`]")
+    ] = None,
     json: Json = False,
 ) -> None:
     """Write one HTML file in the order of STARD 2015 that opens offline: flow, accuracy, thresholds, subgroups, lead time, cases.
@@ -55,6 +59,7 @@ def command(
         screening report s3://results/nightly --reference rt_pcr.parquet --output report.html
     """
     from jobs.analytics_source import open_source
+    from jobs.keys import existing_key
     from screening.analytics.linking import LinkRule
     from screening.report.facts import ReportOptions
     from screening.report.write import render
@@ -63,7 +68,7 @@ def command(
     options = ReportOptions(title, smallest_cell, gallery, timeline)
     rule = LinkRule(window_before, window_after, undated, repeated, indeterminate)
     with open_source(results, reference, cases, column, [bundle] if bundle else None, rule, threshold=threshold) as connection:
-        page, facts = render(connection, results, options)
+        page, facts = render(connection, results, options, existing_key(pseudonym_key))
     put_atomic(output, page.encode())
     _print(facts, output, len(page.encode()), json)
 

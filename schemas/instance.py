@@ -8,25 +8,28 @@ from schemas.index import OBJECT_COLUMNS
 IMAGE_SIZE = 512  # pixels a side of what ingest makes of every image: what the cascade sees and pixel_hash is over
 
 _dicom = "as in the DICOM header"
+_uid = f"{_dicom}; its keyed pseudonym on demand, where it holds an identifier of the patient, and where the header is cut"
+_term = f"{_dicom}, where it is a term of DICOM's or listed in the sites file; else null"
+_text = "as listed in the sites file; else a keyed pseudonym like"
 
 IDENTITY_COLUMNS = [
     column("patient_pseudonym", pa.string(), "keyed HMAC-SHA-256 of PatientID (0010,0020), first 32 hex digits"),
-    column("StudyInstanceUID", pa.string(), f"(0020,000D) {_dicom}, or its keyed pseudonym"),
-    column("SeriesInstanceUID", pa.string(), f"(0020,000E) {_dicom}, or its keyed pseudonym"),
-    column("SOPInstanceUID", pa.string(), f"(0008,0018) {_dicom}, or its keyed pseudonym"),
-    column("SOPClassUID", pa.string(), f"(0008,0016) {_dicom}"),
-    column("TransferSyntaxUID", pa.string(), f"(0002,0010) {_dicom}"),
-    column("StudyDate", pa.date32(), f"(0008,0020) {_dicom}"),
-    column("AcquisitionDate", pa.date32(), f"(0008,0022) {_dicom}"),
-    column("Modality", pa.string(), f"(0008,0060) {_dicom}"),
-    column("BodyPartExamined", pa.string(), f"(0018,0015) {_dicom}"),
-    column("ViewPosition", pa.string(), f"(0018,5101) {_dicom}"),
+    column("StudyInstanceUID", pa.string(), f"(0020,000D) {_uid}"),
+    column("SeriesInstanceUID", pa.string(), f"(0020,000E) {_uid}"),
+    column("SOPInstanceUID", pa.string(), f"(0008,0018) {_uid}"),
+    column("SOPClassUID", pa.string(), f"(0008,0016) {_dicom}; a private one as the other UIDs"),
+    column("TransferSyntaxUID", pa.string(), f"(0002,0010) {_dicom}; a private one as the other UIDs"),
+    column("StudyDate", pa.date32(), f"(0008,0020) {_dicom}, where the header is whole; null where it is the birth date"),
+    column("AcquisitionDate", pa.date32(), f"(0008,0022) {_dicom}, where the header is whole; null where it is the birth date"),
+    column("Modality", pa.string(), f"(0008,0060) {_term}"),
+    column("BodyPartExamined", pa.string(), f"(0018,0015) {_term}"),
+    column("ViewPosition", pa.string(), f"(0018,5101) {_term}"),
     column("PatientSex", pa.string(), f"(0010,0040) {_dicom}: M, F or O"),
-    column("age_years", pa.float32(), "PatientAge (0010,1010), or the time from PatientBirthDate to the study", "years"),
-    column("InstitutionName", pa.string(), f"(0008,0080) {_dicom}"),
-    column("Manufacturer", pa.string(), f"(0008,0070) {_dicom}"),
-    column("ManufacturerModelName", pa.string(), f"(0008,1090) {_dicom}"),
-    column("PhotometricInterpretation", pa.string(), f"(0028,0004) {_dicom}"),
+    column("age_years", pa.float32(), "completed years, a whole number: PatientAge (0010,1010), or from PatientBirthDate to the study", "years"),
+    column("InstitutionName", pa.string(), f"(0008,0080) {_text} site-1a2b3c4d"),
+    column("Manufacturer", pa.string(), f"(0008,0070) {_text} maker-1a2b3c4d"),
+    column("ManufacturerModelName", pa.string(), f"(0008,1090) {_text} model-1a2b3c4d"),
+    column("PhotometricInterpretation", pa.string(), f"(0028,0004) {_term}"),
     column("Rows", pa.int32(), f"(0028,0010) {_dicom}, or the height of the image file", "pixels"),
     column("Columns", pa.int32(), f"(0028,0011) {_dicom}, or the width of the image file", "pixels"),
     column("BitsStored", pa.int32(), f"(0028,0101) {_dicom}", "bits"),

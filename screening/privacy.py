@@ -1,10 +1,13 @@
-"""Keyed pseudonyms, so that no patient identifier leaves ingest and rows of one person can still be joined.
+"""Keyed pseudonyms, so that no patient identifier leaves ingest and rows of one person can still be joined; and encrypted file names.
 
 HMAC-SHA-256 with a secret of the agency: without the key nobody can compute or test a pseudonym, with it the same PatientID always
 gives the same one. The issuer of the identifier (0010,0021) is not part of it, because registries keep one number a person and no
 issuer; where one archive holds several numbering schemes, give the schemes different keys or make the numbers distinct first.
 """
 
+import base64
+import binascii
+import functools
 import hashlib
 import hmac
 import os
@@ -12,12 +15,18 @@ import secrets
 import stat
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from screening.errors import UsageError
+
+if TYPE_CHECKING:
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 KEY_FILE_VARIABLE = "SCREENING_PSEUDONYM_KEY_FILE"
 MIN_KEY_BYTES = 16
 PSEUDONYM_DIGITS = 32
+SEALED = "sealed://"  # begins the URL of an object whose names are encrypted
+_SEALED_STEP = 32  # bytes; URLs are sealed in multiples of that, so that the length of a name shows only roughly
 
 
 @dataclass(frozen=True)
@@ -38,6 +47,46 @@ class Pseudonymizer:
         """
         message = kind.encode() + b"\0" + value.strip(" \0\t\r\n").encode()
         return hmac.new(self.key, message, hashlib.sha256).hexdigest()[:PSEUDONYM_DIGITS]
+
+
+@dataclass(frozen=True)
+class UrlSeal:
+    """Encrypts the URLs of objects, whose file and folder names may be patients' names, and opens them again with the same key.
+
+    AES-SIV (RFC 5297) with a key derived from that of the pseudonyms: the same URL always gives the same sealed one, as the names of
+    shards and the resumption of runs need, and who has no key learns of two sealed URLs only whether they are equal.
+    """
+
+    key: bytes = field(repr=False)
+
+    def seal(self, url: str) -> str:
+        """Return `sealed://` and the encrypted URL in base64url."""
+        data = url.encode(errors="surrogateescape")
+        data += b"\0" * (-len(data) % _SEALED_STEP)
+        return SEALED + base64.urlsafe_b64encode(self._cipher.encrypt(data, None)).decode().rstrip("=")
+
+    def open(self, url: str) -> str:
+        """Return the URL that `seal` was given; one that is not sealed as it is. Raises UsageError where another key sealed it."""
+        from cryptography.exceptions import InvalidTag
+
+        if not url.startswith(SEALED):
+            return url
+        token = url.removeprefix(SEALED)
+        try:
+            data = self._cipher.decrypt(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)), None)
+        except (InvalidTag, ValueError, binascii.Error):
+            raise UsageError("a sealed URL cannot be opened: it was sealed with another pseudonym key, or is not whole") from None
+        return data.rstrip(b"\0").decode(errors="surrogateescape")
+
+    def object_id(self, object_id: str) -> str:
+        """Return a keyed object_id. The plain one is a hash of the URL, with which anybody could test whether a name is in the archive."""
+        return Pseudonymizer(self.key).pseudonym(object_id, "object_id")
+
+    @functools.cached_property
+    def _cipher(self) -> "AESSIV":
+        from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+        return AESSIV(hmac.new(self.key, b"AES-SIV of object URLs", hashlib.sha512).digest())
 
 
 def load_key(path: str | os.PathLike[str] | None = None) -> bytes:

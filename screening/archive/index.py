@@ -14,7 +14,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import islice
 
 import fsspec
@@ -50,13 +50,16 @@ def scan(archive_url: str, *, limit: int | None = None) -> Iterator[pa.Table]:
         yield pa.Table.from_pylist(batch, INDEX_SCHEMA)
 
 
-def write_index(archive_url: str, output_url: str, *, limit: int | None = None) -> int:
-    """Write the index of an archive as one Parquet file of INDEX_SCHEMA and return its rows."""
+def write_index(archive_url: str, output_url: str, *, limit: int | None = None, hide: Callable[[pa.Table], pa.Table] | None = None) -> int:
+    """Write the index of an archive as one Parquet file of INDEX_SCHEMA and return its rows.
+
+    `hide` gives the table to write for each batch of rows, where their names must not be written.
+    """
     buffer = pa.BufferOutputStream()
     rows = 0
     with pq.ParquetWriter(buffer, INDEX_SCHEMA, compression="zstd") as writer:
         for table in scan(archive_url, limit=limit):
-            writer.write_table(table)
+            writer.write_table(hide(table) if hide else table)
             rows += table.num_rows
     storage.put_atomic(output_url, buffer.getvalue().to_pybytes())
     return rows

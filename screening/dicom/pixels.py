@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 import imagecodecs
 import numpy as np
 from PIL import Image
+from pydicom.uid import UID_dictionary
 
 from schemas.reasons import Reason
 from screening.dicom import codestream
@@ -129,8 +130,8 @@ def _decode(file: DicomFile, layout: PixelLayout, size: int, limits: Limits) -> 
 
 
 def printable_uid(uid: str) -> str:
-    """Return a UID fit for a message: digits and dots, at most 64 of them (PS3.5 9.1)."""
-    return "".join(c for c in uid if c in "0123456789.")[:64] or "(empty)"
+    """Return a UID fit for a message: one of DICOM's own (PS3.6 Annex A). Another could hold an identifier of the patient."""
+    return uid if uid in UID_dictionary else "(not one of DICOM's)"
 
 
 def _native(data: memoryview, layout: PixelLayout, little: bool, vr: str) -> np.ndarray:

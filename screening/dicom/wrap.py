@@ -2,6 +2,7 @@
 
     OUTPUT/archive/<source>/<image_id>.dcm   Computed Radiography
     OUTPUT/labels.csv                        the rows of the table, with SOPInstanceUID and the object's path
+    OUTPUT/sites.csv                         the sources, as names that rows may hold (`screening run --sites`)
 
 A grayscale baseline JPEG file keeps its coded stream as it is; everything else is decoded and coded anew, 8 or 16 bits as it came.
 UIDs follow from `image_id`, so a second run writes the same bytes. Only `StudyDate` is made up, for public collections have none: the days
@@ -19,6 +20,7 @@ from datetime import date, timedelta
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from schemas.sites import SITES_COLUMNS
 from screening.dicom.uids import seed_of, uid_of
 from screening.dicom.writer import TRANSFER_SYNTAXES, Coding, StudyAttributes, age_string, build_dataset, to_bytes
 from screening.errors import ScreeningError, UsageError
@@ -89,9 +91,23 @@ def dicomize(
     writer.writeheader()
     writer.writerows(written)
     put_atomic(summary.labels_url, text.getvalue().encode())
+    put_atomic(join(output_url, "sites.csv"), _sites_csv(written))
     if summary.failures:
         raise DicomizeError(summary)
     return summary
+
+
+def _sites_csv(rows: list[dict[str, str]]) -> bytes:
+    """Return a sites file of the sources of the rows, which are the InstitutionName of their files."""
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(SITES_COLUMNS)
+    writer.writerows(("InstitutionName", source, "") for source in sorted({_institution(row) for row in rows} - {""}))
+    return text.getvalue().encode()
+
+
+def _institution(row: dict[str, str]) -> str:
+    return row.get("source", "")[:64]
 
 
 def read_table(labels_url: str, limit: int | None = None) -> tuple[list[dict[str, str]], list[str]]:
@@ -215,7 +231,7 @@ def attributes_of(row: dict[str, str]) -> StudyAttributes:
         StudyDate=study_date,
         AcquisitionDate=study_date,
         StudyID="1",
-        InstitutionName=row.get("source", "")[:64],
+        InstitutionName=_institution(row),
         ViewPosition=position,
         ImagerPixelSpacing=None,
         ImageComments="; ".join(notes)[:10240],

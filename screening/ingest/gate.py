@@ -38,7 +38,7 @@ NOT_A_RADIOGRAPH = frozenset([
     "REPORT", "CAD", "CADRESULT", "BONESUPPRESSED", "SOFTTISSUE", "BONE", "DUALENERGY", "HEATMAP", "COLLAGE",
 ])  # fmt: skip
 MAX_AGE_YEARS = 130
-_DAYS_PER_UNIT = {"D": 1.0, "W": 7.0, "M": 365.2425 / 12, "Y": 365.2425}
+_UNITS_PER_YEAR = {"D": 365.2425, "W": 365.2425 / 7, "M": 12, "Y": 1}
 
 BLANK_GREY_LEVELS = 8  # between the 1st and the 99th percentile; the flattest of 1,369 public radiographs has several times that
 BLANK_CORRELATION = 0.5  # of neighbouring pixels; below it the image is noise, above 0.9 in every radiograph
@@ -53,7 +53,7 @@ def check_header(header: Header, min_age_years: float, limits: Limits, min_side:
     _check_modality(header)
     frames = header.integer("NumberOfFrames", 1)
     if frames > 1:
-        raise ImageRefused(Reason.SEVERAL_FRAMES, f"NumberOfFrames (0028,0008) is {frames}")
+        raise ImageRefused(Reason.SEVERAL_FRAMES, "NumberOfFrames (0028,0008) is more than 1")
     _check_processing(header)
     _check_body_part(header)
     if is_lateral(header):
@@ -149,17 +149,30 @@ def _words(text: str) -> set[str]:
 
 
 def age_years(header: Header) -> float | None:
-    """Return PatientAge (0010,1010; nnnD, nnnW, nnnM, nnnY), or else the time from PatientBirthDate to the study; None where unknown."""
+    """Return PatientAge (0010,1010; nnnD, nnnW, nnnM, nnnY), or else the time from PatientBirthDate to the study; None where unknown.
+
+    This is for the age limit of infants, too. It must not be written: with the date of the study it gives the birth date away.
+    """
     stated = re.fullmatch(r"(\d{1,3})([DWMY])", header.text("PatientAge").upper())
     if stated:
-        years = float(stated[1]) * (_DAYS_PER_UNIT[stated[2]] / _DAYS_PER_UNIT["Y"])
+        years = int(stated[1]) / _UNITS_PER_YEAR[stated[2]]
         return years if years <= MAX_AGE_YEARS else None
     born = dicom_date(header.text("PatientBirthDate"))
     taken = next(filter(None, map(dicom_date, map(header.text, ("StudyDate", "AcquisitionDate", "SeriesDate", "ContentDate")))), None)
-    if born is None or taken is None:
+    if born is None or taken is None or taken < born:
         return None
-    years = (taken - born).days / _DAYS_PER_UNIT["Y"]
-    return years if 0 <= years <= MAX_AGE_YEARS else None
+    years = _years_between(born, taken)
+    return years if years <= MAX_AGE_YEARS else None
+
+
+def _years_between(born: date, day: date) -> float:
+    """Return the birthdays that have passed, and the days since the last one as a share of 366, so that a birthday gives a whole number."""
+    completed = day.year - born.year - ((day.month, day.day) < (born.month, born.day))
+    try:
+        last = born.replace(year=born.year + completed)
+    except ValueError:  # born on February 29, which this year has not
+        last = date(born.year + completed, 3, 1)
+    return completed + (day - last).days / 366
 
 
 def dicom_date(text: str) -> date | None:

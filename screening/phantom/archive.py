@@ -1,6 +1,7 @@
 """A synthetic archive as a hospital network's: DICOM in many codings, some in zip and tar files, some that nobody wanted, and a registry.
 
     OUTPUT/archive/<site>/<date>/<number>.dcm   what is screened; batches of files in archive/transfers/*.zip and *.tar
+    OUTPUT/sites.csv                            names of hospitals and machines that rows may hold (`screening run --sites`)
     OUTPUT/registry.csv                         RT-PCR results by PatientID (columns of schemas.reference)
     OUTPUT/labels.csv                           the truth: one row per study
     OUTPUT/unwanted.csv                         the other objects, and the reason that each earns
@@ -22,11 +23,13 @@ from dataclasses import asdict, dataclass, field
 import numpy as np
 from PIL import Image
 
+from schemas.sites import SITES_COLUMNS
 from screening.dicom.uids import seed_of
 from screening.errors import UsageError
 from screening.phantom.files import to_dicom
 from screening.phantom.people import REGISTRY_COLUMNS, SCREENING_MIX, TRAINING_MIX, Study, plan_studies, registry_rows
 from screening.phantom.radiograph import Phantom, make_phantom
+from screening.phantom.sites import SITES
 from screening.phantom.unwanted import COPIED, KINDS, MADE
 from screening.storage import join, put_atomic
 
@@ -64,6 +67,7 @@ class ArchiveSummary:
     archive_url: str
     registry_url: str
     labels_url: str
+    sites_url: str
     patients: int = 0
     studies: int = 0
     objects: int = 0  # rows that an index of the archive has
@@ -92,7 +96,7 @@ def make_archive(
     if studies < 1:
         raise UsageError("an archive needs one study at least")
     planned = plan_studies(studies, seed, options.mix)
-    summary = ArchiveSummary(join(output_url, "archive"), join(output_url, "registry.csv"), join(output_url, "labels.csv"))
+    summary = ArchiveSummary(*(join(output_url, name) for name in ("archive", "registry.csv", "labels.csv", "sites.csv")))
     labels, unwanted = [], []
     copies = _copies_wanted(studies, options)
     batches = list(_batches(planned, _AT_ONCE))
@@ -111,6 +115,7 @@ def make_archive(
     put_atomic(summary.labels_url, _csv(LABEL_COLUMNS, labels))
     put_atomic(summary.registry_url, _csv(REGISTRY_COLUMNS, tests))
     put_atomic(join(output_url, "unwanted.csv"), _csv(UNWANTED_COLUMNS, unwanted))
+    put_atomic(summary.sites_url, _csv(SITES_COLUMNS, _site_rows()))
     summary.patients, summary.studies, summary.unwanted, summary.tests = len(people), studies, len(unwanted), len(tests)
     summary.objects = studies + len(unwanted)
     summary.findings = {finding: sum(row["label"] == finding for row in labels) for finding in _FINDING_WORDS}
@@ -235,6 +240,13 @@ def _label_row(study: Study, made: _Made, options: ArchiveOptions) -> dict[str, 
         "license": "CC0-1.0",
         "SOPInstanceUID": made.sop_instance_uid,
     }
+
+
+def _site_rows() -> list[dict[str, object]]:
+    """Return the rows of a sites file: every text of the headers of phantoms that stands for a hospital or a machine."""
+    texts = {("InstitutionName", site.name) for site in SITES} | {("Manufacturer", site.vendor) for site in SITES}
+    texts |= {("ManufacturerModelName", site.model) for site in SITES}
+    return [{"attribute": attribute, "value": value} for attribute, value in sorted(texts)]
 
 
 def _wanted(studies: int, options: ArchiveOptions) -> list[tuple[str, int]]:

@@ -11,9 +11,10 @@ from PIL import Image
 
 from schemas.heatmap import URL_COLUMN, HeatmapKind
 from screening.archive.reader import ObjectReader
-from screening.errors import ImageRefused
+from screening.errors import ImageRefused, UsageError
 from screening.ingest.config import IngestConfig
 from screening.ingest.ingest import ingest
+from screening.privacy import SEALED, UrlSeal
 from screening.report.facts import ViewRow, ViewRows
 from screening.results.layout import ResultsLayout
 
@@ -43,15 +44,18 @@ class Case:
     panels: list[Panel]
 
 
-def open_cases(rows: ViewRows, results_url: str | None) -> list[Case]:
-    """Return the cases of rows of the view `report_gallery` with their pictures; what cannot be opened says so in its panel."""
+def open_cases(rows: ViewRows, results_url: str | None, pseudonym_key: bytes | None = None) -> list[Case]:
+    """Return the cases of rows of the view `report_gallery` with their pictures; what cannot be opened says so in its panel.
+
+    Radiographs whose URLs are sealed need the `pseudonym_key` of the run.
+    """
     limit = IngestConfig().limits.max_bytes
     with ObjectReader(limit) as reader:
-        return [Case(row, _panels(row, reader, results_url)) for row in rows]
+        return [Case(row, _panels(row, reader, results_url, pseudonym_key)) for row in rows]
 
 
-def _panels(row: ViewRow, reader: ObjectReader, results_url: str | None) -> list[Panel]:
-    radiograph, note = _radiograph(row, reader)
+def _panels(row: ViewRow, reader: ObjectReader, results_url: str | None, pseudonym_key: bytes | None) -> list[Panel]:
+    radiograph, note = _radiograph(row, reader, pseudonym_key)
     panels = [Panel("Radiograph", _data_uri(radiograph), note)]
     for kind, title in ((HeatmapKind.PNEUMONIA, "Pneumonia map"), (HeatmapKind.COVID, "COVID-19 map")):
         heat, note = _heatmap(row, kind, results_url)
@@ -60,10 +64,15 @@ def _panels(row: ViewRow, reader: ObjectReader, results_url: str | None) -> list
     return [*panels, Panel("Guided activation", _data_uri(guided), note)]
 
 
-def _radiograph(row: ViewRow, reader: ObjectReader) -> tuple[np.ndarray | None, str]:
+def _radiograph(row: ViewRow, reader: ObjectReader, pseudonym_key: bytes | None) -> tuple[np.ndarray | None, str]:
     """Return (PANEL_SIZE, PANEL_SIZE) uint8 as the cascade saw it, or None and why there is nothing to show."""
+    url = row["object_url"]
+    if url.startswith(SEALED) and pseudonym_key is None:
+        return None, "The names of files are encrypted: --pseudonym-key opens them."
     try:
-        ingested = ingest(reader.read(row["object_url"]), IngestConfig(), None)
+        ingested = ingest(reader.read(UrlSeal(pseudonym_key).open(url) if pseudonym_key else url), IngestConfig(), None)
+    except UsageError:
+        return None, "The names of files are encrypted with another pseudonym key."
     except ImageRefused as refusal:
         return None, f"The radiograph cannot be read any more ({refusal.reason.replace('_', ' ')})."
     if ingested.pixels is None:

@@ -22,18 +22,24 @@ from screening.report.methods import methods
 __all__ = ["Facts", "ReportOptions", "gather", "head", "render", "write_page"]
 
 
-def render(connection: duckdb.DuckDBPyConnection, results_url: str | None, options: ReportOptions | None = None) -> tuple[str, Facts]:
+def render(
+    connection: duckdb.DuckDBPyConnection,
+    results_url: str | None,
+    options: ReportOptions | None = None,
+    pseudonym_key: bytes | None = None,
+) -> tuple[str, Facts]:
     """Return the report as one HTML page, and the facts that it states.
 
     connection: as `analytics.connect` gives it. results_url: where manifests and heatmaps lie; None where the answers came from elsewhere.
+    pseudonym_key: opens radiographs whose file names the run has encrypted.
     """
     facts = gather(connection, results_url, options or ReportOptions())
-    return write_page(facts, results_url, datetime.now(UTC)), facts
+    return write_page(facts, results_url, datetime.now(UTC), pseudonym_key), facts
 
 
-def write_page(facts: Facts, results_url: str | None, written: datetime) -> str:
+def write_page(facts: Facts, results_url: str | None, written: datetime, pseudonym_key: bytes | None = None) -> str:
     """Return the page that states these facts."""
-    cases = open_cases(facts.gallery, results_url)
+    cases = open_cases(facts.gallery, results_url, pseudonym_key)
     chapters = {
         "Methods": methods(facts),
         "Results": [*findings(facts), *curves(facts), *early(facts)],

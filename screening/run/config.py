@@ -47,6 +47,6 @@ class RunConfig:
 
     @classmethod
     def from_json(cls, values: dict[str, Any], machine: MachineConfig) -> "RunConfig":
-        """Rebuild a configuration from `to_json`, to be carried out on another `machine`."""
+        """Rebuild a configuration from `to_json`, also of an earlier version with fewer fields, to be carried out on another `machine`."""
         own = {name: values[name] for name in ("shard_rows", "limit", "max_failed_fraction")}
-        return cls(RowConfig.from_json({row.name: values[row.name] for row in fields(RowConfig)}), machine, **own)
+        return cls(RowConfig.from_json({row.name: values[row.name] for row in fields(RowConfig) if row.name in values}), machine, **own)

@@ -26,12 +26,13 @@ from screening.archive.reader import ObjectReader
 from screening.errors import ScreeningError
 from screening.ingest.preprocess import SIZE
 from screening.ingest.sandbox import DecodeSandbox
-from screening.privacy import Pseudonymizer
+from screening.privacy import Pseudonymizer, UrlSeal
 from screening.results.layout import ResultsLayout
 from screening.results.run_log import about, log_to
 from screening.run.config import MachineConfig, RunConfig
 from screening.run.machine import actors_for, background_tasks, call_threads, calls_for, decoders_for
 from screening.run.plan import PlannedShard, PlanReader
+from screening.run.sealing import opened, sealed
 from screening.shard.commit import commit_shard
 from screening.shard.decode import decode_rows
 from screening.shard.score import score_rows
@@ -70,7 +71,7 @@ class Work:
     bundle_url: str
     bundle_digest: str
     config: RunConfig
-    pseudonym_key: bytes
+    pseudonym_key: bytes = field(repr=False)
     operating_points: Mapping[str, OperatingPoint] = field(default_factory=dict)  # other thresholds than the bundle's own
     quarantined: Mapping[str, str] = field(default_factory=dict)  # object_id → why it is not to be touched again
     commit: bool = True  # False only probes which rows survive
@@ -163,9 +164,17 @@ def _decode(items: pa.Table, work: Work) -> pa.Table:
     if item["row"] >= 0:
         planned = planned.slice(item["row"], 1)
     _give_way()
+    seal = UrlSeal(work.pseudonym_key) if work.config.rows.encrypt_urls else None
     with _at(work, "decode", item["shard_id"], planned), ObjectReader(work.config.rows.ingest.limits.max_bytes) as reader:
         ingest = _sandbox(work.config, work.pseudonym_key).ingest
-        return decode_rows(planned, reader, ingest, quarantined=work.quarantined, read_threads=work.config.machine.read_threads)
+        decoded = decode_rows(
+            opened(planned, seal) if seal else planned,
+            reader,
+            ingest,
+            quarantined=work.quarantined,
+            read_threads=work.config.machine.read_threads,
+        )
+        return sealed(decoded, seal) if seal else decoded
 
 
 @contextlib.contextmanager

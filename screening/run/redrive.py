@@ -26,7 +26,7 @@ class Redrive:
     """What `screening redrive` was asked to do. `bundle_url` None takes that of the latest run."""
 
     results_url: str
-    pseudonym_key: bytes
+    pseudonym_key: bytes = field(repr=False)
     bundle_url: str | None = None
     reasons: frozenset[str] = frozenset()  # rows with one of these, also those that reject; empty takes all failed rows
     machine: MachineConfig = field(default_factory=MachineConfig)  # the one at hand, which may be another than the run had

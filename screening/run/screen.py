@@ -3,7 +3,8 @@
 import dataclasses
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 from schemas.bundle import BundleManifest, OperatingPoint
 from schemas.run import RunCounts, RunManifest, RunTimes
@@ -11,9 +12,9 @@ from screening.archive.index import check_apart, write_index
 from screening.bundle import operating_points
 from screening.bundle.checks import verify, with_operating_points
 from screening.errors import UsageError
-from screening.privacy import key_id_of
+from screening.privacy import UrlSeal, key_id_of
 from screening.results.layout import ResultsLayout
-from screening.results.manifests import new_run_id, now, recorded, software_versions, unfinished_run, write_manifest
+from screening.results.manifests import list_runs, new_run_id, now, recorded, software_versions, unfinished_run, write_manifest
 from screening.run.accounting import account, not_answered
 from screening.run.answer import answer
 from screening.run.config import RunConfig
@@ -23,6 +24,7 @@ from screening.run.plan import PlanReader, cut_into_shards, shard_sizes, write_p
 from screening.run.precision import decided_dtype
 from screening.run.progress import ShowProgress, show_nothing
 from screening.run.ray_session import ray_session
+from screening.run.sealing import opened, sealed
 from screening.storage import remove_temporaries
 
 
@@ -34,7 +36,7 @@ class Night:
     results_url: str
     bundle_url: str
     config: RunConfig
-    pseudonym_key: bytes
+    pseudonym_key: bytes = field(repr=False)
     operating_points_url: str | None = None  # other thresholds than the bundle's own, as `screening thresholds --save` writes them
 
     @property
@@ -47,6 +49,16 @@ class Night:
         """Tells one pseudonym key from another."""
         return key_id_of(self.pseudonym_key)
 
+    @property
+    def seal(self) -> UrlSeal | None:
+        """Hides the names of objects; None where rows show them."""
+        return UrlSeal(self.pseudonym_key) if self.config.rows.encrypt_urls else None
+
+    @property
+    def archive_name(self) -> str:
+        """The archive as manifests name it."""
+        return self.seal.seal(self.archive_url) if self.seal else self.archive_url
+
 
 def screen(night: Night, show: ShowProgress = show_nothing) -> Iterator[RunManifest]:
     """Yield the manifest of each run as it ends: first those that died and are resumed, then tonight's.
@@ -54,17 +66,18 @@ def screen(night: Night, show: ShowProgress = show_nothing) -> Iterator[RunManif
     Raises:
         BundleError: the bundle is damaged; nothing was read.
         ArchiveError: the archive cannot be listed.
-        UsageError: results inside the archive, an unfinished run that was made with another pseudonym key, or operating points that
-            were chosen for another bundle.
+        UsageError: results inside the archive, an unfinished run that was made with another pseudonym key, operating points that
+            were chosen for another bundle, or a results folder of which some rows would name their objects and others not.
         ResultsError: the run does not account for every object; its manifest says failed.
     """
     check_apart(night.archive_url, night.results_url)
     bundle = verify(night.bundle_url)
     points = operating_points.check(operating_points.load(url), bundle.digest()) if (url := night.operating_points_url) else {}
     bundle = with_operating_points(bundle, points)
+    _check_names(night)
     remove_temporaries(night.results_url)
     run_id = None
-    while (dead := unfinished_run(night.layout, night.archive_url, bundle.digest())) is not None:
+    while (dead := unfinished_run(night.layout, night.archive_name, bundle.digest())) is not None:
         if dead.status == "planning":  # it had promised nothing yet: tonight's run takes its folder
             run_id = dead.run_id
             break
@@ -82,18 +95,30 @@ def _resolved(config: RunConfig, bundle: BundleManifest) -> RunConfig:
     return dataclasses.replace(config, rows=rows, machine=resolved(config.machine))
 
 
+def _check_names(night: Night) -> None:
+    """Raise UsageError where earlier rows name their objects and tonight's would not, or the other way round.
+
+    The same object would get a second row, because its object_id is another one.
+    """
+    encrypted = night.config.rows.encrypt_urls
+    if any(run.configuration.get("encrypt_urls", False) is not encrypted for run in list_runs(night.layout)):
+        without = "without" if encrypted else "with"
+        raise UsageError(f"{night.results_url} was begun {without} --encrypt-urls; go on so, or give another --results folder")
+
+
 def _plan_tonight(run: RunManifest, config: RunConfig, night: Night) -> RunManifest:
     """Index the archive, write the plan, and return tonight's run; finished at once where there is nothing to score."""
     clock = time.monotonic()
     run_id = run.run_id
     write_manifest(night.layout, run)
-    layout = night.layout
-    objects = write_index(night.archive_url, layout.index(run_id))
+    layout, seal = night.layout, night.seal
+    objects = write_index(night.archive_url, layout.index(run_id), hide=seal and partial(sealed, seal=seal, ids=True))
     pending = not_answered(layout, run.bundle_digest, layout.index(run_id))
     planned = min(pending.num_rows, config.limit or pending.num_rows)
     salt = config.rows.digest(run.bundle_digest, night.key_id)
     sizes = shard_sizes(planned, config.shard_rows, actors_for(config.machine) * calls_for(config.machine))
-    write_plan(cut_into_shards(pending, sizes, salt=salt), layout.plan(run_id))
+    plan = cut_into_shards(opened(pending, seal) if seal else pending, sizes, salt=salt)  # members of a container stay together
+    write_plan(sealed(plan, seal) if seal else plan, layout.plan(run_id))
     counts = RunCounts(
         objects=objects, already_scored=objects - pending.num_rows, planned=planned, left_for_later=pending.num_rows - planned
     )
@@ -108,7 +133,7 @@ def _new_run(night: Night, config: RunConfig, bundle: BundleManifest, points: di
     """Return a run that has promised nothing yet."""
     return RunManifest(
         run_id=run_id,
-        archive_url=night.archive_url,
+        archive_url=night.archive_name,
         results_url=night.results_url,
         bundle_url=night.bundle_url,
         bundle_name=bundle.name,

@@ -21,6 +21,7 @@ class RowConfig:
     heatmaps: Literal["positive", "all", "none"] = "positive"  # of stage-2 positives and audited rows, of every scored row, of none
     guided: bool = True  # Guided Grad-CAM of stage-3 positives: the only backward pass of a run
     dtype: Literal["auto", "bfloat16", "float32"] = "auto"
+    encrypt_urls: bool = False  # object_url is sealed and object_id keyed: see screening.privacy.UrlSeal
 
     def __post_init__(self) -> None:
         check_usage(0 <= self.audit_fraction <= 1, "--audit-fraction is a share in [0, 1]")

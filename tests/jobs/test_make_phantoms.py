@@ -20,6 +20,7 @@ def test_it_writes_an_archive_and_says_so(tmp_path):
     assert "8 studies of" in result.output
     assert str(tmp_path / "a/archive") in result.output
     assert (tmp_path / "a/registry.csv").is_file()
+    assert f"sites    {tmp_path / 'a/sites.csv'}" in result.output
     assert (tmp_path / "a/unwanted.csv").read_text().count("\n") > 10
 
 

@@ -1,5 +1,6 @@
-"""privacy: the pseudonyms by hand, and the file that holds their key."""
+"""privacy: the pseudonyms by hand, the file that holds their key, and URLs that only the key opens."""
 
+import base64
 import hashlib
 import hmac
 import os
@@ -9,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from screening.errors import UsageError
-from screening.privacy import KEY_FILE_VARIABLE, Pseudonymizer, create_key, load_key
+from screening.privacy import KEY_FILE_VARIABLE, SEALED, Pseudonymizer, UrlSeal, create_key, load_key
 
 KEY = b"0123456789abcdef"
 
@@ -68,3 +69,44 @@ def test_keys_that_are_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
         else:
             with pytest.raises(UsageError, match="chmod 600"):
                 load_key(file)
+
+
+URLS = ["s3://bucket/Doe^Jo/19610305.dcm", "zip://Zoë Ng.dcm::file:///archive/Müller.zip", "file:///a", "file:///x/%FF" + "n" * 300]
+
+
+@pytest.mark.parametrize("url", URLS)
+def test_a_sealed_url_opens_with_its_key_and_no_other(url: str):
+    sealed = UrlSeal(KEY).seal(url)
+    assert sealed.startswith(SEALED)
+    assert UrlSeal(KEY).open(sealed) == url
+    assert UrlSeal(KEY).seal(url) == sealed
+    for broken in (sealed[:-3], sealed[:20] + chr(ord(sealed[20]) ^ 1) + sealed[21:], SEALED + "!", SEALED):
+        with pytest.raises(UsageError, match="another pseudonym key"):
+            UrlSeal(KEY).open(broken)
+    with pytest.raises(UsageError, match="another pseudonym key"):
+        UrlSeal(b"another key of 16").open(sealed)
+
+
+def test_sealing_by_the_library_itself():
+    from cryptography.hazmat.primitives.ciphers.aead import AESSIV
+
+    derived = hmac.new(KEY, b"AES-SIV of object URLs", hashlib.sha512).digest()
+    data = AESSIV(derived).encrypt(b"file:///a".ljust(32, b"\0"), None)
+    assert base64.urlsafe_b64decode(UrlSeal(KEY).seal("file:///a").removeprefix(SEALED)) == data
+
+
+def test_a_sealed_url_shows_no_name_and_hardly_its_length():
+    names = ["Miller", "Featherstonehaugh", "x" * 20]
+    sealed = [UrlSeal(KEY).seal(f"file:///archive/{name}.dcm") for name in names]
+    assert len({len(text) for text in sealed}) < len(names)
+    assert all(name not in text for name in names for text in sealed)
+
+
+def test_a_url_that_is_not_sealed_opens_as_it_is():
+    assert [UrlSeal(KEY).open(url) for url in URLS] == URLS
+
+
+def test_keyed_object_ids():
+    keyed = UrlSeal(KEY).object_id("0" * 32)
+    assert keyed == Pseudonymizer(KEY).pseudonym("0" * 32, "object_id") != UrlSeal(b"another key of 16").object_id("0" * 32)
+    assert "0123456789" not in repr(UrlSeal(KEY))

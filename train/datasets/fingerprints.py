@@ -99,8 +99,8 @@ def fingerprint(data: bytes, config: IngestConfig) -> Fingerprint:
     if age is None and is_dicom(data):
         # RSNA writes PatientAge without the unit that PS3.5 6.2 asks for
         age = age_in_years(read_dicom(data, config.limits).header.text("PatientAge"))
-    if found.refusal is None and age is not None and age < config.min_age_years:
-        return Fingerprint(Reason.BELOW_AGE_LIMIT)
+        if found.refusal is None and age is not None and age < config.min_age_years:
+            return Fingerprint(Reason.BELOW_AGE_LIMIT)
     if found.refusal is not None:
         return Fingerprint(found.refusal.reason)
     height, width = fitted_size(int(columns["Rows"]), int(columns["Columns"]))

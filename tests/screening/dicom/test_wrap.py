@@ -101,6 +101,7 @@ def test_rows_become_headers(tmp_path):
     assert (three.PatientSex, three.ViewPosition) == ("", "")
     assert date.fromisoformat(two.StudyDate) - date.fromisoformat(one.StudyDate) == timedelta(days=2)
     assert one.StudyDate == made_up_date("p1", 4).strftime("%Y%m%d")
+    assert (tmp_path / "out" / "sites.csv").read_text() == "attribute,value,shown_as\nInstitutionName,Cohen & Co,\n"
 
 
 def test_a_second_run_writes_the_same_bytes(tmp_path):

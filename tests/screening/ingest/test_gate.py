@@ -115,9 +115,21 @@ def test_lateral_views(elements: dict[str, object], lateral: bool):
     ({"PatientAge": "000Y"}, 0), ({"PatientAge": "999Y"}, None),
     ({"PatientAge": "", "PatientBirthDate": "19600401"}, 60), ({"PatientAge": "ABC", "PatientBirthDate": "20191001"}, 0.501),
     ({"PatientAge": "", "PatientBirthDate": ""}, None), ({"PatientAge": "", "PatientBirthDate": "20210101"}, None),
+    ({"PatientAge": "012M"}, 1), ({"PatientAge": "", "PatientBirthDate": "20190401"}, 1),
+    ({"PatientAge": "", "PatientBirthDate": "20020401"}, 18),
+    ({"PatientAge": "", "PatientBirthDate": "19960229", "StudyDate": "20200229"}, 24),
+    ({"PatientAge": "", "PatientBirthDate": "19960229", "StudyDate": "20190301"}, 23),
+    ({"PatientAge": "", "PatientBirthDate": "98990101", "StudyDate": "99991231"}, 100.995),
+    ({"PatientAge": "", "PatientBirthDate": "00020101", "StudyDate": "00010601"}, None),
 ])  # fmt: skip
 def test_ages(elements: dict[str, str], years: float | None):
     assert gate.age_years(_header(**elements)) == (None if years is None else pytest.approx(years, abs=2e-3))
+
+
+@pytest.mark.parametrize(("born", "old_enough"), [("20020401", True), ("20020402", False)])
+def test_the_age_limit_falls_on_the_birthday(born: str, old_enough: bool):
+    header = _header(PatientAge="", PatientBirthDate=born)
+    assert (gate.age_years(header) >= 18) is old_enough
 
 
 def test_unknown_age_is_accepted_and_the_limit_itself_too():

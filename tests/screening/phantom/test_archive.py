@@ -13,6 +13,7 @@ import pydicom
 import pytest
 from PIL import Image
 
+from schemas.sites import TEXT_ATTRIBUTES
 from screening.errors import UsageError
 from screening.phantom.archive import LABEL_COLUMNS, ArchiveOptions, make_archive, make_training_set
 from screening.phantom.people import REGISTRY_COLUMNS
@@ -59,7 +60,7 @@ def test_every_object_is_listed_once(made):
     assert (summary.studies, summary.unwanted, summary.objects) == (STUDIES, len(unwanted), len(objects))
     assert {name.partition("://")[0] for name in objects if "::" in name} == {"zip", "tar"}
     assert {name.rpartition("batch-")[2] for name in objects if "::" in name} == {"0000.zip", "0001.zip", "0000.tar", "0001.tar.gz"}
-    assert {path.name for path in folder.iterdir()} == {"archive", "labels.csv", "registry.csv", "unwanted.csv"}
+    assert {path.name for path in folder.iterdir()} == {"archive", "labels.csv", "registry.csv", "sites.csv", "unwanted.csv"}
 
 
 def test_labels_agree_with_headers(made):
@@ -71,6 +72,15 @@ def test_labels_agree_with_headers(made):
         assert f"{int(row['age']):03d}Y" == header.PatientAge
         assert f"/{header.StudyDate[:4]}-{header.StudyDate[4:6]}-{header.StudyDate[6:]}/" in row["image"]
         assert header.StudyDate == header.AcquisitionDate
+
+
+def test_the_sites_file_lists_every_hospital_and_machine_of_the_headers(made):
+    folder, _, objects = made
+    listed = {(row["attribute"], row["value"]) for row in table(folder / "sites.csv")}
+    for data in objects.values():
+        if data[128:132] == b"DICM":
+            header = pydicom.dcmread(io.BytesIO(data), stop_before_pixels=True, force=True)
+            assert {(keyword, header.get(keyword)) for keyword in TEXT_ATTRIBUTES} <= listed
 
 
 def test_a_member_opens_through_fsspec(made):

@@ -12,6 +12,7 @@ import pytest
 
 from screening.analytics.views import connect
 from screening.page.wording import count, share
+from screening.privacy import UrlSeal
 from screening.report.facts import ReportOptions
 from screening.report.gallery import open_cases
 from screening.report.write import render
@@ -194,6 +195,24 @@ def test_pictures_of_a_case(tmp_path: Path):
     (tmp_path / "chest.png").write_bytes(b"another image")
     changed = open_cases(facts.gallery, None)
     assert "cannot be decoded" in next(case for case in changed if case.row["object_id"] == rows[0]["object_id"]).panels[0].note
+
+
+def test_a_radiograph_with_an_encrypted_name_needs_the_key(tmp_path: Path):
+    rows, key = rows_of_people(12), b"a pseudonym key for tests"
+    write_pictures(tmp_path, rows[0])
+    rows[0]["object_url"] = UrlSeal(key).seal(rows[0]["object_url"])
+    write_instances(str(tmp_path / "results"), rows)
+    connection = connect(str(tmp_path / "results"), reference_of_people(12))
+    text, facts = render(connection, str(tmp_path / "results"), pseudonym_key=key)
+    first = {
+        name: next(case for case in open_cases(facts.gallery, None, other) if case.row["object_id"] == rows[0]["object_id"]).panels[0]
+        for name, other in {"none": None, "right": key, "wrong": b"another key of sixteen bytes"}.items()
+    }
+    assert first["right"].png in text
+    assert (first["none"].png, first["wrong"].png) == (None, None)
+    assert "--pseudonym-key" in first["none"].note
+    assert "another pseudonym key" in first["wrong"].note
+    assert "chest.png" not in text
 
 
 def test_maps_are_found_in_results_that_were_moved(tmp_path: Path):

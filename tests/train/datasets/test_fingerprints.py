@@ -72,6 +72,7 @@ def test_headers_are_read_and_refusals_named() -> None:
     assert (found.view, found.sex, found.age_years, found.refusal) == ("AP", "M", 51, None)
     assert fingerprint(dicom(0, "p", age="9"), IngestConfig(min_age_years=18)).refusal is Reason.BELOW_AGE_LIMIT
     assert fingerprint(dicom(0, "p", age="009Y"), IngestConfig(min_age_years=18)).refusal is Reason.BELOW_AGE_LIMIT
+    assert fingerprint(dicom(0, "p", age="018M"), IngestConfig(min_age_years=1.4)).refusal is None  # ages are whole years only in columns
     assert fingerprint(dicom(0, "p", view="LL"), CONFIG) == Fingerprint(Reason.LATERAL_VIEW)
     assert fingerprint(coded(Image.fromarray(np.zeros((200, 200), np.uint8))), CONFIG).refusal is Reason.BLANK
     assert fingerprint(b"hello", CONFIG).refusal is Reason.NOT_DICOM
