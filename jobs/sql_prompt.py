@@ -41,7 +41,7 @@ class Prompt:
                 worked &= self._try(self._command, line.strip())
                 continue
             self._pending += line + "\n"
-            if _is_complete(self._pending):
+            if is_complete(self._pending):
                 statement, self._pending = self._pending, ""
                 worked &= self._try(self._execute, statement)
         if self._pending.strip():  # a pipe need not end with ;
@@ -113,7 +113,7 @@ def _meaning(column: ColumnInfo) -> str:
     return f"{column.description} ({column.unit})" if column.unit else column.description
 
 
-def _is_complete(text: str) -> bool:
+def is_complete(text: str) -> bool:
     """Return whether a statement ends in a `;` that stands in no string, name or comment; blank text is complete too."""
     starts = [start for start, _ in duckdb.tokenize(text)]
     tokens = [text[start:end].strip() for start, end in pairwise([*starts, None])]

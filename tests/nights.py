@@ -17,3 +17,17 @@ def configured(config: RunConfig, **changes: object) -> RunConfig:
         "machine": dataclasses.replace(config.machine, **own(MachineConfig)),
     }
     return dataclasses.replace(config, **parts, **changes)
+
+
+def summary(n: int, reason: str | None = None) -> dict[str, object]:
+    """Return what a run counts of a shard of `n` rows (pipeline.SUMMARY_SCHEMA): scored ones, or failed ones where there is a reason."""
+    outcome = "scored" if reason is None else "failed"
+    return {
+        "outcomes": [outcome] * n,
+        "reasons": [reason] * n,
+        "pneumonia_positive": 3,
+        "covid_positive": 1,
+        "decode_seconds": 2.0,
+        "cascade_seconds": 1.0,
+        "write_seconds": 0.5,
+    }

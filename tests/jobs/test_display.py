@@ -6,23 +6,11 @@ from rich.console import Console
 
 from jobs.display import RunDisplay, facts
 from screening.run.progress import Progress
+from tests.nights import summary
 
 
 def progress(planned: int = 512, resumed: int = 0) -> Progress:
     return Progress("20200301T000000Z-abcdef", planned, resumed)
-
-
-def summary(n: int, reason: str | None = None) -> dict:
-    outcome = "scored" if reason is None else "failed"
-    return {
-        "outcomes": [outcome] * n,
-        "reasons": [reason] * n,
-        "pneumonia_positive": 3,
-        "covid_positive": 1,
-        "decode_seconds": 2.0,
-        "cascade_seconds": 1.0,
-        "write_seconds": 0.5,
-    }
 
 
 def test_speed_and_time_left() -> None:

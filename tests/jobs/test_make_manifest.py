@@ -9,8 +9,7 @@ from typer.testing import CliRunner
 from jobs.cli import make_app
 from jobs.make_manifest import named_folders
 from screening.errors import TrainingError, UsageError
-from tests.train.datasets.folders import radiograph, write_cohen, write_image, write_nih
-from tests.train.datasets.test_covidx import write_covidx
+from tests.train.datasets.folders import radiograph, write_cohen, write_covidx, write_image, write_nih
 
 runner = CliRunner()
 

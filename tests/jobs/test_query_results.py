@@ -15,7 +15,7 @@ import typer
 from typer.testing import CliRunner, Result
 
 from jobs.query_results import command
-from jobs.sql_prompt import _is_complete
+from jobs.sql_prompt import is_complete
 from schemas.reference import REFERENCE_SCHEMA
 from screening.errors import ResultsError, UsageError
 from tests.screening.instance_rows import instance_row, pneumonia_row, write_instances
@@ -162,7 +162,7 @@ def test_at_a_terminal(results: str):
     ],
 )
 def test_where_a_statement_ends(text: str, complete: bool):
-    assert _is_complete(text) is complete
+    assert is_complete(text) is complete
 
 
 def test_the_answer_of_results_on_s3_can_be_written_there(s3_bucket: str):

@@ -1,8 +1,6 @@
 """`screening run`, `status` and `redrive` as programs of their own, with an S3 server on both sides."""
 
 import json
-import os
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +12,7 @@ from jobs.cli import main
 from screening.analytics.views import connect
 from screening.benchmark.random_bundle import save_random_bundle
 from tests.archives import phantom_archive, phantom_pixels
+from tests.programs import screening
 
 
 @pytest.fixture(scope="module")
@@ -29,14 +28,6 @@ def key(tmp_path: Path) -> str:
     file.write_bytes(b"a pseudonym key for tests")
     file.chmod(0o600)
     return str(file)
-
-
-def screening(*arguments: str, expected: int = 0, seconds: float = 240) -> subprocess.CompletedProcess[str]:
-    done = subprocess.run(
-        [sys.executable, "-m", "jobs.cli", *arguments], capture_output=True, text=True, timeout=seconds, env=os.environ | {"COLUMNS": "200"}
-    )
-    assert done.returncode == expected, done.stderr
-    return done
 
 
 def test_a_night_from_s3_to_s3(bundle: str, key: str, s3_bucket: str, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from jobs.run_demo import stage_aurocs
 from screening.analytics.views import connect
-from tests.jobs.test_screen_archive import screening
+from tests.programs import screening
 
 
 @pytest.mark.slow

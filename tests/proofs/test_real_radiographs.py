@@ -2,8 +2,6 @@
 
 import csv
 import json
-import subprocess
-import sys
 from pathlib import Path
 
 import duckdb
@@ -14,22 +12,16 @@ from schemas.heatmap import URL_COLUMN
 from screening.analytics.views import connect
 from screening.benchmark.random_bundle import save_random_bundle
 from tests.archives import phantom_pixels
+from tests.programs import screening
 from tests.real_data import cxr_folder
 
 pytestmark = pytest.mark.slow
 
 
-def screening(module: str, *arguments: str) -> str:
-    """Run one command as a program of its own and return what it printed."""
-    done = subprocess.run([sys.executable, "-m", f"jobs.{module}", *arguments], capture_output=True, text=True, timeout=1200)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
-
-
 def run(archive: str, results: str, bundle: Path, key: Path) -> dict:
     """Run one night and return its manifest."""
-    answer = screening("screen_archive", archive, "--results", results, "--bundle", str(bundle), "--pseudonym-key", str(key), "--json")
-    return json.loads(answer)[-1]
+    options = ["--results", results, "--bundle", str(bundle), "--pseudonym-key", str(key), "--json"]
+    return json.loads(screening("run", archive, *options, seconds=1200).stdout)[-1]
 
 
 def count(connection: duckdb.DuckDBPyConnection, query: str) -> int:
@@ -40,7 +32,7 @@ def test_every_real_image_has_one_row_per_bundle_on_s3(s3_bucket: str, tmp_path:
     labels = cxr_folder() / "labels.csv"
     with labels.open() as file:
         images = len(list(csv.DictReader(file)))
-    screening("dicomize_images", str(labels), f"{s3_bucket}/cxr")
+    screening("dicomize", str(labels), f"{s3_bucket}/cxr", seconds=1200)
     key = tmp_path / "key"
     key.write_bytes(b"0123456789abcdef0123456789abcdef")
     key.chmod(0o600)

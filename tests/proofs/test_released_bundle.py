@@ -3,14 +3,13 @@
 import csv
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from screening.bundle.checks import verify
 from screening.bundle.released import RELEASED_BUNDLE
+from tests.programs import screening
 from tests.real_data import cxr_folder
 from train.evaluation.metrics_file import METRICS_FILE
 
@@ -24,15 +23,8 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> dict:
     """What `screening evaluate` finds on the test split now."""
     folder = tmp_path_factory.mktemp("evaluation")
     command = ["evaluate", str(RELEASED_BUNDLE), str(cxr_folder() / "labels.csv"), "--output", str(folder), "--split", "test"]
-    screening(*command, "--replicates", "200")
+    screening(*command, "--replicates", "200", seconds=900)
     return json.loads((folder / METRICS_FILE).read_text())
-
-
-def screening(*arguments: str) -> str:
-    """Run one command as a program of its own and return what it printed."""
-    done = subprocess.run([sys.executable, "-m", "jobs.cli", *arguments], capture_output=True, text=True, timeout=900)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
 
 
 def test_the_card_says_what_is_measured(measured: dict) -> None:
@@ -64,7 +56,7 @@ def test_a_run_uses_it_unless_another_is_named(tmp_path: Path) -> None:
     key = tmp_path / "key"
     key.write_bytes(b"0123456789abcdef0123456789abcdef")
     key.chmod(0o600)
-    answer = screening("run", str(tmp_path / "archive"), "--results", str(tmp_path / "results"), "--pseudonym-key", str(key), "--json")
-    run = json.loads(answer)[-1]
+    options = ["--results", str(tmp_path / "results"), "--pseudonym-key", str(key), "--json"]
+    run = json.loads(screening("run", str(tmp_path / "archive"), *options, seconds=900).stdout)[-1]
     assert run["bundle_digest"] == verify(str(RELEASED_BUNDLE)).digest()
     assert run["counts"]["outcomes"] == {"scored": 3, "rejected": 0, "failed": 0}

@@ -1,7 +1,7 @@
 """Results without a run: instance rows with defaults, written where `screening run` writes them."""
 
 import io
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pyarrow as pa
@@ -10,11 +10,17 @@ import pyarrow.parquet as pq
 from schemas.heatmap import HeatmapKind, member_name
 from schemas.instance import INSTANCE_SCHEMA
 from schemas.reasons import Outcome, Stage
+from schemas.reference import REFERENCE_SCHEMA
 from screening.results.layout import ResultsLayout
 from screening.storage import put_atomic
 
 DIGEST = "a" * 64
 NIGHT = date(2020, 3, 1)
+
+
+def person(number: int) -> str:
+    """Return the pseudonym that `instance_row` gives person `number`."""
+    return f"{number:032x}"
 
 
 def instance_row(number: int, **columns: Any) -> dict[str, Any]:
@@ -30,7 +36,7 @@ def instance_row(number: int, **columns: Any) -> dict[str, Any]:
         "object_etag": "e",
         "outcome": Outcome.SCORED,
         "stage_reached": Stage.PNEUMONIA,
-        "patient_pseudonym": f"{number:032x}",
+        "patient_pseudonym": person(number),
         "StudyInstanceUID": f"1.2.{number}",
         "SOPInstanceUID": f"1.2.{number}.1",
         "StudyDate": NIGHT,
@@ -78,3 +84,18 @@ def write_instances(results_url: str, rows: list[dict[str, Any]]) -> None:
         buffer = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(members, INSTANCE_SCHEMA), buffer)
         put_atomic(layout.part(digest, night, shard_id), buffer.getvalue())
+
+
+def reference_of(*tests: tuple[int, str, int | None], reading: str | None = None) -> pa.Table:
+    """Return a reference table from (person, result, days from NIGHT to the specimen); results come a day later."""
+    rows = [
+        {
+            "patient_pseudonym": person(number),
+            "result": result,
+            "specimen_date": None if days is None else NIGHT + timedelta(days),
+            "result_date": None if days is None else NIGHT + timedelta(days + 1),
+            "reading": reading,
+        }
+        for number, result, days in tests
+    ]
+    return pa.Table.from_pylist(rows, REFERENCE_SCHEMA)

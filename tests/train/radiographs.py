@@ -6,7 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from screening.ingest.config import IngestConfig
 from screening.phantom.radiograph import FINDINGS, make_phantom
+from train.data.images import decode_rows
+from train.data.manifest import read_manifest
 
 SIZE = (192, 160)  # rows, columns: not square, so that the padding takes part
 
@@ -31,3 +34,14 @@ def write_manifest(path: Path, rows: list[dict[str, object]]) -> Path:
         writer.writeheader()
         writer.writerows(rows)
     return path
+
+
+def rows_of(manifest_path: Path) -> dict[str, np.ndarray]:
+    """Return the manifest's rows as Ray Data hands them to a task."""
+    table = read_manifest(str(manifest_path)).table
+    return {name: np.array(table[name].to_list(), dtype=object) for name in table.columns}
+
+
+def decoded(manifest_path: Path) -> dict[str, np.ndarray]:
+    """Return the manifest's images as a training task decodes them: column → one value a row."""
+    return {name: np.array(values, dtype=object) for name, values in decode_rows(rows_of(manifest_path), IngestConfig()).items()}

@@ -12,7 +12,7 @@ from schemas.bundle import BundleManifest
 from screening.bundle.checks import verify
 from screening.cascade.cascade import Cascade
 from screening.errors import TrainingError, UsageError
-from tests.train.loop.test_events import scalars_of
+from tests.train.event_files import scalars_of
 from tests.train.radiographs import write_manifest, write_radiographs
 from train.config import FitConfig, StageConfig, preset
 from train.data.manifest import read_manifest

@@ -17,8 +17,7 @@ from screening.analytics.views import connect, connect_cases
 from screening.errors import UsageError
 from screening.metrics import delong, delong_paired
 from tests.paper_data import nhia_path
-from tests.screening.analytics.test_views import person, reference_of
-from tests.screening.instance_rows import NIGHT, instance_row, pneumonia_row, write_instances
+from tests.screening.instance_rows import NIGHT, instance_row, person, pneumonia_row, reference_of, write_instances
 
 Rows = list[dict[str, Any]]
 

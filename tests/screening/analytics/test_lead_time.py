@@ -13,8 +13,7 @@ from screening.analytics.lead_time import measure_lead_time
 from screening.analytics.views import connect, connect_cases
 from screening.errors import UsageError
 from tests.paper_data import nhia_path
-from tests.screening.analytics.test_views import person
-from tests.screening.instance_rows import NIGHT, instance_row, pneumonia_row, write_instances
+from tests.screening.instance_rows import NIGHT, instance_row, person, pneumonia_row, write_instances
 
 
 @pytest.fixture

@@ -11,8 +11,7 @@ import pytest
 from schemas.reference import REFERENCE_SCHEMA
 from screening.analytics.views import connect
 from screening.errors import ReferenceTableError
-from tests.screening.analytics.test_views import person
-from tests.screening.instance_rows import NIGHT, instance_row, pneumonia_row, write_instances
+from tests.screening.instance_rows import NIGHT, instance_row, person, pneumonia_row, write_instances
 
 COLUMNS = ("patient_pseudonym", "symptom_onset_date", "specimen_date", "result_date", "result", "reading", "PatientSex", "death_date")
 ROWS = [

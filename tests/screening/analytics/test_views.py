@@ -18,29 +18,18 @@ from schemas.reasons import Reason
 from schemas.reference import REFERENCE_SCHEMA
 from screening.analytics.views import REFERENCE_VIEWS, VIEWS, LinkRule, connect, describe, list_views
 from screening.errors import UsageError
-from tests.screening.instance_rows import DIGEST, NIGHT, instance_row, pneumonia_row, refused_row, write_instances
+from tests.screening.instance_rows import (
+    DIGEST,
+    NIGHT,
+    instance_row,
+    person,
+    pneumonia_row,
+    reference_of,
+    refused_row,
+    write_instances,
+)
 
 Rows = list[dict[str, Any]]
-
-
-def person(number: int) -> str:
-    """Return the pseudonym that `instance_row` gives person `number`."""
-    return f"{number:032x}"
-
-
-def reference_of(*tests: tuple[int, str, int | None], reading: str | None = None) -> pa.Table:
-    """Return a reference table from (person, result, days from NIGHT to the specimen); results come a day later."""
-    rows = [
-        {
-            "patient_pseudonym": person(number),
-            "result": result,
-            "specimen_date": None if days is None else NIGHT + timedelta(days),
-            "result_date": None if days is None else NIGHT + timedelta(days + 1),
-            "reading": reading,
-        }
-        for number, result, days in tests
-    ]
-    return pa.Table.from_pylist(rows, REFERENCE_SCHEMA)
 
 
 def ask(results: str, query: str, reference: pa.Table | None = None, **arguments: Any) -> Rows:

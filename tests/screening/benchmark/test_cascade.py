@@ -5,17 +5,12 @@ from pathlib import Path
 import torch
 
 from screening.benchmark.cascade import cascade_benchmark, random_bundle
-from screening.bundle.networks import save_bundle
 from screening.cascade.device import computes_bf16
-from tests.screening.bundle.test_bundle import POINT, SPECS
+from tests.screening.small_bundle import save_small_bundle
 
 
 def test_a_row_for_each_stage_and_precision(tmp_path: Path):
-    from screening.models.build import build
-
-    modules = {stage: build(spec) for stage, spec in SPECS.items()}
-    points = {"pneumonia": POINT, "covid": POINT}
-    save_bundle(str(tmp_path), name="small", modules=modules, networks=SPECS, operating_points=points)
+    save_small_bundle(tmp_path)
     rows = cascade_benchmark(str(tmp_path), images=2, device="cpu", repeats=1)
     expected = [("lungs", "float32"), ("pneumonia", "float32"), ("covid", "float32"), ("guided", "float32")]
     if computes_bf16(torch.device("cpu")):

@@ -1,6 +1,7 @@
 """A small screening with every kind of person, and real files behind one of its radiographs."""
 
 import io
+import zipfile
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,14 @@ from schemas.reference import REFERENCE_SCHEMA
 from screening.analytics.views import connect
 from screening.ingest.config import IngestConfig
 from screening.ingest.ingest import ingest
-from screening.shard.commit import _zip_bytes
 from tests.screening.instance_rows import NIGHT, instance_row, pneumonia_row, refused_row, write_instances
 
 HOSTILE = '<script>alert("1")</script>'
 SITES = ("North", "South")
+CHARTS = (  # of a report with every section
+    *("flow", "participants", "interval", "roc", "thresholds-covid", "thresholds-pneumonia", "subgroups"),
+    *("calibration-stage_3", "calibration-pneumonia", "lead-time", "timeline", "failures"),
+)
 
 
 def rows_of_people(people: int = 60) -> list[dict[str, Any]]:
@@ -71,7 +75,9 @@ def write_pictures(folder: Path, row: dict[str, Any]) -> None:
     heat = np.zeros((512, 512), np.uint8)
     heat[128:256, 128:256] = 255
     kinds = (HeatmapKind.PNEUMONIA, HeatmapKind.COVID, HeatmapKind.GUIDED)
-    (folder / "maps.zip").write_bytes(_zip_bytes({member_name(row["object_id"], kind): _png(heat) for kind in kinds}))
+    with zipfile.ZipFile(folder / "maps.zip", "w") as archive:
+        for kind in kinds:
+            archive.writestr(member_name(row["object_id"], kind), _png(heat))
     for kind in kinds:
         row[URL_COLUMN[kind]] = f"zip://{member_name(row['object_id'], kind)}::file://{folder}/maps.zip"
 

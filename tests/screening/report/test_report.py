@@ -17,13 +17,9 @@ from screening.report.facts import ReportOptions
 from screening.report.gallery import open_cases
 from screening.report.write import render
 from tests.screening.instance_rows import write_instances
-from tests.screening.report.screened import HOSTILE, open_people, reference_of_people, rows_of_people, write_pictures
+from tests.screening.report.screened import CHARTS, HOSTILE, open_people, reference_of_people, rows_of_people, write_pictures
 
 ROOT = Path(__file__).resolve().parents[3]
-CHARTS = (
-    *("flow", "participants", "interval", "roc", "thresholds-covid", "thresholds-pneumonia", "subgroups"),
-    *("calibration-stage_3", "calibration-pneumonia", "lead-time", "timeline", "failures"),
-)
 
 
 class Page(HTMLParser):

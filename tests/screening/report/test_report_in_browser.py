@@ -10,8 +10,7 @@ import pytest
 from screening.analytics.views import connect
 from screening.report.write import render
 from tests.screening.instance_rows import write_instances
-from tests.screening.report.screened import HOSTILE, reference_of_people, rows_of_people, write_pictures
-from tests.screening.report.test_report import CHARTS
+from tests.screening.report.screened import CHARTS, HOSTILE, reference_of_people, rows_of_people, write_pictures
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page

@@ -4,7 +4,7 @@ import pytest
 
 from screening.errors import ResultsError
 from screening.run.progress import Progress
-from tests.jobs.test_display import summary
+from tests.nights import summary
 
 
 def counted(failed: int, scored: int) -> Progress:

@@ -8,19 +8,8 @@ from screening.archive.reader import ObjectReader
 from screening.errors import TrainingError
 from screening.ingest.config import IngestConfig
 from screening.ingest.ingest import ingest
-from tests.train.radiographs import SIZE, write_manifest, write_radiographs
-from train.data.images import COLUMNS, decode_rows, masks_of, pixels_of, read_mask
-from train.data.manifest import read_manifest
-
-
-def rows_of(manifest_path: Path) -> dict[str, np.ndarray]:
-    """The manifest's rows as Ray Data hands them to a task."""
-    table = read_manifest(str(manifest_path)).table
-    return {name: np.array(table[name].to_list(), dtype=object) for name in table.columns}
-
-
-def decoded(manifest_path: Path) -> dict[str, np.ndarray]:
-    return {name: np.array(values, dtype=object) for name, values in decode_rows(rows_of(manifest_path), IngestConfig()).items()}
+from tests.train.radiographs import SIZE, decoded, write_manifest, write_radiographs
+from train.data.images import COLUMNS, masks_of, pixels_of, read_mask
 
 
 def test_pixels_are_those_of_ingest(tmp_path: Path) -> None:

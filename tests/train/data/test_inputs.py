@@ -10,8 +10,7 @@ from screening.bundle.networks import NetworkSpec
 from screening.cascade.cascade import Cascade
 from screening.cascade.network_input import network_input
 from tests.screening.networks import small_densenet, small_unet
-from tests.train.data.test_images import decoded
-from tests.train.radiographs import write_radiographs
+from tests.train.radiographs import decoded, write_radiographs
 from train.config import FitConfig, preset
 from train.data.images import masks_of, pixels_of
 from train.data.inputs import compose, make_layers, unpack

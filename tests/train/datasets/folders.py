@@ -17,6 +17,7 @@ from train.datasets.duplicates import NEAR_BITS
 from train.datasets.fingerprints import perceptual_hash
 
 SIZE = (168, 144)  # rows, columns
+COHEN_COVID = "Pneumonia/Viral/COVID-19"  # as the Cohen collection writes it
 _APART = NEAR_BITS + 16  # bits between the hashes of any two: decoding changes a few
 
 
@@ -191,3 +192,47 @@ def write_rsna(folder: Path, rows: list[tuple[str, str, int, int]], mapping: dic
 
 def _classes(rows: list[tuple[str, str, int, int]]) -> list[tuple[str, str]]:
     return [(name, kind) for name, kind, _, _ in rows]
+
+
+COVIDX_UUID = "47c78742-4998-4878-aec4-37b11b1354ac"
+COVIDX_TRAIN = """\
+3 SARS-10.1148rg.242035193-g04mr34g0-Fig8a-day0.jpeg pneumonia cohen
+COVID-00003b COVID-00003b.jpg COVID-19 fig1
+ANON24 CR.1.2.840.png COVID-19 actmed
+COVID 119 COVID(119).png COVID-19 sirm
+419639-003251 MIDRC-RICORD-1C-419639-003251-46647-0.png COVID-19 ricord
+torn line
+7 gone.jpeg pneumonia cohen
+"""
+COVIDX_TEST = f"{COVIDX_UUID} {COVIDX_UUID}.png normal rsna\n"
+
+
+def write_covidx(folder: Path, version: str = "8A", train: str = COVIDX_TRAIN, test: str = COVIDX_TEST) -> Path:
+    """Write the split files, and an image for every line that names one, but for gone.jpeg."""
+    (folder / "labels").mkdir(parents=True, exist_ok=True)
+    number = 0
+    for part, text in (("train", train), ("test", test)):
+        (folder / f"labels/{part}_COVIDx{version}.txt").write_text(text)
+        for line in text.splitlines():
+            names = [word for word in line.split() if "." in word and word != "gone.jpeg"]
+            write_images(folder / "data" / part, {name: (number := number + 1) for name in names})
+    return folder
+
+
+def write_montgomery(folder: Path) -> Path:
+    """Write the set as the National Library of Medicine gives it: a mask for each lung."""
+    readings = {
+        "MCUCXR_0001_0": "Patient's Sex: F\nPatient's Age: 027Y\nnormal",
+        "MCUCXR_0104_1": "Patient's Sex: M\nPatient's Age: 061Y\nTB",
+    }
+    middle = radiograph(0).shape[1] // 2
+    for at, (name, text) in enumerate(readings.items()):
+        write_image(folder / f"MontgomerySet/CXR_png/{name}.png", radiograph(at))
+        left, right = lung_mask(at).copy(), lung_mask(at).copy()
+        left[:, :middle], right[:, middle:] = False, False
+        write_image(folder / f"MontgomerySet/ManualMask/leftMask/{name}.png", left)
+        write_image(folder / f"MontgomerySet/ManualMask/rightMask/{name}.png", right)
+        reading = folder / f"MontgomerySet/ClinicalReadings/{name}.txt"
+        reading.parent.mkdir(exist_ok=True)
+        reading.write_text(text)
+    return folder

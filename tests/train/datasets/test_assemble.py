@@ -8,13 +8,22 @@ from PIL import Image
 
 from screening.errors import TrainingError, UsageError
 from tests.real_data import cxr_folder
-from tests.train.datasets.folders import HANNOVER, cells, radiograph, write_cohen, write_image, write_nih, write_rsna, write_table
-from tests.train.datasets.test_tuberculosis import write_montgomery
+from tests.train.datasets.folders import (
+    COHEN_COVID,
+    HANNOVER,
+    cells,
+    radiograph,
+    write_cohen,
+    write_image,
+    write_montgomery,
+    write_nih,
+    write_rsna,
+    write_table,
+)
 from train.datasets.assemble import Assembled, ManifestConfig, assemble
 from train.datasets.rows import Why
 
 CONFIG = ManifestConfig()
-COVID = "Pneumonia/Viral/COVID-19"
 
 
 def add_up(assembled: Assembled) -> None:
@@ -39,7 +48,7 @@ def write_plain(folder: Path, rows: list[tuple[str, str, str, str, int]]) -> Pat
 
 def test_every_set_in_one_manifest(tmp_path: Path) -> None:
     sets = [
-        ("cohen", str(write_cohen(tmp_path / "cohen", [("1", COVID, "PA", "a.jpg", 0), ("2", "todo", "PA", "b.jpg", 1)]))),
+        ("cohen", str(write_cohen(tmp_path / "cohen", [("1", COHEN_COVID, "PA", "a.jpg", 0), ("2", "todo", "PA", "b.jpg", 1)]))),
         ("nih", str(write_nih(tmp_path / "nih", [("00000001_000.png", "No Finding", 1, "40", 2)]))),
         ("rsna", str(write_rsna(tmp_path / "rsna", [("u-1", "Lung Opacity", 1, 3)], {"u-1": "00000001_005.png"}))),
         ("montgomery", str(write_montgomery(tmp_path / "montgomery"))),
@@ -60,7 +69,7 @@ def test_every_set_in_one_manifest(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("key", [f"key {at}" for at in range(12)])
 def test_an_image_in_two_sets_keeps_its_patients_together(tmp_path: Path, key: str) -> None:
-    cohen = write_cohen(tmp_path / "cohen", [("219", COVID, "AP", "b343e657.jpg", 0), ("219", COVID, "AP", "other.jpg", 1)])
+    cohen = write_cohen(tmp_path / "cohen", [("219", COHEN_COVID, "AP", "b343e657.jpg", 0), ("219", COHEN_COVID, "AP", "other.jpg", 1)])
     hannover = tmp_path / "hannover"
     rows = [cells(HANNOVER, patient_id="042f06a9", image_id=name, modality="CR", projection="ap") for name in ("b343e657", "c9280a30")]
     write_table(hannover / "data.csv", HANNOVER, rows)
@@ -138,7 +147,7 @@ def test_a_set_of_images_in_a_zip_file(tmp_path: Path) -> None:
 
 
 def test_nothing_left_is_an_error_that_says_why(tmp_path: Path) -> None:
-    folder = write_cohen(tmp_path, [("1", "todo", "PA", "a.jpg", 0), ("1", COVID, "L", "b.jpg", 1)])
+    folder = write_cohen(tmp_path, [("1", "todo", "PA", "a.jpg", 0), ("1", COHEN_COVID, "L", "b.jpg", 1)])
     with pytest.raises(TrainingError, match="nothing is left for a manifest: 1 no_usable_label, 1 lateral_view"):
         assemble([("cohen", str(folder))], CONFIG)
     with pytest.raises(UsageError, match="no data set 'cohn'"):

@@ -2,20 +2,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.train.datasets.folders import COHEN, cells, write_cohen, write_images, write_table
+from tests.train.datasets.folders import COHEN, COHEN_COVID, cells, write_cohen, write_images, write_table
 from train.datasets.cohen import label_of, read
 from train.datasets.files import SetFiles
 from train.datasets.rows import Why
 
-COVID = "Pneumonia/Viral/COVID-19"
 ROWS = [
-    ("2", COVID, "PA", "auntminnie-a.jpeg", 0),
+    ("2", COHEN_COVID, "PA", "auntminnie-a.jpeg", 0),
     ("311a", "Pneumonia/Viral/SARS", "AP Supine", "SARS-10.1148rg.242035193.jpeg", 1),
     ("5", "No Finding", "PA", "normal.png", 2),
-    ("13", COVID, "L", "nejmoa2001191_f1-L.jpeg", 3),
+    ("13", COHEN_COVID, "L", "nejmoa2001191_f1-L.jpeg", 3),
     ("14", "Tuberculosis", "PA", "tb.png", 4),
     ("15", "todo", "PA", "todo.png", 5),
-    ("16", COVID, "PA", "gone.png", None),
+    ("16", COHEN_COVID, "PA", "gone.png", None),
 ]
 
 
@@ -27,7 +26,7 @@ def test_every_row_is_used_or_has_a_reason(tmp_path: Path) -> None:
         ("images/normal.png", "cohen-5", "normal", "PA"),
     ]
     first = reading.rows[0]
-    assert (first.sex, first.age_years, first.offset_days, first.license, first.finding) == ("M", 60, "4", "CC BY 4.0", COVID)
+    assert (first.sex, first.age_years, first.offset_days, first.license, first.finding) == ("M", 60, "4", "CC BY 4.0", COHEN_COVID)
     assert [(item.item, item.why) for item in reading.left_out] == [
         ("nejmoa2001191_f1-L.jpeg", Why.LATERAL_VIEW),
         ("tb.png", Why.NO_USABLE_LABEL),
@@ -37,7 +36,9 @@ def test_every_row_is_used_or_has_a_reason(tmp_path: Path) -> None:
 
 
 def test_ct_is_no_radiograph_in_old_and_new_tables(tmp_path: Path) -> None:
-    new = cells(COHEN, patientid=1, finding=COVID, view="Axial", modality="CT", folder="volumes", filename="coronacases_org_001.nii.gz")
+    new = cells(
+        COHEN, patientid=1, finding=COHEN_COVID, view="Axial", modality="CT", folder="volumes", filename="coronacases_org_001.nii.gz"
+    )
     write_table(tmp_path / "new/metadata.csv", COHEN, [new])
     assert [item.why for item in read(SetFiles.scan(str(tmp_path / "new"))).left_out] == [Why.NOT_A_RADIOGRAPH]
     columns = ("Patientid", "offset", "sex", "age", "finding", "survival", "view", "date", "location", "filename", "doi", " url", "license")

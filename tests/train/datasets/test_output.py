@@ -10,9 +10,16 @@ from PIL import Image
 
 from screening.errors import TrainingError, UsageError
 from screening.ingest.config import IngestConfig
-from tests.train.datasets.folders import lung_mask, radiograph, write_cohen, write_image, write_nih, write_table
-from tests.train.datasets.test_assemble import COVID
-from tests.train.datasets.test_tuberculosis import write_montgomery
+from tests.train.datasets.folders import (
+    COHEN_COVID,
+    lung_mask,
+    radiograph,
+    write_cohen,
+    write_image,
+    write_montgomery,
+    write_nih,
+    write_table,
+)
 from train.data.images import decode_rows
 from train.data.manifest import UNLABELLED, read_manifest
 from train.datasets.assemble import ManifestConfig, assemble
@@ -25,7 +32,7 @@ CONFIG = ManifestConfig(processes=2)
 
 @pytest.fixture
 def sets(tmp_path: Path) -> list[tuple[str, str]]:
-    cohen = [("1", COVID, "PA", "a.jpg", 4), ("1", COVID, "L", "l.jpg", 5), ("2", COVID, "AP", "a b.png", 6)]
+    cohen = [("1", COHEN_COVID, "PA", "a.jpg", 4), ("1", COHEN_COVID, "L", "l.jpg", 5), ("2", COHEN_COVID, "AP", "a b.png", 6)]
     return [
         ("cohen", str(write_cohen(tmp_path / "sets/cohen", cohen))),
         ("montgomery", str(write_montgomery(tmp_path / "sets/montgomery"))),
@@ -44,7 +51,7 @@ def test_what_is_written_is_a_manifest(sets: list[tuple[str, str]], tmp_path: Pa
     assert tuple(rows[0]) == COLUMNS
     assert [row["image"] for row in rows[:2]] == ["cohen/images/a.jpg", "cohen/images/a b.png"]
     assert [row["image_id"] for row in rows] == ["cohen-a", "cohen-a-b", "montgomery-MCUCXR_0001_0", "montgomery-MCUCXR_0104_1"]
-    assert (rows[0]["finding"], rows[0]["age"], rows[0]["sex"], rows[0]["offset_days"]) == (COVID, "60", "M", "4")
+    assert (rows[0]["finding"], rows[0]["age"], rows[0]["sex"], rows[0]["offset_days"]) == (COHEN_COVID, "60", "M", "4")
     manifest = read_manifest(str(output))
     assert manifest.digest == report["manifest_sha256"] == hashlib.sha256(output.read_bytes()).hexdigest()
     assert manifest.table["image_url"].to_list()[0] == str(tmp_path / "sets/cohen/images/a.jpg")

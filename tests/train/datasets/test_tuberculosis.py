@@ -1,28 +1,9 @@
 from pathlib import Path
 
-from tests.train.datasets.folders import lung_mask, radiograph, write_image
+from tests.train.datasets.folders import lung_mask, radiograph, write_image, write_montgomery
 from train.datasets.files import SetFiles
 from train.datasets.rows import Why
 from train.datasets.tuberculosis import NO_MASK, read_montgomery, read_shenzhen
-
-
-def write_montgomery(folder: Path) -> Path:
-    """Write the set as the National Library of Medicine gives it: a mask for each lung."""
-    readings = {
-        "MCUCXR_0001_0": "Patient's Sex: F\nPatient's Age: 027Y\nnormal",
-        "MCUCXR_0104_1": "Patient's Sex: M\nPatient's Age: 061Y\nTB",
-    }
-    middle = radiograph(0).shape[1] // 2
-    for at, (name, text) in enumerate(readings.items()):
-        write_image(folder / f"MontgomerySet/CXR_png/{name}.png", radiograph(at))
-        left, right = lung_mask(at).copy(), lung_mask(at).copy()
-        left[:, :middle], right[:, middle:] = False, False
-        write_image(folder / f"MontgomerySet/ManualMask/leftMask/{name}.png", left)
-        write_image(folder / f"MontgomerySet/ManualMask/rightMask/{name}.png", right)
-        reading = folder / f"MontgomerySet/ClinicalReadings/{name}.txt"
-        reading.parent.mkdir(exist_ok=True)
-        reading.write_text(text)
-    return folder
 
 
 def test_montgomery(tmp_path: Path) -> None:

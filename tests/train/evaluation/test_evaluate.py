@@ -10,8 +10,7 @@ from screening.bundle.networks import NetworkSpec, save_bundle
 from screening.cascade.cascade import Cascade
 from screening.models.densenet import DenseNet
 from tests.screening.networks import small_densenet, small_unet
-from tests.train.data.test_images import decoded
-from tests.train.radiographs import write_radiographs
+from tests.train.radiographs import decoded, write_radiographs
 from train.data.images import pixels_of
 from train.evaluation.randomisation import LEVELS, METHODS, forgetful, randomised_rows, rank_correlation, ssim
 from train.evaluation.scores import Shown, energy_inside, score_rows

@@ -1,40 +1,11 @@
-import struct
 from pathlib import Path
 
 import pytest
-from tensorboardX.proto.event_pb2 import Event
 
+from tests.train.event_files import events_of, masked_crc32c, scalars_of
 from train.loop.events import write_events
 
 LINE = {"stage": "covid", "epoch": 3, "epochs": 9, "train_loss": 0.25, "tuning_loss": 0.5, "tuning_auroc": None, "images_per_second": 9.0}
-
-
-def masked_crc32c(data: bytes) -> int:
-    """The checksum of a TFRecord, bit by bit: CRC-32C (RFC 3720, appendix B.4), turned right by 15 bits, plus a constant."""
-    crc = 0xFFFFFFFF
-    for byte in data:
-        crc ^= byte
-        for _ in range(8):
-            crc = crc >> 1 ^ (0x82F63B78 if crc & 1 else 0)
-    crc ^= 0xFFFFFFFF
-    return ((crc >> 15 | crc << 17) + 0xA282EAD8) & 0xFFFFFFFF
-
-
-def events_of(file: Path) -> list[Event]:
-    """The records of an event file: length, checksum of the length, record, checksum of the record."""
-    data, events = file.read_bytes(), []
-    while data:
-        length, length_crc = struct.unpack("<QI", data[:12])
-        record, (record_crc,) = data[12 : 12 + length], struct.unpack("<I", data[12 + length : 16 + length])
-        assert (length_crc, record_crc) == (masked_crc32c(data[:8]), masked_crc32c(record))
-        events.append(Event.FromString(record))
-        data = data[16 + length :]
-    return events
-
-
-def scalars_of(file: Path) -> dict[str, tuple[int, float]]:
-    """Step and value by tag."""
-    return {value.tag: (event.step, value.simple_value) for event in events_of(file) for value in event.summary.value}
 
 
 def test_the_checksum_is_that_of_the_format() -> None:
