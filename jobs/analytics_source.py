@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from jobs.console import out
+from schemas.progress import OnProgress, unwatched
 
 if TYPE_CHECKING:
     import duckdb
@@ -44,6 +45,7 @@ def open_source(
     threshold: float | None = None,
     groups: Sequence[str] | None = None,
     verified: bool = False,
+    on_progress: OnProgress = unwatched,
 ) -> "duckdb.DuckDBPyConnection":
     """Return a DuckDB connection with the same views whichever source was given: see `screening.analytics`.
 
@@ -63,7 +65,7 @@ def open_source(
         check_results(results)
         if verified and reference is None:
             raise UsageError("the RT-PCR results are needed: give --reference FILE")
-        return connect(results, reference, bundle=bundle, rule=rule, groups=groups or ())
+        return connect(results, reference, bundle=bundle, rule=rule, groups=groups or (), on_progress=on_progress)
     if bundle:
         raise UsageError("--bundle goes with a results folder: files of cases are told apart by their names")
     mapping = parse_columns(columns or ())

@@ -18,7 +18,7 @@ from jobs.analytics_source import (
     WindowBefore,
     print_links,
 )
-from jobs.console import EXIT_FAILED, out, print_json, run_command
+from jobs.console import EXIT_FAILED, err, out, print_json, run_command
 
 if TYPE_CHECKING:
     from screening.analytics.thresholds import Target
@@ -58,6 +58,7 @@ def command(
         screening thresholds s3://results/nightly --reference rt_pcr.parquet --prevalence 0.01 --sensitivity 0.90 --specificity 0.70
     """
     from jobs.analytics_source import open_source
+    from jobs.display import Steps
     from screening.analytics import thresholds
     from screening.analytics.linking import LinkRule, describe_links
 
@@ -65,7 +66,8 @@ def command(
     question = thresholds.Question(unit, by, prevalence, cost_screen, cost_test, screened_per_day)
     rule = LinkRule(window_before, window_after, undated, repeated, indeterminate)
     _check(target, save, pairs, by)
-    with open_source(results, reference, cases, column, bundle, rule) as connection:
+    with Steps(err) as steps, open_source(results, reference, cases, column, bundle, rule, on_progress=steps.show) as connection:
+        steps.show("working out every threshold", 0, 0)
         thresholds.ask(connection, question)
         found = thresholds.table(connection, pairs=pairs)
         answer = {
@@ -91,11 +93,11 @@ def _check(target: "Target", save: str | None, pairs: bool, by: str | None) -> N
     if save and not target:
         raise UsageError("--save writes the chosen threshold: say what to choose by --sensitivity, --specificity or --capacity")
     if save and by:
-        raise UsageError("a run has one operating point for all: choose it without --by")
+        raise UsageError("--save writes one operating point for all, and --by gives one for each subgroup: leave out one of them")
     if pairs and by:
-        raise UsageError("pairs of thresholds are for all people together: leave out --by or --pairs")
+        raise UsageError("--pairs gives thresholds for all people together, and --by for each subgroup: leave out one of them")
     if pairs and target.capacity is not None:
-        raise UsageError("--capacity counts the tests of every screened person at the bundle's stage-2 point: leave out --pairs")
+        raise UsageError("--capacity counts tests at the bundle's stage-2 point, which --pairs moves: leave out one of them")
 
 
 def _choose(rows: list[dict[str, Any]], target: "Target") -> dict[str, dict[str, Any] | None]:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.console import out, print_json, run_command
+from jobs.console import err, out, print_json, run_command
 
 
 def command(
@@ -24,7 +24,7 @@ def command(
     """Wrap existing PNG and JPEG radiographs into DICOM: OUT/archive, and OUT/labels.csv that joins each row with its object.
 
     Dates are made up, for public collections have none. A row whose image is missing or unreadable is named, the others are
-    written, and the exit code is 1.
+    written, and the exit code is 1. Paths in the table are relative to it; absolute paths and URLs are taken as they are.
 
     Example:
 
@@ -32,9 +32,11 @@ def command(
     """
     from dataclasses import asdict
 
+    from jobs.display import Steps
     from screening.dicom.wrap import dicomize
 
-    summary = dicomize(labels, output, transfer_syntax=transfer_syntax, limit=limit)
+    with Steps(err) as steps:
+        summary = dicomize(labels, output, transfer_syntax=transfer_syntax, limit=limit, on_progress=steps.show)
     if as_json:
         print_json(asdict(summary))
         return

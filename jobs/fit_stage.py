@@ -9,7 +9,6 @@ from jobs.console import answer_apart, err, out, print_json, run_command
 
 if TYPE_CHECKING:
     from schemas.bundle import BundleManifest
-    from train.loop.progress import EpochLine
 
 
 class StageName(StrEnum):
@@ -68,22 +67,27 @@ def command(
     """
     import dataclasses
 
+    from jobs.checks import check_bundle, check_manifest
     from train import config as configs
-    from train.fit import fit
-    from train.loop.progress import describe
 
     name = output.rstrip("/").rsplit("/", 1)[-1]
     config = configs.preset(preset.value, name=name, workers=workers, use_gpu=gpus, seed=seed, storage_url=storage)
     config = dataclasses.replace(config, distill_weight=distill_weight, decoders=max(config.decoders, workers))
     config = config.with_epochs(epochs, coarse_epochs)
+    configs.stages_of(stage.value, init_from)
+    earlier = None if init_from is None else check_bundle(init_from)
+    configs.check_beginning(stage.value, config, earlier, fresh_weights, old_manifest)
+    for url in filter(None, (manifest, old_manifest)):
+        check_manifest(url, ("train", "val"))
+    from jobs.display import Steps
 
-    def show(line: "EpochLine") -> None:
-        err.print(describe(line), markup=False)
+    with answer_apart(json), Steps(err) as steps:
+        from train.fit import fit
+        from train.loop.progress import describe
 
-    with answer_apart(json):
-        bundle = fit(
-            stage.value, manifest, output, config, init_from=init_from, fresh=fresh_weights, old_manifest=old_manifest, on_epoch=show
-        )
+        options = {"init_from": init_from, "fresh": fresh_weights, "old_manifest": old_manifest}
+        watch = {"on_epoch": lambda line: steps.say(describe(line)), "on_progress": steps.show}
+        bundle = fit(stage.value, manifest, output, config, **options, **watch)
     if json:
         print_json(bundle.model_dump(mode="json"))
     else:

@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.console import out, print_json, run_command
+from jobs.console import err, out, print_json, run_command
 
 
 def command(
@@ -20,13 +20,14 @@ def command(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from jobs.display import Steps
     from schemas.index import INDEX_SCHEMA
     from screening import storage
     from screening.archive.index import scan
 
     kinds = {kind: {"objects": 0, "bytes": 0} for kind in ("plain", "zip", "tar")}
     buffer = pa.BufferOutputStream()
-    with pq.ParquetWriter(buffer, INDEX_SCHEMA, compression="zstd") as writer:
+    with Steps(err) as steps, pq.ParquetWriter(buffer, INDEX_SCHEMA, compression="zstd") as writer:
         for table in scan(archive, limit=limit):
             for url, size in zip(table["object_url"].to_pylist(), table["object_bytes"].to_pylist(), strict=True):
                 count = kinds[url[:3]] if url.startswith(("zip://", "tar://")) else kinds["plain"]
@@ -34,6 +35,7 @@ def command(
                 count["bytes"] += size
             if output is not None:
                 writer.write_table(table)
+            steps.show("listing objects", sum(count["objects"] for count in kinds.values()), 0)
     if output is not None:
         storage.put_atomic(output, buffer.getvalue().to_pybytes())
     total = {key: sum(count[key] for count in kinds.values()) for key in ("objects", "bytes")}

@@ -1,6 +1,5 @@
 """`screening manifest`: public data sets, as downloaded, to one manifest to train from."""
 
-import time
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -9,8 +8,6 @@ from jobs.console import err, out, print_json, run_command
 
 if TYPE_CHECKING:
     from rich.table import Table
-
-_LOG_EVERY_SECONDS = 10.0
 
 
 def command(
@@ -43,13 +40,15 @@ def command(
 
         screening manifest cohen=covid-chestxray-dataset hannover=covid-19-image-repository nih=ChestX-ray14 --output radiographs.csv
     """
+    from jobs.display import Steps
     from train.datasets.assemble import ManifestConfig, assemble
     from train.datasets.fingerprints import available_processes
     from train.datasets.output import stem_of, write_manifest
 
     stem_of(output)  # a wrong name is refused before hours of decoding
     config = ManifestConfig(min_age, split_key, covidx_version, processes or available_processes())
-    report = write_manifest(assemble(named_folders(sets), config, on_progress=_Log().show), output)
+    with Steps(err) as steps:
+        report = write_manifest(assemble(named_folders(sets), config, on_progress=steps.show), output)
     if as_json:
         print_json(report)
     else:
@@ -66,18 +65,6 @@ def named_folders(sets: list[str]) -> list[tuple[str, str]]:
     if any(len(pair) != 2 or not all(pair) for pair in pairs):
         raise UsageError(f"sets are given as NAME FOLDER, or as NAME=FOLDER for each: {' '.join(sets)}")
     return pairs
-
-
-class _Log:
-    """A line on stderr now and then."""
-
-    def __init__(self) -> None:
-        self._last = time.monotonic()
-
-    def show(self, what: str, done: int, total: int) -> None:
-        if time.monotonic() - self._last > _LOG_EVERY_SECONDS:
-            self._last = time.monotonic()
-            err.print(f"{what}: {done:,} of {total:,}", markup=False)
 
 
 def _print_report(report: dict[str, Any], output: str) -> None:

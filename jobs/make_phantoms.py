@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.console import out, print_json, run_command
+from jobs.console import err, out, print_json, run_command
 
 
 def command(
@@ -24,12 +24,14 @@ def command(
 
         screening phantoms out/demo --studies 200 --seed 1
     """
+    from jobs.display import Steps
     from screening.phantom.archive import ArchiveOptions, make_archive, make_training_set
 
-    if lung_masks:
-        summary = make_training_set(output, studies, seed, size, confounding)
-    else:
-        summary = make_archive(output, studies, seed, ArchiveOptions(size, confounding=confounding))
+    with Steps(err) as steps:
+        if lung_masks:
+            summary = make_training_set(output, studies, seed, size, confounding, steps.show)
+        else:
+            summary = make_archive(output, studies, seed, ArchiveOptions(size, confounding=confounding), steps.show)
     if as_json:
         print_json(summary.as_dict())
         return

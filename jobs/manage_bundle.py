@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.console import out, print_json, run
+from jobs.console import err, out, print_json, run
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -32,9 +32,11 @@ def verify(
 
         screening bundle verify bundles/cxr-public-1 --digest 5f0c1f7b2a90
     """
-    from screening.bundle import checks as bundle
+    from jobs.display import Steps
+    from screening.bundle import checks
 
-    manifest = bundle.verify(url, digest)
+    with Steps(err) as steps:
+        manifest = checks.verify(url, digest, steps.show)
     if json:
         print_json({"bundle": url, "name": manifest.name, "digest": manifest.digest(), "valid": True})
     else:
@@ -86,10 +88,16 @@ def pack(
 
         screening bundle pack out/trained bundles/cxr-public-1
     """
-    from train.release.packing import pack, weights_megabytes
+    from jobs.checks import check_bundle
+    from jobs.display import Steps
 
-    manifest = pack(url, output, name, license)
-    megabytes = weights_megabytes(output, manifest)
+    check_bundle(url)
+    with Steps(err) as steps:
+        from train.release.packing import pack, weights_megabytes
+
+        steps.show("packing", 0, 0)
+        manifest = pack(url, output, name, license)
+        megabytes = weights_megabytes(output, manifest)
     if json:
         print_json({"bundle": output, "name": manifest.name, "digest": manifest.digest(), "megabytes": megabytes})
     else:
@@ -112,15 +120,18 @@ def card(
     """
     from json import loads
 
+    from jobs.display import Steps
     from screening.errors import UsageError
     from screening.storage import read_bytes
-    from train.release.model_card import CARD_FILE, write_card
 
     try:
         measured, said = loads(read_bytes(metrics)), "" if notes is None else read_bytes(notes).decode()
     except (OSError, ValueError) as error:
-        raise UsageError(f"{metrics} or {notes} cannot be read: {error}") from error
-    write_card(url, measured, said)
+        raise UsageError(f"--metrics {metrics} or --notes {notes} cannot be read: {error}") from error
+    with Steps(err):
+        from train.release.model_card import CARD_FILE, write_card
+
+        write_card(url, measured, said)
     out.print(f"{url}/{CARD_FILE}", markup=False, soft_wrap=True)
 
 

@@ -20,7 +20,7 @@ from jobs.analytics_source import (
     WindowBefore,
     print_links,
 )
-from jobs.console import out, print_json, run_command
+from jobs.console import err, out, print_json, run_command
 
 BESIDE = ("units", "tp", "fp", "fn", "tn", "indeterminate", "unverified", "not_scored", "not_scored_positive", "undated")
 FIGURES = ("sensitivity", "specificity", "ppv", "npv")
@@ -54,12 +54,15 @@ def command(
         screening accuracy s3://results/nightly --reference rt_pcr.parquet --bundle 3fa2 --bundle 90cc
     """
     from jobs.analytics_source import open_source
+    from jobs.display import Steps
     from screening.analytics.accuracy import measure_accuracy
     from screening.analytics.linking import LinkRule
 
     rule, source = LinkRule(window_before, window_after, undated, repeated, indeterminate), (results, reference, cases, column, bundle)
-    with open_source(*source, rule, threshold=threshold, groups=group, verified=True) as connection:
-        answer = measure_accuracy(connection, unit, min_cell=min_cell, replicates=replicates, seed=seed)
+    options = {"threshold": threshold, "groups": group, "verified": True}
+    with Steps(err) as steps, open_source(*source, rule, **options, on_progress=steps.show) as connection:
+        drawn = {"replicates": replicates, "seed": seed}
+        answer = measure_accuracy(connection, unit, min_cell=min_cell, **drawn, on_progress=steps.show)
     if json:
         print_json(answer)
     else:

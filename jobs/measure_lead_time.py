@@ -19,7 +19,7 @@ from jobs.analytics_source import (
     WindowBefore,
     print_links,
 )
-from jobs.console import out, print_json, run_command
+from jobs.console import err, out, print_json, run_command
 
 
 def command(
@@ -48,11 +48,14 @@ def command(
         screening lead-time s3://results/nightly --reference rt_pcr.parquet --days 2 --days 5
     """
     from jobs.analytics_source import open_source
+    from jobs.display import Steps
     from screening.analytics.lead_time import measure_lead_time
     from screening.analytics.linking import LinkRule
 
     rule, source = LinkRule(window_before, window_after, undated, repeated, indeterminate), (results, reference, cases, column, bundle)
-    with open_source(*source, rule, threshold=threshold, verified=True) as connection:
+    options = {"threshold": threshold, "verified": True}
+    with Steps(err) as steps, open_source(*source, rule, **options, on_progress=steps.show) as connection:
+        steps.show("lead times", 0, 0)
         answer = measure_lead_time(connection, tuple(days or (1, 2, 5)), persons=persons, min_cell=min_cell)
     if json:
         print_json(answer)

@@ -40,6 +40,7 @@ def command(
     from dataclasses import asdict
 
     from jobs.analytics_source import open_source
+    from jobs.display import Steps
     from screening.analytics import monitoring
     from screening.analytics.linking import LinkRule
     from screening.results.layout import ResultsLayout
@@ -48,7 +49,8 @@ def command(
     rule = LinkRule(window_before, window_after, undated, repeated, indeterminate)
     period = monitoring.Period.parse(baseline) if baseline else None
     _check(stated, period is not None, reference is not None)
-    with open_source(results, reference, bundle=bundle, rule=rule) as connection:
+    with Steps(err) as steps, open_source(results, reference, bundle=bundle, rule=rule, on_progress=steps.show) as connection:
+        steps.show("looking at the last nights", 0, 0)
         watched = monitoring.watch(connection, ResultsLayout(results), nights=nights, baseline=period, reference=reference is not None)
     watched = monitoring.check_limits(watched, stated, judged_nights=judged_nights, min_images=min_images)
     if json:
@@ -64,9 +66,9 @@ def _check(limits: "AlertLimits", baseline: bool, reference: bool) -> None:
     from screening.errors import UsageError
 
     if not baseline and any(name.endswith("_psi") for name in limits.names()):
-        raise UsageError("a limit of PSI compares with a baseline: give --baseline FROM:TO")
+        raise UsageError("a limit of PSI, by --limit or --limits, compares with a baseline: give --baseline FROM:TO")
     if not reference and limits.names() & {"sensitivity", "specificity"}:
-        raise UsageError("a limit of accuracy needs the RT-PCR results: give --reference FILE")
+        raise UsageError("a limit of accuracy, by --limit or --limits, needs the RT-PCR results: give --reference FILE")
 
 
 def _print(watched: "Watch") -> None:

@@ -36,13 +36,20 @@ def command(
 
         screening promote out/trained bundles/mine-2 --baseline bundles/mine-1 --old-manifest old/labels.csv --margin 0.02
     """
-    from screening.errors import PromotionRefused
-    from train.evaluation.intervals import Resampling
-    from train.release.promotion import judge, release
+    from jobs.checks import check_bundle, check_manifest
+
+    for url in (candidate, baseline):
+        check_bundle(url)
+    check_manifest(old_manifest, [split])
+    from jobs.display import Steps
 
     options = {"split": split, "margin": margin, "use_gpu": gpus, "storage_url": storage}
-    with answer_apart(json):
-        verdict = judge(candidate, baseline, old_manifest, how=Resampling(replicates, seed), **options)
+    with answer_apart(json), Steps(err) as steps:
+        from screening.errors import PromotionRefused
+        from train.evaluation.intervals import Resampling
+        from train.release.promotion import judge, release
+
+        verdict = judge(candidate, baseline, old_manifest, how=Resampling(replicates, seed), **options, on_progress=steps.show)
     if json:
         print_json(verdict.to_json())
     else:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from jobs.console import out, print_json, run_command
+from jobs.console import err, out, print_json, run_command
 
 
 def command(
@@ -28,6 +28,7 @@ def command(
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from jobs.display import Steps
     from jobs.keys import key_of
     from schemas.reference import REFERENCE_SCHEMA
     from screening import storage
@@ -35,12 +36,14 @@ def command(
     from screening.errors import UsageError
     from screening.privacy import Pseudonymizer
 
-    try:
-        data = storage.read_bytes(table)
-    except FileNotFoundError:
-        raise UsageError(f"{table} does not exist") from None
-    texts = read_registry(data, table)
-    reference = pseudonymize(texts, Pseudonymizer(key_of(key)), table, id_column)
+    with Steps(err) as steps:
+        steps.show("reading the table", 0, 0)
+        try:
+            data = storage.read_bytes(table)
+        except FileNotFoundError:
+            raise UsageError(f"{table} does not exist") from None
+        texts = read_registry(data, table)
+        reference = pseudonymize(texts, Pseudonymizer(key_of(key)), table, id_column, steps.show)
     buffer = pa.BufferOutputStream()
     pq.write_table(reference, buffer, compression="zstd")
     storage.put_atomic(output, buffer.getvalue().to_pybytes())

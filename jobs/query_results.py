@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from jobs.analytics_source import Indeterminate, Repeated, Undated, WindowAfter, WindowBefore, check_results
-from jobs.console import EXIT_FAILED, print_json, run_command
+from jobs.console import EXIT_FAILED, err, print_json, run_command
 
 if TYPE_CHECKING:
     import duckdb
@@ -46,6 +46,7 @@ def command(
 
     Example: screening sql s3://results/nightly "from accuracy" --reference rt_pcr.parquet
     """
+    from jobs.display import Steps
     from jobs.sql_prompt import Prompt
     from screening.analytics.linking import LinkRule
     from screening.analytics.views import connect
@@ -55,12 +56,15 @@ def command(
     if query is None and output is not None:
         raise UsageError("--output writes the answer of one query: give the query too")
     if format is Format.PARQUET and output is None:
-        raise UsageError("Parquet cannot be printed: give --output FILE")
+        raise UsageError("--format parquet cannot be printed: give --output FILE")
     check_results(results)
+    if query is not None:
+        with Steps(err) as steps, connect(results, reference, bundle=bundle, rule=rule, on_progress=steps.show) as connection:
+            steps.show("asking", 0, 0)
+            answer = _answer(connection, query)
+        _write(answer, format, output)
+        return
     with connect(results, reference, bundle=bundle, rule=rule) as connection:
-        if query is not None:
-            _write(_answer(connection, query), format, output)
-            return
         prompt = Prompt(connection, lambda answer: _write(answer, format, None))
         if prompt.run(interactive=sys.stdin.isatty()):
             return

@@ -2,13 +2,20 @@
 
 import statistics
 import tempfile
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from jobs.console import answer_apart, err, out, print_json, run_command
+from schemas.progress import OnProgress, counter, within
+
+if TYPE_CHECKING:
+    from screening.benchmark.throughput import Measured
+
+Row = dict[str, object]  # one measurement, column → value
 
 
 class Part(StrEnum):
@@ -46,18 +53,25 @@ def command(
     """
     import pyarrow as pa
 
+    from jobs.display import Steps
     from jobs.tables import answer_table
 
-    measures = _MEASURES | {
-        Part.ANALYTICS: lambda *_: _analytics(rows, rows_per_part),
-        Part.FORGETTING: lambda *_: _forgetting(distill_weights, epochs),
+    weights = _weights(distill_weights)
+    measures: dict[Part, Callable[[OnProgress], Iterator[Row]]] = {
+        Part.DECODE: lambda told: _decode(repeats, told),
+        Part.CASCADE: _cascade,
+        Part.THROUGHPUT: lambda told: _throughput(images, repeats, told),
+        Part.MEMORY: lambda told: _memory(instances, told),
+        Part.ANALYTICS: lambda told: _analytics(rows, rows_per_part, told),
+        Part.FORGETTING: lambda told: _forgetting(weights, epochs, told),
     }
-    answers = {}
+    answers: dict[str, list[Row]] = {}
     for part in parts or [part for part in Part if part is not Part.FORGETTING]:
-        err.print(f"── {part}", style="bold")
-        with answer_apart(json):
-            measured = measures[part](images, instances, repeats)
-        answers[part.value] = measured
+        measured = answers[part.value] = []
+        with answer_apart(json), Steps(err) as steps:
+            for row in measures[part](within(steps.show, part.value)):
+                measured.append(row)
+                steps.say(f"{part.value}: {_in_words(row)}")
         if not json:
             names = dict.fromkeys(name for row in measured for name in row)
             out.print(answer_table(pa.table({name: [row.get(name) for row in measured] for name in names})))
@@ -65,98 +79,102 @@ def command(
         print_json(answers)
 
 
-def _decode(images: int, instances: int, repeats: int) -> list[dict[str, object]]:
+def _in_words(row: Row) -> str:
+    """Return a row as it is measured: `what screening run, images 512, seconds 80.1`."""
+    return ", ".join(f"{name} {value}" for name, value in row.items() if value is not None)
+
+
+def _weights(text: str) -> list[float]:
+    from screening.errors import UsageError
+
+    try:
+        return [float(weight) for weight in text.split(",")]
+    except ValueError as error:
+        raise UsageError(f"--distill-weights takes numbers with commas between them, not {text!r}") from error
+
+
+def _decode(repeats: int, told: OnProgress) -> Iterator[Row]:
     from screening.benchmark.decode import decode_benchmark
 
-    return [
-        {
+    for row in decode_benchmark(repeats, told):
+        yield {
             "transfer syntax": row.transfer_syntax,
             "bits": row.bits,
             "ms": round(row.our_ms, 1),
             "pydicom ms": None if row.pydicom_ms is None else round(row.pydicom_ms, 1),
             "times as fast": None if row.ratio is None else round(row.ratio, 1),
         }
-        for row in decode_benchmark(repeats)
-    ]
 
 
-def _cascade(images: int, instances: int, repeats: int) -> list[dict[str, object]]:
+def _cascade(told: OnProgress) -> Iterator[Row]:
     from screening.benchmark.cascade import cascade_benchmark
 
-    return [
-        {"stage": row.stage, "dtype": row.dtype, "device": row.device, "batch": row.batch_size, "ms": round(row.milliseconds, 1)}
-        for row in cascade_benchmark()
-    ]
+    for row in cascade_benchmark(on_progress=told):
+        milliseconds = round(row.milliseconds, 1)
+        yield {"stage": row.stage, "dtype": row.dtype, "device": row.device, "batch": row.batch_size, "ms": milliseconds}
 
 
-def _throughput(images: int, instances: int, repeats: int) -> list[dict[str, object]]:
+def _throughput(images: int, repeats: int, told: OnProgress) -> Iterator[Row]:
     """Measure both in turn, so that a machine that gets slower meanwhile is slower for both."""
     from screening.benchmark import throughput
 
+    ratios = []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        archive, bundle, key = _prepare(Path(folder), images, full=True)
-        pairs = []
+        archive, bundle, key = _prepare(Path(folder), images, told, full=True)
+        count = counter(told, "bare loop and run in turn", 2 * repeats)
         for _ in range(repeats):
             bare = throughput.measure_bare_loop(archive, bundle)
+            yield _measured(bare)
+            count(1)
             run = throughput.measure_run(archive, bundle, key)
-            pairs.append((bare, run))
-    rows = [_measured(measured) for pair in pairs for measured in pair]
-    ratio = statistics.median(run.images_per_second / bare.images_per_second for bare, run in pairs)
-    rows.append({"what": "ratio run / bare, median of the pairs", "images/s": round(ratio, 3)})
-    return rows
+            yield _measured(run)
+            count(1)
+            ratios.append(run.images_per_second / bare.images_per_second)
+    yield {"what": "ratio run / bare, median of the pairs", "images/s": round(statistics.median(ratios), 3)}
 
 
-def _memory(images: int, instances: int, repeats: int) -> list[dict[str, object]]:
+def _memory(instances: int, told: OnProgress) -> Iterator[Row]:
     from screening.benchmark import throughput
 
+    peaks = []
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
-        rows = []
         for n in (instances, 10 * instances):
-            archive, bundle, key = _prepare(Path(folder) / str(n), n, full=False)
-            rows.append(throughput.measure_run(archive, bundle, key))
-    found = [_measured(row) for row in rows]
-    found.append({"what": "ratio of the peaks", "peak MiB": round(rows[1].peak_bytes / rows[0].peak_bytes, 3)})
-    return found
+            archive, bundle, key = _prepare(Path(folder) / str(n), n, told, full=False)
+            told(f"run over {n:,} instances", 0, 0)
+            run = throughput.measure_run(archive, bundle, key)
+            yield _measured(run)
+            peaks.append(run.peak_bytes)
+    yield {"what": "ratio of the peaks", "peak MiB": round(peaks[1] / peaks[0], 3)}
 
 
-def _analytics(rows: int, rows_per_part: int | None) -> list[dict[str, object]]:
+def _analytics(rows: int, rows_per_part: int | None, told: OnProgress) -> Iterator[Row]:
     """Time every view over so many rows, in order."""
-    from screening.benchmark import analytics as analytics_benchmark
+    from screening.benchmark import analytics
 
     with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
         folder = Path(name)
-        results, reference = analytics_benchmark.generate(folder, rows, rows // 10, rows_per_part=rows_per_part)
-        size = analytics_benchmark.size_of(name)
-        err.print(f"   {rows:,} instance rows and {rows // 10:,} tests, {size / 2**20:,.0f} MiB")
-        timed = []
-        for timing in analytics_benchmark.time_views(results, reference, folder / "spill"):
+        results, reference = analytics.generate(folder, rows, rows // 10, rows_per_part=rows_per_part, on_progress=told)
+        size = analytics.size_of(name)
+        err.print(f"analytics: {rows:,} instance rows and {rows // 10:,} tests, {size / 2**20:,.0f} MiB")
+        for timing in analytics.time_views(results, reference, folder / "spill", on_progress=told):
             seconds, cpu_seconds = round(timing.seconds, 2), round(timing.cpu_seconds, 2)
-            err.print(f"   {timing.name}: {seconds} s")
-            timed.append({"view": timing.name, "seconds": seconds, "cpu seconds": cpu_seconds, "rows": timing.rows})
-        return timed
+            yield {"view": timing.name, "seconds": seconds, "cpu seconds": cpu_seconds, "rows": timing.rows}
 
 
-def _forgetting(weights: str, epochs: int) -> list[dict[str, object]]:
+def _forgetting(weights: list[float], epochs: int, told: OnProgress) -> Iterator[Row]:
     """Train once for each weight; a row a model."""
-    from screening.errors import UsageError
     from train.forgetting import sweep
 
-    try:
-        values = [float(weight) for weight in weights.split(",")]
-    except ValueError as error:
-        raise UsageError(f"--distill-weights takes numbers with commas between them, not {weights!r}") from error
-    rows = []
-    for found in sweep(values, epochs=epochs):
-        err.print(f"   {found.model}: {found.epochs} epochs")
-        rows.append(
-            {
-                "model": found.model,
-                "old task AUROC": _with_interval(found.old),
-                "lost": "" if found.lost is None else _with_interval(found.lost, "difference"),
-                "new task AUROC": _with_interval(found.new),
-            }
-        )
-    return rows
+    count = counter(told, "trainings", 1 + len(weights))
+    for model in sweep(weights, epochs=epochs):
+        yield {
+            "model": model.model,
+            "epochs": model.epochs,
+            "old task AUROC": _with_interval(model.old),
+            "lost": "" if model.lost is None else _with_interval(model.lost, "difference"),
+            "new task AUROC": _with_interval(model.new),
+        }
+        count(1)
 
 
 def _with_interval(found: object, name: str = "auroc") -> str:
@@ -165,9 +183,8 @@ def _with_interval(found: object, name: str = "auroc") -> str:
     return f"{value:.3f}" if low is None or high is None else f"{value:.3f} ({low:.3f} to {high:.3f})"
 
 
-def _prepare(folder: Path, images: int, *, full: bool) -> tuple[str, str, str]:
+def _prepare(folder: Path, images: int, told: OnProgress, *, full: bool) -> tuple[str, str, str]:
     """Make an archive of so many images, a bundle with random weights and a key; return where they are."""
-
     import numpy as np
 
     from screening.benchmark.random_bundle import FULL, SMALL, save_random_bundle
@@ -179,9 +196,10 @@ def _prepare(folder: Path, images: int, *, full: bool) -> tuple[str, str, str]:
 
     originals_wanted = min(images, 256 if full else 64)
     options = ArchiveOptions(size=1024 if full else 256, unwanted_fraction=0, containers=False)
-    made = make_archive(str(folder / "originals"), originals_wanted, seed=3, options=options)
+    made = make_archive(str(folder / "originals"), originals_wanted, seed=3, options=options, on_progress=told)
     originals = sorted(Path(made.archive_url).rglob("*.dcm"))
     archive = hard_linked_archive(originals, folder / "archive", images)
+    told("making a bundle with random weights", 0, 0)
     found = [ingest(file.read_bytes(), IngestConfig(), None).pixels for file in originals[:16]]
     save_random_bundle(
         str(folder / "bundle"), np.stack([pixels[None] for pixels in found if pixels is not None]), specs=FULL if full else SMALL
@@ -190,7 +208,7 @@ def _prepare(folder: Path, images: int, *, full: bool) -> tuple[str, str, str]:
     return archive, str(folder / "bundle"), str(folder / "key")
 
 
-def _measured(measured) -> dict[str, object]:
+def _measured(measured: "Measured") -> Row:
     return {
         "what": measured.name,
         "images": measured.images,
@@ -198,9 +216,6 @@ def _measured(measured) -> dict[str, object]:
         "images/s": round(measured.images_per_second, 2),
         "peak MiB": round(measured.peak_bytes / 2**20),
     }
-
-
-_MEASURES = {Part.DECODE: _decode, Part.CASCADE: _cascade, Part.THROUGHPUT: _throughput, Part.MEMORY: _memory}
 
 
 if __name__ == "__main__":

@@ -116,7 +116,14 @@ def _make_bundle(output: Path, studies: int) -> None:
 def _screen(output: Path, archive: str, bundle: str) -> None:
     from jobs.screen_archive import command as screen_archive
 
-    screen_archive(archive, results=str(output / "results"), bundle=bundle, date=NIGHT, pseudonym_key=output / "pseudonym.key")
+    screen_archive(
+        archive,
+        results=str(output / "results"),
+        bundle=bundle,
+        date=NIGHT,
+        pseudonym_key=output / "pseudonym.key",
+        sites=str(output / "sites.csv"),
+    )
 
 
 def _write_report(output: Path) -> None:

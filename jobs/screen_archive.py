@@ -48,8 +48,9 @@ def command(
     sites: Annotated[
         str | None,
         typer.Option(
-            help="CSV file attribute,value[,shown_as]: the texts of InstitutionName, Manufacturer and ManufacturerModelName that rows may "
-            "hold, or what to show for them, e.g. InstitutionName,Northgate General  [default: none, all become pseudonyms]"
+            help="CSV file that begins with the line attribute,value,shown_as and lists the texts that rows may hold, e.g. "
+            "InstitutionName,Northgate General,; other texts of InstitutionName, Manufacturer and ManufacturerModelName become pseudonyms. "
+            "shown_as is what rows hold in the place of value and may be empty or left out"
         ),
     ] = None,
     encrypt_urls: Annotated[
@@ -82,32 +83,39 @@ def command(
         shard_rows=shard_rows,
         limit=limit,
     )
+    from jobs.checks import check_archive, check_bundle, check_file, check_operating_points
     from jobs.hidden_names import FILE_NAMES_STAND, is_first_run, say_what_became_pseudonyms, with_sites
     from jobs.keys import key_of
-    from jobs.warm_start import warm_start
     from screening.bundle.released import released_bundle
+
+    check_archive(archive, results)
+    bundle = bundle or released_bundle()
+    manifest = check_bundle(bundle)
+    if operating_points:
+        check_operating_points(operating_points, manifest)
+    if sites:
+        check_file("--sites", sites)
+    key = key_of(pseudonym_key)  # may make one, so only where the run can begin
+    config = with_sites(config, sites, key)
+    from jobs.display import RunDisplay
+    from jobs.warm_start import warm_start
     from screening.run.machine import actors_for
 
-    key, bundle = key_of(pseudonym_key), bundle or released_bundle()
-    config = with_sites(config, sites, key)
-    runs = []
-    with answer_apart(json), warm_start(actors=actors_for(config.machine)):  # not before the arguments are known to make sense
-        from jobs.display import RunDisplay
+    first, runs = is_first_run(results), []
+    if first and not encrypt_urls:
+        err.print(FILE_NAMES_STAND)
+    with answer_apart(json), RunDisplay(err) as display, warm_start(actors=actors_for(config.machine)):
         from jobs.run_table import run_table
         from screening.run.screen import Night, screen
 
-        first = is_first_run(results)
-        if first and not encrypt_urls:
-            err.print(FILE_NAMES_STAND)
-        with RunDisplay(err) as display:
-            for run in screen(Night(archive, results, bundle, config, key, operating_points), display.show):
-                runs.append(run)
-                if not json:
-                    out.print(run_table(run))
-                    if not run.counts.planned:
-                        out.print(f"nothing to score: bundle {run.bundle_name} has answered all {run.counts.objects} objects before")
-        if first:
-            say_what_became_pseudonyms(results, runs[-1].bundle_digest)
+        for run in screen(Night(archive, results, bundle, config, key, operating_points), display.show):
+            runs.append(run)
+            if not json:
+                out.print(run_table(run))
+                if not run.counts.planned:
+                    out.print(f"nothing to score: bundle {run.bundle_name} has answered all {run.counts.objects} objects before")
+    if first:
+        say_what_became_pseudonyms(results, runs[-1].bundle_digest)
     if json:
         print_json([run.model_dump(mode="json") for run in runs])
 

@@ -12,7 +12,6 @@ _MODULES = (  # which bring pyarrow, DuckDB, pydicom, pydantic and rich; none of
     "screening.shard.score",
     "screening.bundle.checks",
     "screening.results.manifests",
-    "jobs.display",
 )
 
 

@@ -18,7 +18,7 @@ from jobs.analytics_source import (
     WindowAfter,
     WindowBefore,
 )
-from jobs.console import out, print_json, run_command
+from jobs.console import err, out, print_json, run_command
 
 if TYPE_CHECKING:
     from screening.report.facts import Facts
@@ -59,6 +59,7 @@ def command(
         screening report s3://results/nightly --reference rt_pcr.parquet --output report.html
     """
     from jobs.analytics_source import open_source
+    from jobs.display import Steps
     from jobs.keys import existing_key
     from screening.analytics.linking import LinkRule
     from screening.report.facts import ReportOptions
@@ -67,8 +68,9 @@ def command(
 
     options = ReportOptions(title, smallest_cell, gallery, timeline)
     rule = LinkRule(window_before, window_after, undated, repeated, indeterminate)
-    with open_source(results, reference, cases, column, [bundle] if bundle else None, rule, threshold=threshold) as connection:
-        page, facts = render(connection, results, options, existing_key(pseudonym_key))
+    source = (results, reference, cases, column, [bundle] if bundle else None, rule)
+    with Steps(err) as steps, open_source(*source, threshold=threshold, on_progress=steps.show) as connection:
+        page, facts = render(connection, results, options, existing_key(pseudonym_key), steps.show)
     put_atomic(output, page.encode())
     _print(facts, output, len(page.encode()), json)
 

@@ -4,10 +4,14 @@ import math
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from schemas.bundle import STAGES, Preprocessing
+from schemas.bundle import STAGES, BundleManifest, Preprocessing
 from screening.errors import UsageError
 
 PRESETS = ("small", "public", "full")
+GROUPS_PER_BATCH = {"lungs": 1, "pneumonia": 3, "covid": 2}
+OLD_GROUPS = {"pneumonia": ("normal", "pneumonia")}  # what an earlier model of a stage knew, the old data of Eq. 2
+
+_LAST_EPOCH = "the last epoch is one at the full input size"
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,7 @@ class StageConfig:
         if self.coarse_size is not None:
             fits = 32 <= self.coarse_size < self.input_size and self.coarse_size % 32 == 0
             _check(fits, f"coarse size {self.coarse_size} is not a multiple of 32 below {self.input_size}")
-            _check(self.coarse_epochs < self.epochs, "the last epoch must be one at the full input size")
+            _check(self.coarse_epochs < self.epochs, f"{self.coarse_epochs} coarse epochs of {self.epochs}: {_LAST_EPOCH}")
 
     def with_epochs(self, epochs: int, coarse: int | None = None) -> "StageConfig":
         """Return a copy of at most `epochs` epochs, `coarse` of them coarse if it has a coarse size; None is its share."""
@@ -80,14 +84,16 @@ class FitConfig:
     def __post_init__(self) -> None:
         _check(self.workers >= 1, "--workers must be at least 1")
         _check(self.decoders >= 1, "decoders must be at least 1")
-        _check(self.distill_weight is None or 0 <= self.distill_weight < math.inf, "the distillation weight must be 0 or more")
-        for stage, groups in (("lungs", 1), ("pneumonia", 3), ("covid", 2)):
+        _check(self.distill_weight is None or 0 <= self.distill_weight < math.inf, "--distill-weight must be 0 or more")
+        for stage, groups in GROUPS_PER_BATCH.items():
             size = self.stage(stage).batch_size
-            even = f"batch size {size} of stage {stage} does not divide evenly among {groups} groups and {self.workers} workers"
-            _check(size % (groups * self.workers) == 0, even)
+            _check(size % groups == 0, f"batch size {size} of stage {stage} does not divide evenly among {groups} groups")
             source = self.stage(stage).begins_with
             earlier = STAGES[: STAGES.index(stage)]
             _check(source in (None, *earlier), f"stage {stage} cannot begin with the weights of {source!r}, which is not trained before it")
+        most = math.gcd(*(self.stage(stage).batch_size // groups for stage, groups in GROUPS_PER_BATCH.items()))
+        able = ", ".join(str(n) for n in range(1, most + 1) if most % n == 0)
+        _check(most % self.workers == 0, f"--workers {self.workers} cannot share every batch of this --preset evenly: take {able}")
 
     def stage(self, name: str) -> StageConfig:
         """Return the configuration of one of the three stages."""
@@ -99,6 +105,10 @@ class FitConfig:
 
     def with_epochs(self, epochs: int | None = None, coarse: int | None = None) -> "FitConfig":
         """Return a copy that trains every stage for at most `epochs` epochs (None: as many as before), see `StageConfig.with_epochs`."""
+        for name in STAGES:
+            most = epochs or self.stage(name).epochs
+            fits = coarse is None or self.stage(name).coarse_size is None or coarse < most
+            _check(fits, f"--coarse-epochs {coarse} must be below --epochs, which is {most} for stage {name}: {_LAST_EPOCH}")
         return replace(self, **{name: self.stage(name).with_epochs(epochs or self.stage(name).epochs, coarse) for name in STAGES})
 
     def to_json(self) -> dict[str, Any]:
@@ -142,6 +152,38 @@ def preset(chosen: str, /, **overrides: Any) -> FitConfig:
     else:
         raise UsageError(f"no preset {chosen!r}; there are {', '.join(PRESETS)}")
     return replace(config, **overrides)
+
+
+def stages_of(stage: str, init_from: str | None) -> tuple[str, ...]:
+    """Return the stages that are trained. Raises UsageError for a stage that is none, or a single one without a bundle for the others."""
+    if stage == "all":
+        return STAGES
+    _check(stage in STAGES, f"no stage {stage!r}; there are {', '.join(STAGES)} and all")
+    others = " and ".join(name for name in STAGES if name != stage)
+    _check(init_from is not None, f"a bundle has three stages: name one with --init-from that brings {others}, or fit all")
+    return (stage,)
+
+
+def check_beginning(stage: str, config: FitConfig, earlier: BundleManifest | None, fresh: bool, old_manifest: str | None) -> None:
+    """Raise UsageError for an earlier bundle that cannot be begun from, and for options that are nothing without another.
+
+    `earlier` is the bundle of --init-from, `fresh` and `old_manifest` are --fresh-weights and --old-manifest.
+    """
+    distilled = config.distill_weight is not None
+    if earlier is not None:
+        maps = f"stage 3 is trained on class activation maps, the bundle of --init-from makes {earlier.heatmap!r}"
+        _check(earlier.heatmap == "cam", maps)
+    begins = not fresh or (earlier is not None and not distilled)
+    _check(begins, "--fresh-weights leaves the weights of --init-from aside: name a bundle, and no --distill-weight")
+    _check(distilled or old_manifest is None, "--old-manifest names the old data of --distill-weight: give a weight too")
+    if not distilled:
+        return
+    _check(earlier is not None, "--distill-weight holds a stage to an earlier bundle: name one with --init-from")
+    able = f"--distill-weight is for a single stage that has old groups ({', '.join(OLD_GROUPS)}), not for {stage}"
+    _check(stage in OLD_GROUPS, able)
+    old, new = earlier.networks[stage].input_size, config.stage(stage).input_size
+    same = f"both networks of --distill-weight see the same image: that of --init-from takes {old} pixels a side, that of --preset {new}"
+    _check(old == new, same)
 
 
 def _check(holds: bool, message: str) -> None:

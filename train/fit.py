@@ -9,11 +9,12 @@ from typing import Any
 from ray.actor import ActorHandle
 
 from schemas.bundle import STAGES, BundleManifest
+from schemas.progress import OnProgress, unwatched, within
 from screening.bundle.networks import Bundle, load
-from screening.errors import TrainingError, UsageError
+from screening.errors import TrainingError
 from screening.storage import join, put_atomic
-from train.config import FitConfig
-from train.data.images import ImageCache, cached
+from train.config import FitConfig, check_beginning, stages_of
+from train.data.images import ImageCache, cached, listed
 from train.data.inputs import StageInputs, stage_inputs, with_old_data
 from train.data.manifest import Manifest, read_manifest
 from train.frozen import FrozenStages, save_provisional, spec_of, taken_over, weights_to_begin_with
@@ -36,6 +37,7 @@ def fit(
     fresh: bool = False,
     old_manifest: str | None = None,
     on_epoch: OnEpoch | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> BundleManifest:
     """Train one stage or all, write a bundle to `output_url`, with a picture of the curves beside it, and return its manifest.
 
@@ -52,34 +54,38 @@ def fit(
         old_manifest: what those old data are, its normal and pneumonia images; None takes those of `manifest_url`. With a weight of 0
             there is no second term, and it is not read: plain training from the same weights.
         on_epoch: called with one dict an epoch, from another thread.
+        on_progress: while a stage is trained, called from another thread too. Training may end before its last epoch.
 
     Raises:
         UsageError: a single stage without `init_from`, an unknown stage or rule, old data or a distillation weight that nothing uses.
         TrainingError: a manifest that no stage can be trained with, or a training that failed.
         BundleError: a damaged `init_from`.
     """
-    stages = _stages(stage, init_from)
+    stages = stages_of(stage, init_from)
     for name in ("pneumonia", "covid"):
         check_rule(config.rule(name))
     earlier = load(init_from) if init_from else None
-    _check_beginning(stage, config, earlier, fresh, old_manifest)
+    check_beginning(stage, config, earlier.manifest if earlier else None, fresh, old_manifest)
     manifest = read_manifest(manifest_url)
     config = _with_preprocessing_of(earlier, config)
     old = read_manifest(old_manifest) if old_manifest is not None and config.distill_weight else None
     config = dataclasses.replace(config, old_manifest_sha256=None if old is None else old.digest)
-    with training_session(config.storage_url, config.workers) as storage_url, watched(on_epoch) as board:
-        images = cached(manifest, storage_url, config.preprocessing, decoders=config.decoders)
-        old_images = None if old is None else cached(old, storage_url, config.preprocessing, decoders=config.decoders)
-        for name in stages:
-            _check_groups(manifest.url, name, TASKS[name].groups, images, config)
-        if old_images is not None:
-            _check_groups(old.url, stage, TASKS[stage].old_groups, old_images, config)
+    _check_groups(stages, (manifest, listed(manifest)), old and (old, listed(old)), config)
+    with training_session(config.storage_url, config.workers) as storage_url, watched(on_epoch, on_progress) as board:
+        images = cached(manifest, storage_url, config.preprocessing, decoders=config.decoders, on_progress=on_progress)
+        old_images = None if old is None else _old_images(old, storage_url, config, on_progress)
+        _check_groups(stages, (manifest, images), old and (old, old_images), config)
         frozen = taken_over(earlier, leave=stages if fresh else ())
-        curves = _train_stages(stages, (images, old_images), manifest, frozen, config, storage_url, board)
-        provisional_url = f"{storage_url}/provisional"
-        exported = export(output_url, manifest, images, frozen, config, curves, earlier=earlier, provisional_url=provisional_url)
+        curves = _train_stages(stages, (images, old_images), manifest, frozen, config, storage_url, board, on_progress)
+        options = {"earlier": earlier, "provisional_url": f"{storage_url}/provisional", "on_progress": on_progress}
+        exported = export(output_url, manifest, images, frozen, config, curves, **options)
     put_atomic(join(output_url, CURVES_FILE), curves_svg(curves).encode())
     return exported
+
+
+def _old_images(old: Manifest, storage_url: str, config: FitConfig, on_progress: OnProgress) -> ImageCache:
+    told = within(on_progress, "old data")
+    return cached(old, storage_url, config.preprocessing, decoders=config.decoders, on_progress=told)
 
 
 def _train_stages(
@@ -90,6 +96,7 @@ def _train_stages(
     config: FitConfig,
     storage_url: str,
     board: ActorHandle | None,
+    on_progress: OnProgress,
 ) -> dict[str, list[dict[str, Any]]]:
     """Train stage after stage, put each into `frozen`, and return their curves. `images` are D's and, of their own manifest, D_o's."""
     curves = {}
@@ -97,9 +104,11 @@ def _train_stages(
         run_name = _run_name(name, manifest, frozen, config)
         earlier = {other: frozen[other] for other in STAGES[: STAGES.index(name)]}
         before = save_provisional(f"{storage_url}/before-{run_name}", earlier, config) if earlier else None
+        inputs = _inputs(name, *images, before, config, f"{storage_url}/inputs-{run_name}", within(on_progress, f"stage {name}"))
+        on_progress(f"stage {name}: starting to train", 0, 0)
         trained = train_stage(
             name,
-            _inputs(name, *images, before, config, f"{storage_url}/inputs-{run_name}"),
+            inputs,
             config,
             f"{storage_url}/runs",
             run_name,
@@ -113,52 +122,26 @@ def _train_stages(
     return curves
 
 
-def _stages(stage: str, init_from: str | None) -> tuple[str, ...]:
-    if stage == "all":
-        return STAGES
-    if stage not in STAGES:
-        raise UsageError(f"no stage {stage!r}; there are {', '.join(STAGES)} and all")
-    if init_from is None:
-        others = " and ".join(name for name in STAGES if name != stage)
-        raise UsageError(f"a bundle has three stages: name one with --init-from that brings {others}, or fit all")
-    return (stage,)
-
-
-def _check_beginning(stage: str, config: FitConfig, earlier: Bundle | None, fresh: bool, old_manifest: str | None) -> None:
-    """Raise UsageError for fresh weights that nothing is left aside for, and for parts of Eq. 2 without the others."""
-    if fresh and (earlier is None or config.distill_weight is not None):
-        raise UsageError("--fresh-weights leaves the weights of --init-from aside: name a bundle, and no --distill-weight")
-    if config.distill_weight is None:
-        if old_manifest is not None:
-            raise UsageError("--old-manifest names the old data of --distill-weight: give a weight too")
-        return
-    if earlier is None:
-        raise UsageError("--distill-weight holds a stage to an earlier bundle: name one with --init-from")
-    if stage not in TASKS or not TASKS[stage].old_groups:
-        able = ", ".join(name for name, task in TASKS.items() if task.old_groups)
-        raise UsageError(f"--distill-weight is for a single stage that has old groups ({able}), not for {stage}")
-    old, new = earlier.manifest.networks[stage].input_size, config.stage(stage).input_size
-    if old != new:
-        raise UsageError(f"both networks of --distill-weight see the same image: the earlier one takes {old} pixels a side, not {new}")
-
-
 def _inputs(
-    stage: str, images: ImageCache, old_images: ImageCache | None, before: str | None, config: FitConfig, folder_url: str
+    stage: str,
+    images: ImageCache,
+    old_images: ImageCache | None,
+    before: str | None,
+    config: FitConfig,
+    folder_url: str,
+    on_progress: OnProgress,
 ) -> StageInputs:
     """Return the inputs of a stage, and beside them those from the old data's own manifest."""
-    inputs = stage_inputs(stage, images, before, config, folder_url)
+    inputs = stage_inputs(stage, images, before, config, folder_url, on_progress)
     if old_images is None:
         return inputs
-    return with_old_data(stage, inputs, stage_inputs(stage, old_images, before, config, f"{folder_url}-old"))
+    old = stage_inputs(stage, old_images, before, config, f"{folder_url}-old", within(on_progress, "old data"))
+    return with_old_data(stage, inputs, old)
 
 
 def _with_preprocessing_of(earlier: Bundle | None, config: FitConfig) -> FitConfig:
-    """Return `config` with the preprocessing that the taken-over stages were trained with. Raises UsageError for their heatmap."""
-    if earlier is None:
-        return config
-    if earlier.manifest.heatmap != "cam":
-        raise UsageError(f"stage 3 is trained on class activation maps, the bundle to begin from makes {earlier.manifest.heatmap!r}")
-    return dataclasses.replace(config, preprocessing=earlier.manifest.preprocessing)
+    """Return `config` with the preprocessing that the taken-over stages were trained with."""
+    return config if earlier is None else dataclasses.replace(config, preprocessing=earlier.manifest.preprocessing)
 
 
 def _run_name(stage: str, manifest: Manifest, frozen: Mapping[str, FrozenStages], config: FitConfig) -> str:
@@ -169,10 +152,16 @@ def _run_name(stage: str, manifest: Manifest, frozen: Mapping[str, FrozenStages]
     return f"{stage}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 
-def _check_groups(manifest_url: str, stage: str, groups: Sequence[str], images: ImageCache, config: FitConfig) -> None:
-    """Raise TrainingError where a group has no image to train or to tune on, before any time is spent."""
-    for group in groups:
-        for split, least in (("train", config.workers), ("val", 1)):
-            n = images.count(split, TASKS[stage], group)
-            if n < least:
-                raise TrainingError(f"{manifest_url}: stage {stage} needs {least} or more {group} images in split {split}, there are {n}")
+def _check_groups(
+    stages: Sequence[str], new: tuple[Manifest, ImageCache], old: tuple[Manifest, ImageCache] | None, config: FitConfig
+) -> None:
+    """Raise TrainingError where a group has no image to train or to tune on: before anything is decoded, and less what the gate refused."""
+    needed = [(*new, name, TASKS[name].groups) for name in stages] + ([(*old, stages[0], TASKS[stages[0]].old_groups)] if old else [])
+    for manifest, images, stage, groups in needed:
+        for group in groups:
+            for split, least in (("train", config.workers), ("val", 1)):
+                n = images.count(split, TASKS[stage], group)
+                if n < least:
+                    needs = f"stage {stage} needs {least} or more {group} images in split {split}, there are {n}"
+                    share = ": each of --workers trains on images of its own" if least > 1 else ""
+                    raise TrainingError(f"{manifest.url}: {needs}{share}")

@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from screening.metrics import auroc
+from train.config import OLD_GROUPS
 from train.losses import cross_entropy, segmentation_loss
 
 TUNING = "tuning"  # name of the data set that no worker trains on
@@ -51,7 +52,7 @@ STAGES = {
     "lungs": Stage("lungs", (MASKED,), frozenset(), segmentation_loss, "dice"),
     # any pneumonia is positive, and COVID-19 has a third of every batch, so that the rare disease is not drowned by the common one
     "pneumonia": Stage(
-        "pneumonia", ("normal", "pneumonia", "covid"), frozenset({"pneumonia", "covid"}), cross_entropy, "auroc", ("normal", "pneumonia")
+        "pneumonia", ("normal", "pneumonia", "covid"), frozenset({"pneumonia", "covid"}), cross_entropy, "auroc", OLD_GROUPS["pneumonia"]
     ),
     "covid": Stage("covid", ("pneumonia", "covid"), frozenset({"covid"}), cross_entropy, "auroc"),
 }

@@ -1,11 +1,13 @@
 """Everything that is said of accuracy, in one answer: the views of `analytics/sql/` for one unit of analysis, and the bootstrap."""
 
+from collections.abc import Callable
 from itertools import combinations
 from typing import Any
 
 import duckdb
 import numpy as np
 
+from schemas.progress import OnProgress, counter, unwatched
 from screening.analytics.linking import describe_links
 from screening.analytics.views import ViewRow
 from screening.errors import UsageError
@@ -22,6 +24,7 @@ def measure_accuracy(
     min_cell: int = 5,
     replicates: int = BOOTSTRAP_REPLICATES,
     seed: int = 0,
+    on_progress: OnProgress = unwatched,
 ) -> dict[str, Any]:
     """Return all that is said of accuracy for one unit of analysis.
 
@@ -34,31 +37,37 @@ def measure_accuracy(
     if unit not in UNITS:
         raise UsageError(f"--unit {unit}: it is {', '.join(UNITS)}")
     connection.execute("set variable min_cell = $limit", {"limit": min_cell})
+    on_progress("gathering the scores", 0, 0)
     units = _definite_units(connection, unit)
     areas = _rows(connection, "select * from auroc where unit = $unit", unit)
+    count = counter(on_progress, "bootstrap of the ROC areas", len(areas))
     for area in areas:
         area |= _bootstrap(units.get((area["bundle_digest"], area["question"])), replicates, seed)
-    return {
-        **describe_links(connection),
-        "unit": unit,
-        "min_cell": min_cell,
-        "accuracy": _rows(connection, "select * from stage_accuracy where unit = $unit", unit),
-        "auroc": sorted(areas, key=lambda row: (row["name"], QUESTIONS.index(row["question"]))),
-        "gate_loss": _rows(connection, "select * from gate_loss where $unit is not null", unit),
-        "paired": _paired(connection, unit),
-        "paired_auroc": _paired_areas(connection, units),
-        "subgroups": _rows(
-            connection,
+        count(1)
+
+    def view(query: str) -> Callable[[], list[ViewRow]]:
+        return lambda: _rows(connection, query, unit)
+
+    asked = {
+        "accuracy": view("select * from stage_accuracy where unit = $unit"),
+        "auroc": lambda: sorted(areas, key=lambda row: (row["name"], QUESTIONS.index(row["question"]))),
+        "gate_loss": view("select * from gate_loss where $unit is not null"),
+        "paired": lambda: _paired(connection, unit),
+        "paired_auroc": lambda: _paired_areas(connection, units),
+        "subgroups": view(
             "select * from subgroups where unit = $unit and question in ('covid', 'pneumonia') "
             "qualify bool_or(subgroup_value <> 'unknown') over (partition by bundle_digest, question, subgroup) "
-            "order by bundle_digest, question, subgroup, band_order(subgroup_value), subgroup_value",
-            unit,
+            "order by bundle_digest, question, subgroup, band_order(subgroup_value), subgroup_value"
         ),
-        "brier": _rows(connection, "select * from brier where unit = $unit and question in ('pneumonia', 'stage_3', 'covid')", unit),
-        "calibration": _rows(
-            connection, "select * from calibration where unit = $unit and question in ('pneumonia', 'stage_3', 'covid')", unit
-        ),
+        "brier": view("select * from brier where unit = $unit and question in ('pneumonia', 'stage_3', 'covid')"),
+        "calibration": view("select * from calibration where unit = $unit and question in ('pneumonia', 'stage_3', 'covid')"),
     }
+    count = counter(on_progress, "asking the views", len(asked))
+    answers = {}
+    for name, ask in asked.items():
+        answers[name] = ask()
+        count(1)
+    return {**describe_links(connection), "unit": unit, "min_cell": min_cell, **answers}
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, query: str, unit: str) -> list[ViewRow]:

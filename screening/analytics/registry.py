@@ -6,6 +6,7 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.progress import OnProgress, counter, unwatched
 from schemas.reference import REFERENCE_SCHEMA
 from screening.analytics.reference import OPTIONAL
 from screening.analytics.views import read_reference
@@ -15,6 +16,7 @@ from screening.privacy import Pseudonymizer
 WITHHELD = "withheld"  # stands for a text that means nothing: it may be a patient's name that slipped into the wrong column
 
 _MAX_ROWS_NAMED = 5
+_AT_ONCE = 10_000  # pseudonyms made between two reports of progress
 # what reference_read.sql calls the columns whose reasons bear another name there
 _TEXT_OF = {"symptom_onset_date": "onset", "specimen_date": "specimen", "result_date": "report", "PatientSex": "sex", "death_date": "death"}
 
@@ -29,7 +31,9 @@ def read_registry(data: bytes, name: str) -> pl.DataFrame:
         raise ReferenceTableError(f"{name} is neither Parquet nor CSV in UTF-8 with a header line and equally long rows") from None
 
 
-def pseudonymize(table: pl.DataFrame, pseudonymizer: Pseudonymizer, name: str, id_column: str = "PatientID") -> pa.Table:
+def pseudonymize(
+    table: pl.DataFrame, pseudonymizer: Pseudonymizer, name: str, id_column: str = "PatientID", on_progress: OnProgress = unwatched
+) -> pa.Table:
     """Return the rows of `table` with the columns of REFERENCE_SCHEMA: those that it lacks are null, others are dropped but OPTIONAL ones.
 
     `id_column` holds the PatientID as the DICOM files have it. Dates may have a time behind them. A column with cells that are no dates of
@@ -48,7 +52,12 @@ def pseudonymize(table: pl.DataFrame, pseudonymizer: Pseudonymizer, name: str, i
         raise ReferenceTableError(f"{name}: {id_column} is empty in {len(empty)} rows: {rows}. Fill it in or leave out the rows")
     columns = {field.name: _column(texts, field) for field in REFERENCE_SCHEMA}
     columns |= {column: _column(texts, pa.field(column, pa.string())) for column in OPTIONAL if column in texts.columns}
-    columns["patient_pseudonym"] = pa.array([pseudonymizer.pseudonym(value, "PatientID") for value in identifiers], pa.string())
+    pseudonyms, count = [], counter(on_progress, "making pseudonyms", len(identifiers))
+    for start in range(0, len(identifiers), _AT_ONCE):
+        pseudonyms += [pseudonymizer.pseudonym(value, "PatientID") for value in identifiers[start : start + _AT_ONCE]]
+        count(len(pseudonyms) - start)
+    columns["patient_pseudonym"] = pa.array(pseudonyms, pa.string())
+    on_progress("checking cells", 0, 0)
     fields = [_field(column, values) for column, values in columns.items()]
     return _without_strange_texts(pa.table(columns, pa.schema(fields, REFERENCE_SCHEMA.metadata)))
 

@@ -22,6 +22,7 @@ from schemas.bundle import DIGEST_LENGTH
 from schemas.columns import description_of, unit_of
 from schemas.heatmap import HEATMAP_SCHEMA
 from schemas.instance import INSTANCE_SCHEMA
+from schemas.progress import OnProgress, counter, unwatched
 from schemas.reference import REFERENCE_SCHEMA
 from screening.analytics.cases import Cases
 from screening.analytics.linking import LinkRule
@@ -80,6 +81,7 @@ def connect(
     rule: LinkRule | None = None,
     groups: Sequence[str] = (),
     resources: Resources | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> duckdb.DuckDBPyConnection:
     """Return an in-memory DuckDB connection with the views of `analytics/sql/` over a results folder.
 
@@ -90,14 +92,16 @@ def connect(
     resources: threads, memory and where to put what does not fit.
     Raises UsageError for an unknown bundle or column, ReferenceTableError for a reference table that cannot be used.
     """
+    on_progress("opening the results", 0, 0)
     connection = _open(rule or LinkRule(), has_reference=reference is not None, resources=resources)
     _create_reference(connection, reference)
     connection.register("bundle_names", pa.table({"bundle_digest": [], "name": []}, _NAMES))
     parts = _parts(results_url, [bundle] if isinstance(bundle, str) else bundle)
     if parts:
-        connection.execute("set variable instance_files = $parts", {"parts": _local_paths(parts, connection)})
+        connection.execute("set variable instance_files = $parts", {"parts": _local_paths(parts, connection, on_progress)})
     else:
         connection.register("instance_rows", INSTANCE_SCHEMA.empty_table())
+    on_progress("preparing the views", 0, 0)
     _create(connection, VIEWS if parts else VIEWS[1:])
     # `bundles` has few rows, but DuckDB cannot see that through a view and would hash the larger side of the join; so it is a table
     keep(connection, "bundles")
@@ -253,7 +257,7 @@ def _parts(results_url: str, bundles: Sequence[str] | None) -> list[str]:
     return list(chosen)
 
 
-def _local_paths(parts: list[str], connection: duckdb.DuckDBPyConnection) -> list[str]:
+def _local_paths(parts: list[str], connection: duckdb.DuckDBPyConnection, on_progress: OnProgress) -> list[str]:
     """Return local paths of the parts; those of other stores are copied to temporary disk, for as long as the connection lives.
 
     DuckDB through fsspec asks a store some twelve times for each part and scan; here each part is one request, once.
@@ -263,8 +267,10 @@ def _local_paths(parts: list[str], connection: duckdb.DuckDBPyConnection) -> lis
     folder = tempfile.mkdtemp(prefix="screening-sql-")
     weakref.finalize(connection, shutil.rmtree, folder, ignore_errors=True)
     paths = [os.path.join(folder, f"{number}.parquet") for number in range(len(parts))]
+    count = counter(on_progress, "copying results", len(parts))
     with ThreadPoolExecutor(COPY_THREADS) as pool:
-        list(pool.map(_copy, parts, paths))
+        for _ in pool.map(_copy, parts, paths):
+            count(1)
     return paths
 
 

@@ -79,6 +79,17 @@ def check_apart(archive_url: str, results_url: str) -> None:
         raise UsageError(f"the results {results_url} lie inside the archive {archive_url}: give a folder outside it")
 
 
+def check_listable(archive_url: str) -> None:
+    """Raise ArchiveError unless the archive can be listed and holds something. Lists its first object alone, and opens nothing."""
+    try:
+        fs, path = storage.filesystem_of(archive_url)
+        first = next(listing.objects(fs, path, archive_url), None)
+    except (*_STORE_ERRORS, ValueError, ImportError) as error:
+        raise ArchiveError(_explain(archive_url, error)) from error
+    if first is None:
+        raise ArchiveError(f"the archive {archive_url} is empty: check the path, and that the images have been copied")
+
+
 def _rows(archive_url: str) -> Iterator[dict[str, object]]:
     if "::" in archive_url and storage.split_url(archive_url)[0] not in ("file", "s3", "memory"):
         raise UsageError(f"{archive_url} is a chained URL: name the folder or the container itself")

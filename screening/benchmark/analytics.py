@@ -13,6 +13,7 @@ from pathlib import Path
 import duckdb
 
 from schemas.instance import INSTANCE_SCHEMA
+from schemas.progress import OnProgress, counter, unwatched
 from screening.analytics.views import REFERENCE_VIEWS, VIEWS, connect
 from screening.results.database import Resources
 from screening.results.layout import ResultsLayout
@@ -115,7 +116,9 @@ class Timing:
     rows: int  # rows that the view has
 
 
-def generate(folder: Path, instances: int, tests: int, *, rows_per_part: int | None = None) -> tuple[str, str]:
+def generate(
+    folder: Path, instances: int, tests: int, *, rows_per_part: int | None = None, on_progress: OnProgress = unwatched
+) -> tuple[str, str]:
     """Write results and a reference table into `folder` and return where they are.
 
     instances: instance rows, over 40 nights, of 0.7 as many persons. tests: rows of the reference table. rows_per_part: rows of one Parquet
@@ -126,31 +129,41 @@ def generate(folder: Path, instances: int, tests: int, *, rows_per_part: int | N
     with duckdb.connect() as connection:
         connection.execute(f"set threads = {THREADS}")
         connection.execute("set preserve_insertion_order = false")
-        per_night = -(-instances // NIGHTS)
+        per_night, count = -(-instances // NIGHTS), counter(on_progress, "making up rows", instances)
         for number, first in enumerate(range(0, instances, per_night)):
             night, last = FIRST_NIGHT + timedelta(number), min(first + per_night, instances)
             step = rows_per_part or per_night
             for start in range(first, last, step):
                 _write_part(connection, str(results), night, start, min(start + step, last), persons)
+            count(last - first)
         arguments = {"tests": tests, "persons": persons, "first_night": FIRST_NIGHT, "nights": NIGHTS}
         _copy(connection, _TESTS, reference, arguments)
     return str(results), str(reference)
 
 
 def time_views(
-    results: str, reference: str, temporary: Path, views: tuple[str, ...] | None = None, *, memory: str = MEMORY
+    results: str,
+    reference: str,
+    temporary: Path,
+    views: tuple[str, ...] = (*VIEWS, *REFERENCE_VIEWS),
+    *,
+    memory: str = MEMORY,
+    on_progress: OnProgress = unwatched,
 ) -> Iterator[Timing]:
     """Yield how long opening takes, and each view after it, on 2 threads and with `memory` for DuckDB; more goes to `temporary`."""
+    count = counter(on_progress, "views", 1 + len(views))
     with _Clock() as clock:
         connection = connect(results, reference, resources=Resources(THREADS, memory, str(temporary)))
     yield Timing("open", clock.seconds, clock.cpu_seconds, 0)
+    count(1)
     with connection:
         for name, day in {"baseline_from": FIRST_NIGHT, "baseline_to": FIRST_NIGHT + timedelta(13)}.items():
             connection.execute(f"set variable {name} = $day", {"day": day})
-        for view in views or (*VIEWS, *REFERENCE_VIEWS):
+        for view in views:
             with _Clock() as clock:
                 rows = _read(connection, view)
             yield Timing(view, clock.seconds, clock.cpu_seconds, rows)
+            count(1)
 
 
 def size_of(folder: str) -> int:

@@ -7,15 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from schemas.bundle import STAGES, BundleManifest, Network, OperatingPoint
 from schemas.instance import IMAGE_SIZE
-from screening.bundle.networks import Bundle, load
+from schemas.progress import OnProgress, counter, unwatched
+from screening.benchmark.random_bundle import FULL, random_bundle
+from screening.bundle.networks import load
 from screening.cascade.cascade import Cascade
 from screening.cascade.device import batch_size_of, computes_bf16, device_of, keep_freed_memory
-from screening.models.architectures import ARCHITECTURE_OF_STAGE
-from screening.models.build import build
 
-FULL_SIZE = {"lungs": 256, "pneumonia": 512, "covid": 512}  # pixels a side
+STAGES_TIMED = 3  # in each precision, and Guided Grad-CAM in float32
 
 
 @dataclass(frozen=True)
@@ -31,9 +30,14 @@ class StageTime:
 
 
 def cascade_benchmark(
-    bundle_url: str | None = None, images: int = 16, device: str = "auto", batch_size: int | None = None, repeats: int = 3
-) -> list[StageTime]:
-    """Return the time of each stage in float32, and in bf16 where the device computes in it, and of Guided Grad-CAM.
+    bundle_url: str | None = None,
+    images: int = 16,
+    device: str = "auto",
+    batch_size: int | None = None,
+    repeats: int = 3,
+    on_progress: OnProgress = unwatched,
+) -> Iterator[StageTime]:
+    """Yield the time of each stage in float32, and in bf16 where the device computes in it, and of Guided Grad-CAM, as it is measured.
 
     Each stage judges every image, as in the worst night; its time contains the preparation of its input. Without a bundle the networks
     are of full size (U-Net at 256, DenseNet-121 at 512) with random weights, which take as long as any others.
@@ -48,30 +52,19 @@ def cascade_benchmark(
     place = device_of(device)
     if place.type == "cpu":
         keep_freed_memory()
-    bundle = random_bundle() if bundle_url is None else load(bundle_url)
+    bundle = random_bundle(FULL) if bundle_url is None else load(bundle_url)
     pixels = np.random.default_rng(0).integers(0, 256, (images, 1, IMAGE_SIZE, IMAGE_SIZE), dtype=np.uint8)
     dtypes = [torch.float32, torch.bfloat16] if computes_bf16(place) else [torch.float32]
-    rows: list[StageTime] = []
+    count = counter(on_progress, "stages", STAGES_TIMED * len(dtypes) + 1)
     for dtype in dtypes:
         cascade = Cascade(bundle, place, dtype, batch_size or batch_size_of(place, dtype))
         for stage, judge in _stages(cascade, pixels, with_guided=dtype == torch.float32):
             network = bundle.manifest.networks["covid" if stage == "guided" else stage]
             seconds = min(_seconds(judge, place) for _ in range(repeats))
             name = f"{network.architecture} {network.input_size}"
-            rows.append(StageTime(stage, name, str(place), str(dtype).removeprefix("torch."), cascade.batch_size, 1000 * seconds / images))
-    return rows
-
-
-def random_bundle(seed: int = 0) -> Bundle:
-    """Return networks of full size whose answers mean nothing. It has no file and no valid hash."""
-    torch.manual_seed(seed)
-    networks = {
-        stage: Network(architecture=ARCHITECTURE_OF_STAGE[stage], input_size=FULL_SIZE[stage], file=f"{stage}.safetensors", sha256="0" * 64)
-        for stage in STAGES
-    }
-    point = OperatingPoint(threshold=0.5, rule="none", data="none")
-    manifest = BundleManifest(name="random", networks=networks, operating_points={"pneumonia": point, "covid": point})
-    return Bundle(manifest, {stage: build(network).eval().requires_grad_(False) for stage, network in networks.items()})
+            milliseconds = 1000 * seconds / images
+            yield StageTime(stage, name, str(place), str(dtype).removeprefix("torch."), cascade.batch_size, milliseconds)
+            count(1)
 
 
 def _stages(cascade: Cascade, pixels: np.ndarray, with_guided: bool) -> Iterator[tuple[str, Callable[[], object]]]:

@@ -2,13 +2,14 @@
 
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 import pydicom
 from PIL import Image
 
+from schemas.progress import OnProgress, counter, unwatched
 from screening.dicom import pixels
 from screening.dicom.header import read_dicom
 from screening.dicom.limits import Limits
@@ -35,9 +36,12 @@ class DecodeTime:
         return None if self.pydicom_ms is None else self.pydicom_ms / self.our_ms
 
 
-def decode_benchmark(repeats: int = 3) -> list[DecodeTime]:
-    """Return one row for each transfer syntax: 16 bits, 12 for JPEG extended and 8 for JPEG baseline."""
-    return [_measure(name, repeats) for name in TRANSFER_SYNTAXES]
+def decode_benchmark(repeats: int = 3, on_progress: OnProgress = unwatched) -> Iterator[DecodeTime]:
+    """Yield one row for each transfer syntax as it is measured: 16 bits, 12 for JPEG extended and 8 for JPEG baseline."""
+    count = counter(on_progress, "transfer syntaxes", len(TRANSFER_SYNTAXES))
+    for name in TRANSFER_SYNTAXES:
+        yield _measure(name, repeats)
+        count(1)
 
 
 def _measure(name: str, repeats: int) -> DecodeTime:

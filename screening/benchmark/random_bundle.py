@@ -4,9 +4,10 @@ from collections.abc import Mapping
 
 import numpy as np
 import torch
+from torch import nn
 
-from schemas.bundle import BundleManifest, OperatingPoint, Preprocessing
-from screening.bundle.networks import NetworkSpec, save_bundle
+from schemas.bundle import BundleManifest, Network, OperatingPoint, Preprocessing
+from screening.bundle.networks import Bundle, NetworkSpec, save_bundle
 from screening.cascade.cascade import Cascade
 from screening.models.build import build
 
@@ -19,6 +20,22 @@ SMALL = {
 FULL = {"lungs": NetworkSpec("unet", 256), "pneumonia": NetworkSpec("densenet", 512), "covid": NetworkSpec("densenet", 512)}
 
 
+def random_bundle(specs: Mapping[str, NetworkSpec] = SMALL, *, seed: int = 0) -> Bundle:
+    """Return networks with random weights, `SMALL` or `FULL`. The bundle has no files and no valid hashes."""
+    networks = {
+        stage: Network(
+            architecture=spec.architecture,
+            input_size=spec.input_size,
+            arguments=dict(spec.arguments),
+            file=f"{stage}.safetensors",
+            sha256="0" * 64,
+        )
+        for stage, spec in specs.items()
+    }
+    manifest = BundleManifest(name=f"random-{seed}", networks=networks, operating_points=_points(0.5, 0.5))
+    return Bundle(manifest, _networks(specs, seed))
+
+
 def save_random_bundle(folder: str, pixels: np.ndarray, *, seed: int = 0, specs: Mapping[str, NetworkSpec] = SMALL) -> BundleManifest:
     """Write a bundle with random weights that finds lungs everywhere and calls about half of `pixels` positive in stages 2 and 3.
 
@@ -28,15 +45,9 @@ def save_random_bundle(folder: str, pixels: np.ndarray, *, seed: int = 0, specs:
         seed: of the weights.
         specs: the networks, `SMALL` or `FULL`.
     """
-    torch.manual_seed(seed)
-    modules = {stage: build(spec).eval() for stage, spec in specs.items()}
-    for module in modules.values():
-        for parameter in module.parameters():
-            if parameter.ndim == 1:  # biases and batch norms away from 0 and 1, or every image gets about the same answer
-                torch.nn.init.normal_(parameter, mean=0.5, std=0.5)
     facts = {
         "name": f"random-{seed}",
-        "modules": modules,
+        "modules": _networks(specs, seed),
         "networks": specs,
         "preprocessing": Preprocessing(min_lung_area_fraction=0.0, max_lung_area_fraction=1.0),
     }
@@ -44,6 +55,16 @@ def save_random_bundle(folder: str, pixels: np.ndarray, *, seed: int = 0, specs:
     answer = Cascade.from_bundle(folder, device="cpu", dtype="float32")(pixels, guided=False)
     medians = _points(float(np.median(answer.pneumonia_score)), float(np.median(answer.covid_score)))
     return save_bundle(folder, operating_points=medians, **facts)
+
+
+def _networks(specs: Mapping[str, NetworkSpec], seed: int) -> dict[str, nn.Module]:
+    torch.manual_seed(seed)
+    modules = {stage: build(spec).eval().requires_grad_(False) for stage, spec in specs.items()}
+    for module in modules.values():
+        for parameter in module.parameters():
+            if parameter.ndim == 1:  # biases and batch norms away from 0 and 1, or every image gets about the same answer
+                nn.init.normal_(parameter, mean=0.5, std=0.5)
+    return modules
 
 
 def _points(pneumonia: float, covid: float) -> dict[str, OperatingPoint]:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 from safetensors import SafetensorError, deserialize
 
 from schemas.bundle import FORMAT_VERSION, STAGES, BundleManifest, OperatingPoint
+from schemas.progress import OnProgress, counter, unwatched
 from screening.errors import BundleError
 from screening.models.architectures import ARCHITECTURE_OF_STAGE, Tensors, tensors_of
 from screening.storage import filesystem_of
@@ -58,7 +59,7 @@ def load_manifest(url: str) -> BundleManifest:
     return manifest
 
 
-def read_checked(url: str) -> tuple[BundleManifest, dict[str, bytes]]:
+def read_checked(url: str, on_progress: OnProgress = unwatched) -> tuple[BundleManifest, dict[str, bytes]]:
     """Return the manifest of the bundle in a folder and stage → its weights file, each read once.
 
     Raises BundleError, which names the file and the remedy.
@@ -70,7 +71,11 @@ def read_checked(url: str) -> tuple[BundleManifest, dict[str, bytes]]:
             raise BundleError(
                 f"{url}/{posixpath.basename(path)} may be a pickle, which can run code when opened: remove it from the bundle"
             )
-    files = {stage: _read(url, manifest.networks[stage].file) for stage in STAGES}
+    count, files = counter(on_progress, "reading weights", len(STAGES)), {}
+    for stage in STAGES:
+        files[stage] = _read(url, manifest.networks[stage].file)
+        count(1)
+    on_progress("checking weights", 0, 0)
     for stage in STAGES:
         network = manifest.networks[stage]
         digest = hashlib.sha256(files[stage]).hexdigest()
@@ -82,9 +87,9 @@ def read_checked(url: str) -> tuple[BundleManifest, dict[str, bytes]]:
     return manifest, files
 
 
-def verify(url: str, digest: str | None = None) -> BundleManifest:
+def verify(url: str, digest: str | None = None, on_progress: OnProgress = unwatched) -> BundleManifest:
     """Check everything about a bundle and return its manifest; where `digest` is given, the bundle's own must begin with it."""
-    manifest, _ = read_checked(url)
+    manifest, _ = read_checked(url, on_progress)
     if digest is not None and not manifest.digest().startswith(digest.lower()):
         raise BundleError(f"{url} is the bundle {digest12(manifest)}, not {digest[:12]}: its {MANIFEST_FILE} was changed, or it is another")
     return manifest

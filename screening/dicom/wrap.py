@@ -11,8 +11,9 @@ since symptom onset are kept between the images of one patient. Rows say so in I
 
 import csv
 import io
+import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date, timedelta
@@ -20,6 +21,7 @@ from datetime import date, timedelta
 import numpy as np
 from PIL import Image, UnidentifiedImageError
 
+from schemas.progress import OnProgress, counter, unwatched
 from schemas.sites import SITES_COLUMNS
 from screening.dicom.uids import seed_of, uid_of
 from screening.dicom.writer import TRANSFER_SYNTAXES, Coding, StudyAttributes, age_string, build_dataset, to_bytes
@@ -30,6 +32,7 @@ REQUIRED_COLUMNS = ("image_id", "image", "patient_id")
 OBJECT_COLUMNS = ("SOPInstanceUID", "object")
 _FIRST_DAY = date(2020, 2, 3)
 _THREADS = 2
+_AT_ONCE = 16  # images wrapped between two reports of progress
 _MAX_PIXELS = 100_000_000
 
 
@@ -60,10 +63,11 @@ def dicomize(
     *,
     transfer_syntax: str | None = None,
     limit: int | None = None,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> DicomizeSummary:
     """Write one CR file per row of `labels_url` below `output_url` and return the counts.
 
+    Paths in the column `image` are relative to the table; absolute paths and URLs are taken as they are.
     `transfer_syntax` names one of TRANSFER_SYNTAXES; without it JPEG files keep their stream and others become explicit little endian.
     Raises UsageError for a table that lacks a column and DicomizeError, after everything else was written, where images are missing
     or unreadable.
@@ -73,8 +77,8 @@ def dicomize(
     rows, columns = read_table(labels_url, limit)
     summary = DicomizeSummary(join(output_url, "archive"), join(output_url, "labels.csv"))
     folder = labels_url.rpartition("/")[0] or "."
-    written = []
-    for batch in _batches(rows, 64):
+    written, count = [], counter(on_progress, "wrapping images", len(rows))
+    for batch in _batches(rows, _AT_ONCE):
         with ThreadPoolExecutor(_THREADS) as pool:
             results = list(pool.map(lambda numbered: _wrap_row(*numbered, folder, output_url, transfer_syntax), batch))
         for row, kept, failure in results:
@@ -83,8 +87,7 @@ def dicomize(
             else:
                 written.append(row)
                 summary.kept_streams += kept
-        if on_progress:
-            on_progress(len(batch))
+        count(len(batch))
     summary.written = len(written)
     text = io.StringIO(newline="")
     writer = csv.DictWriter(text, [*columns, *OBJECT_COLUMNS], lineterminator="\n")
@@ -139,7 +142,7 @@ def _wrap_row(
     line: int, row: dict[str, str], folder: str, output_url: str, transfer_syntax: str | None
 ) -> tuple[dict[str, str], bool, str | None]:
     """Write one row's file. Return its row with the object's columns, whether its JPEG stream was kept, and what failed."""
-    url = join(folder, row["image"]) if row["image"] else ""
+    url = url_of(row["image"], folder) if row["image"] else ""
     try:
         if not url:
             raise ValueError("no image is named")
@@ -150,6 +153,11 @@ def _wrap_row(
     path = f"archive/{_safe(row.get('source', '') or 'images')}/{_safe(row['image_id'])}.dcm"
     put_atomic(join(output_url, path), data)
     return row | {"SOPInstanceUID": study.SOPInstanceUID, "object": path}, kept, None
+
+
+def url_of(image: str, folder: str) -> str:
+    """Return where an image of a labels table lies: below the table's folder, unless it has an absolute path or a URL of its own."""
+    return image if "://" in image or os.path.isabs(image) else join(folder, image)
 
 
 def _safe(name: str) -> str:

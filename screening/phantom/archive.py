@@ -16,13 +16,14 @@ import io
 import re
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 
 import numpy as np
 from PIL import Image
 
+from schemas.progress import OnProgress, counter, unwatched
 from schemas.sites import SITES_COLUMNS
 from screening.dicom.uids import seed_of
 from screening.errors import UsageError
@@ -85,11 +86,10 @@ def make_archive(
     studies: int,
     seed: int = 0,
     options: ArchiveOptions | None = None,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> ArchiveSummary:
     """Write a synthetic archive of `studies` radiographs below `output_url` and return what it holds.
 
-    `on_progress` is called with the number of studies written since the last call.
     Raises UsageError for options that make no sense.
     """
     options = options or ArchiveOptions()
@@ -99,7 +99,8 @@ def make_archive(
     summary = ArchiveSummary(*(join(output_url, name) for name in ("archive", "registry.csv", "labels.csv", "sites.csv")))
     labels, unwanted = [], []
     copies = _copies_wanted(studies, options)
-    batches = list(_batches(planned, _AT_ONCE))
+    batches, made_wanted = list(_batches(planned, _AT_ONCE)), _made_wanted(studies, options)
+    count = counter(on_progress, "making radiographs", studies + len(made_wanted))
     for number, batch in enumerate(batches):
         with ThreadPoolExecutor(_THREADS) as pool:
             made = list(pool.map(lambda study: _make_study(study, options), batch))
@@ -107,9 +108,10 @@ def make_archive(
         _put_studies(output_url, batch, made, options)
         share = copies[number * len(copies) // len(batches) : (number + 1) * len(copies) // len(batches)]
         unwanted += [_put_copy(output_url, kind, at, batch, made) for kind, at in share]
-        if on_progress:
-            on_progress(len(batch))
-    unwanted += [_put_made(output_url, kind, number, seed, options.size) for kind, number in _made_wanted(studies, options)]
+        count(len(batch))
+    for kind, number in made_wanted:
+        unwanted.append(_put_made(output_url, kind, number, seed, options.size))
+        count(1)
     people = list({study.person.number: study.person for study in planned}.values())
     tests = [row for person in people for row in registry_rows(person)]
     put_atomic(summary.labels_url, _csv(LABEL_COLUMNS, labels))
@@ -128,7 +130,7 @@ def make_training_set(
     seed: int = 0,
     size: int = 512,
     confounding: float = 0.0,
-    on_progress: Callable[[int], None] | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> ArchiveSummary:
     """Write `studies` radiographs with lung masks, evenly of the three findings, all wanted and all plain files."""
     options = ArchiveOptions(size, lung_masks=True, unwanted_fraction=0, containers=False, mix=TRAINING_MIX, confounding=confounding)

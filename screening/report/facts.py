@@ -9,6 +9,7 @@ import duckdb
 from pydantic import ValidationError
 
 from schemas.bundle import BundleManifest
+from schemas.progress import OnProgress, counter, unwatched
 from schemas.run import RunManifest
 from screening.analytics.sql_files import read_sql
 from screening.analytics.views import ViewRow, ViewRows
@@ -24,6 +25,7 @@ REPORT_VIEWS = ("report_scope", "report_participants", "report_ends")
 VERIFIED_VIEWS = ("report_persons", "report_roc", "report_verification", "report_intervals", "report_lead_days",
                    "report_timeline", "report_gallery")  # fmt: skip
 
+VIEWS_ASKED, VERIFIED_VIEWS_ASKED = 3, 14  # by `_answers`, without a reference table and further ones with it
 LEAD_DAYS = [1, 2, 3, 5, 7, 10, 14]  # detected at least that many days before confirmation
 
 
@@ -84,7 +86,9 @@ class Facts:
         return [row for row in rows if row["question"] == question]
 
 
-def gather(connection: duckdb.DuckDBPyConnection, results_url: str | None, options: ReportOptions) -> Facts:
+def gather(
+    connection: duckdb.DuckDBPyConnection, results_url: str | None, options: ReportOptions, on_progress: OnProgress = unwatched
+) -> Facts:
     """Ask everything of a connection that `analytics.connect` gave; of several bundles, the one that screened last.
 
     results_url: where the manifests of the runs lie; None where the answers came from elsewhere.
@@ -110,13 +114,19 @@ def gather(connection: duckdb.DuckDBPyConnection, results_url: str | None, optio
         bundle=bundle,
         name=runs[-1].bundle_name if runs else named["name"],
         made_elsewhere=results_url is None,
-        **_answers(connection, digest, options if results_url else replace(options, cases=0), has_reference),
+        **_answers(connection, digest, options if results_url else replace(options, cases=0), has_reference, on_progress),
     )
 
 
-def _answers(connection: duckdb.DuckDBPyConnection, digest: str, options: ReportOptions, has_reference: bool) -> dict[str, Any]:
+def _answers(
+    connection: duckdb.DuckDBPyConnection, digest: str, options: ReportOptions, has_reference: bool, on_progress: OnProgress
+) -> dict[str, Any]:
+    count = counter(on_progress, "asking the views", VIEWS_ASKED + (VERIFIED_VIEWS_ASKED if has_reference else 0))
+
     def ask(view: str, rest: str = "") -> ViewRows:
-        return _rows(connection, f"from {view} where bundle_digest = $bundle {rest}", {"bundle": digest})
+        rows = _rows(connection, f"from {view} where bundle_digest = $bundle {rest}", {"bundle": digest})
+        count(1)
+        return rows
 
     answers: dict[str, Any] = {"flow": ask("flow"), "ends": ask("report_ends"), "participants": ask("report_participants")}
     if not has_reference:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 
 import duckdb
 
+from schemas.progress import OnProgress, unwatched
 from screening.page.head import head
 from screening.page.markup import Markup, tag, together
 from screening.page.section import Section
@@ -27,13 +28,15 @@ def render(
     results_url: str | None,
     options: ReportOptions | None = None,
     pseudonym_key: bytes | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> tuple[str, Facts]:
     """Return the report as one HTML page, and the facts that it states.
 
     connection: as `analytics.connect` gives it. results_url: where manifests and heatmaps lie; None where the answers came from elsewhere.
     pseudonym_key: opens radiographs whose file names the run has encrypted.
     """
-    facts = gather(connection, results_url, options or ReportOptions())
+    facts = gather(connection, results_url, options or ReportOptions(), on_progress)
+    on_progress("reading cases and drawing the page", 0, 0)
     return write_page(facts, results_url, datetime.now(UTC), pseudonym_key), facts
 
 

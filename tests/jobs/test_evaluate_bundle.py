@@ -100,6 +100,16 @@ def test_refusals(radiographs: Path, evaluated: tuple, tmp_path: Path) -> None:
     assert "no image in split 'train'" in str(answer.exception)
 
 
+@pytest.mark.parametrize("depth", ["none", "quick"])
+def test_an_evaluation_without_the_audit(radiographs: Path, evaluated: tuple, depth: str, tmp_path: Path) -> None:
+    answer = evaluate(evaluated[1], radiographs, "--output", tmp_path, "--split", "val", "--audit", depth)
+    assert answer.exit_code == 0, answer.output
+    audit = json.loads((tmp_path / "metrics.json").read_text())["splits"]["val"]["audit"]
+    assert (audit is None) == (depth == "none")
+    assert ("shortcut audit: not measured" in answer.stdout) == (depth == "none")
+    assert "Not measured" in (tmp_path / "evaluation.html").read_text()
+
+
 def test_promotion_by_the_old_images(radiographs: Path, evaluated: tuple, tmp_path: Path) -> None:
     """A bundle keeps what it is itself, so it is released; random networks forget what others knew, or cannot be shown not to."""
     bundle = evaluated[1]

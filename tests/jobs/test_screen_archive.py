@@ -94,7 +94,7 @@ def test_an_archive_that_is_not_there_ends_with_1(refusal: Callable, bundle: str
 
 def test_a_folder_without_a_bundle_ends_with_1(refusal: Callable, key: str, tmp_path: Path) -> None:
     options = ["--results", str(tmp_path / "r"), "--bundle", str(tmp_path), "--pseudonym-key", key]
-    code, said = refusal("run", str(tmp_path / "archive"), *options)
+    code, said = refusal("run", key, *options)
     assert (code, "bundle.json" in said) == (1, True)
 
 

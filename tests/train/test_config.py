@@ -60,7 +60,7 @@ def test_unknown_presets_and_workers() -> None:
         preset("medium")
     with pytest.raises(UsageError, match="workers"):
         preset("small", workers=0)
-    with pytest.raises(UsageError, match="16 of stage lungs"):
+    with pytest.raises(UsageError, match="--workers 3 cannot share every batch of this --preset evenly: take 1, 2, 4"):
         preset("small", workers=3)
 
 
@@ -73,6 +73,18 @@ def test_coarse_epochs_come_first_and_keep_their_share() -> None:
     assert stage.with_epochs(6, coarse=5).training_size(4) == 160
     assert preset("small").with_epochs(coarse=3) == preset("small")
     assert preset("public").with_epochs() == preset("public")
+
+
+@pytest.mark.parametrize(
+    ("epochs", "coarse", "message"),
+    [
+        (9, 9, "--coarse-epochs 9 must be below --epochs, which is 9 for stage pneumonia: the last epoch is one at the full input size"),
+        (None, 30, "--coarse-epochs 30 must be below --epochs, which is 24 for stage covid"),
+    ],
+)
+def test_coarse_epochs_leave_one_at_the_full_size(epochs: int | None, coarse: int, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        preset("public").with_epochs(epochs, coarse)
 
 
 @pytest.mark.parametrize(

@@ -16,8 +16,10 @@ from tests.train.event_files import scalars_of
 from tests.train.radiographs import write_manifest, write_radiographs
 from train.config import FitConfig, StageConfig, preset
 from train.data.manifest import read_manifest
+from train.evaluation.choices import AuditDepth
 from train.evaluation.evaluate import evaluate
 from train.evaluation.intervals import Resampling
+from train.evaluation.page import evaluation_page
 from train.fit import fit
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -46,12 +48,21 @@ def radiographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def fitted(radiographs: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, BundleManifest, list[dict[str, Any]]]:
+def told() -> list[tuple[str, int, int]]:
+    """How far `fitted` was, step by step."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def fitted(
+    radiographs: Path, told: list[tuple[str, int, int]], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[str, BundleManifest, list[dict[str, Any]]]:
     """A bundle of all three stages: its folder, its manifest and the epoch lines that were shown."""
     lines: list[dict[str, Any]] = []
     folder = tmp_path_factory.mktemp("fitted")
     config = tiny(storage_url=str(folder / "storage"))
-    return str(folder / "bundle"), fit("all", str(radiographs), str(folder / "bundle"), config, on_epoch=lines.append), lines
+    watch = {"on_epoch": lines.append, "on_progress": lambda *said: told.append(said)}
+    return str(folder / "bundle"), fit("all", str(radiographs), str(folder / "bundle"), config, **watch), lines
 
 
 def test_a_bundle_that_verifies_and_screens(fitted: tuple) -> None:
@@ -60,6 +71,16 @@ def test_a_bundle_that_verifies_and_screens(fitted: tuple) -> None:
     result = Cascade.from_bundle(folder)(np.random.default_rng(0).integers(0, 255, (2, 1, 512, 512), np.uint8))
     assert np.isfinite(result.pneumonia_logit[result.lungs_found]).all()
     assert [(line["stage"], line["epoch"]) for line in lines] == [("lungs", 1), ("pneumonia", 1), ("covid", 1)]
+
+
+def test_every_step_is_told_to_its_end(fitted: tuple, told: list[tuple[str, int, int]]) -> None:
+    ended = {step: (done, total) for step, done, total in told}
+    assert ended["decoding images"] == (24, 24)
+    assert [ended[f"stage {stage}: preparing images"] for stage in ("lungs", "pneumonia", "covid")] == [(18, 18), (18, 18), (12, 12)]
+    assert ended["operating points: judging images"] == (6, 6)
+    for stage in ("lungs", "pneumonia", "covid"):
+        done, total = ended[f"stage {stage}: training on batches"]
+        assert 1 <= done <= total
 
 
 def test_the_bundle_says_what_it_was_trained_on(radiographs: Path, fitted: tuple) -> None:
@@ -87,7 +108,18 @@ def test_curves_are_drawn_in_the_bundle_and_written_for_tensorboard(fitted: tupl
 
 
 def test_evaluation_goes_through_the_cascade(radiographs: Path, fitted: tuple) -> None:
-    found = evaluate(fitted[0], str(radiographs), ["val", "test"], how=Resampling(replicates=20))
+    told: list[tuple[str, int, int]] = []
+    watch = {"how": Resampling(replicates=20), "on_progress": lambda *said: told.append(said)}
+    found = evaluate(fitted[0], str(radiographs), ["val", "test"], **watch)
+    assert list(dict.fromkeys(step for step, _, _ in told if step.startswith("split test"))) == [
+        "split test: decoding images",
+        "split test: judging images",
+        "split test: figures and their intervals",
+        "split test: audit with the lungs erased",
+        "split test: audit of the source",
+        "split test: audit with random weights",
+    ]
+    assert ("split test: judging images", 6, 6) in told
     for stage, point in fitted[1].operating_points.items():  # chosen on what the calibrated cascade gives there
         tuned = found["splits"]["val"]["stages"][stage]
         assert (tuned["sensitivity"]["value"], tuned["specificity"]["value"]) == (point.sensitivity, point.specificity)
@@ -97,6 +129,19 @@ def test_evaluation_goes_through_the_cascade(radiographs: Path, fitted: tuple) -
     assert 0 <= figures["stages"]["pneumonia"]["auroc"]["value"] <= 1
     with pytest.raises(UsageError, match="no image in split"):
         evaluate(fitted[0], str(radiographs), ["holdout"])
+
+
+@pytest.mark.parametrize("depth", [AuditDepth.NONE, AuditDepth.QUICK])
+def test_an_audit_can_be_left_out(radiographs: Path, fitted: tuple, depth: AuditDepth) -> None:
+    told: list[str] = []
+    watch = {"how": Resampling(replicates=20), "on_progress": lambda step, done, total: told.append(step)}
+    found = evaluate(fitted[0], str(radiographs), ["test"], depth=depth, **watch)
+    audit = found["splits"]["test"]["audit"]
+    assert (found["audit"], audit is None) == (str(depth), depth is AuditDepth.NONE)
+    assert "split test: audit with random weights" not in told
+    if audit is not None:
+        assert (audit["randomisation"], audit["energy"]["covid"]["share"]["n"]) == (None, 6)
+    assert "Not measured" in evaluation_page(found)
 
 
 @pytest.mark.slow

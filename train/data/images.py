@@ -8,19 +8,21 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import ray.data
-from fsspec import AbstractFileSystem
 from PIL import Image
 from ray.data.expressions import col
 
 from schemas.bundle import Preprocessing
+from schemas.progress import OnProgress, counter, unwatched
 from schemas.reasons import Reason
 from screening.archive.reader import ObjectReader
 from screening.errors import ImageRefused, TrainingError
 from screening.ingest.config import IngestConfig
 from screening.ingest.ingest import Ingested, ingest
 from screening.ingest.preprocess import SIZE, fit_mask
-from screening.storage import filesystem_of
+from screening.storage import filesystem_of, join, put_atomic
 
 if TYPE_CHECKING:  # decoding tasks import this module, and need neither polars nor torch
     from train.data.manifest import Manifest
@@ -30,6 +32,7 @@ FORMAT = 1  # of the cache; raise it when the decode path changes, so that old c
 ROWS_PER_TASK = 32
 COLUMNS = ("image_id", "label", "split", "source", "view", "patient_id")  # carried along from the manifest
 _DONE = "done.json"
+_PLACE = "place"  # of a row in the manifest
 
 
 @dataclass(frozen=True)
@@ -48,6 +51,10 @@ class ImageCache:
         """Return how many images of a split belong to one of a stage's groups."""
         return sum(n for (of, label, masked), n in self.rows.items() if of == split and stage.group_of(label, masked) == group)
 
+    def size(self, split: str) -> int:
+        """Return how many images of a split passed the gate."""
+        return sum(n for (of, _, _), n in self.rows.items() if of == split)
+
     def dataset(self, splits: Sequence[str]) -> ray.data.Dataset:
         """Return the rows of some splits that passed the gate, as a stream in the order of the manifest."""
         filesystem, path = filesystem_of(self.url)
@@ -56,13 +63,24 @@ class ImageCache:
         return dataset.repartition(target_num_rows_per_block=ROWS_PER_TASK)
 
 
-def cached(manifest: "Manifest", storage_url: str, preprocessing: Preprocessing, *, decoders: int) -> ImageCache:
+def listed(manifest: "Manifest") -> ImageCache:
+    """Return what the cache of a manifest holds where the gate refuses nothing: its counts, in no folder."""
+    keys = zip(manifest.table["split"], manifest.table["label"], manifest.table["lung_mask_url"], strict=True)
+    return ImageCache("", dict(Counter((split, label or "", mask is not None) for split, label, mask in keys)), {})
+
+
+def cached(
+    manifest: "Manifest", storage_url: str, preprocessing: Preprocessing, *, decoders: int, on_progress: OnProgress = unwatched
+) -> ImageCache:
     """Return the decoded images of a manifest below `storage_url`, behind the gate that a bundle with that preprocessing has."""
     gate = IngestConfig(min_age_years=preprocessing.min_age_years)
-    return cache_images(manifest, f"{storage_url}/images-{manifest.digest[:12]}", gate, decoders=decoders)
+    folder_url = f"{storage_url}/images-{manifest.digest[:12]}"
+    return cache_images(manifest, folder_url, gate, decoders=decoders, on_progress=on_progress)
 
 
-def cache_images(manifest: "Manifest", folder_url: str, config: IngestConfig, *, decoders: int) -> ImageCache:
+def cache_images(
+    manifest: "Manifest", folder_url: str, config: IngestConfig, *, decoders: int, on_progress: OnProgress = unwatched
+) -> ImageCache:
     """Decode every image of `manifest` into `folder_url` with `decoders` tasks at a time, or find it decoded there, and return it.
 
     The folder's name should hold `manifest.digest`. Raises TrainingError where no image passes the gate, naming the reasons.
@@ -71,8 +89,9 @@ def cache_images(manifest: "Manifest", folder_url: str, config: IngestConfig, *,
     marker = f"{folder}/{_DONE}"
     key = {"format": FORMAT, "manifest_sha256": manifest.digest, "min_age_years": config.min_age_years}
     if not filesystem.exists(marker) or json.loads(filesystem.cat_file(marker)) != key:
-        filesystem.makedirs(folder, exist_ok=True)
-        _decode_all(manifest, folder, filesystem, config, decoders)
+        if filesystem.exists(folder):
+            filesystem.rm(folder, recursive=True)  # parts of a decoding that died, or of another gate
+        _decode_all(manifest, folder_url, config, decoders, on_progress)
         filesystem.pipe_file(marker, json.dumps(key).encode())
     cache = _count(folder_url)
     if not cache.rows:
@@ -81,16 +100,36 @@ def cache_images(manifest: "Manifest", folder_url: str, config: IngestConfig, *,
     return cache
 
 
-def _decode_all(manifest: "Manifest", folder: str, filesystem: AbstractFileSystem, config: IngestConfig, decoders: int) -> None:
-    rows = ray.data.from_arrow(manifest.table.to_arrow()).repartition(target_num_rows_per_block=ROWS_PER_TASK)
-    decoded = rows.map_batches(
-        decode_rows,
-        fn_kwargs={"config": config},
+def _decode_all(manifest: "Manifest", folder_url: str, config: IngestConfig, decoders: int, on_progress: OnProgress) -> None:
+    """Decode every image into Parquet files of ROWS_PER_TASK rows.
+
+    Each task writes its own file and answers how many rows it holds, so that they can be counted while the others are decoded.
+    """
+    table = manifest.table.with_row_index(_PLACE).to_arrow()
+    rows = ray.data.from_arrow(table).repartition(target_num_rows_per_block=ROWS_PER_TASK)
+    written = rows.map_batches(
+        _decode_part,
+        fn_kwargs={"folder_url": folder_url, "config": config},
         batch_size=None,
         batch_format="numpy",
         compute=ray.data.TaskPoolStrategy(size=decoders),
     )
-    decoded.write_parquet(folder, filesystem=filesystem, mode="overwrite")
+    count = counter(on_progress, "decoding images", table.num_rows)
+    for answers in written.iter_batches(batch_size=None, batch_format="numpy"):
+        count(int(answers["rows"].sum()))
+
+
+def _decode_part(rows: dict[str, np.ndarray], folder_url: str, config: IngestConfig) -> dict[str, list[int]]:
+    """Decode some rows into a file of their own and return their number. Names sort as the manifest does."""
+    write_part(pa.table(decode_rows(rows, config)), join(folder_url, f"part-{rows[_PLACE][0]:08d}.parquet"))
+    return {"rows": [len(rows[_PLACE])]}
+
+
+def write_part(table: pa.Table, url: str) -> None:
+    """Write one Parquet file: all of it or nothing."""
+    buffer = pa.BufferOutputStream()
+    pq.write_table(table, buffer)
+    put_atomic(url, buffer.getvalue().to_pybytes())
 
 
 def _count(folder_url: str) -> ImageCache:

@@ -1,24 +1,28 @@
 """What a stage's network learns from: the images as the frozen earlier stages leave them, computed once and not once an epoch."""
 
 import os
+import uuid
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
+import ray
 import ray.data
 import torch
 import torch.nn.functional as F
 from ray.data.expressions import col
 
 from schemas.bundle import Preprocessing
+from schemas.progress import OnProgress, counter, unwatched
 from screening.cascade.cascade import Cascade
 from screening.cascade.network_input import network_input
-from screening.storage import filesystem_of
+from screening.storage import filesystem_of, join
 from train.config import FitConfig
-from train.data.images import ROWS_PER_TASK, ImageCache, masks_of, pixels_of
+from train.data.images import ROWS_PER_TASK, ImageCache, masks_of, pixels_of, write_part
 from train.stages import OLD_TUNING, STAGES, TUNING
 
 SPLITS = ("train", "val")
@@ -41,7 +45,14 @@ class StageInputs:
     lungs_not_found: int
 
 
-def stage_inputs(stage: str, images: ImageCache, earlier_url: str | None, config: FitConfig, folder_url: str) -> StageInputs:
+def stage_inputs(
+    stage: str,
+    images: ImageCache,
+    earlier_url: str | None,
+    config: FitConfig,
+    folder_url: str,
+    on_progress: OnProgress = unwatched,
+) -> StageInputs:
     """Run the frozen earlier stages, in the bundle at `earlier_url`, over the training and tuning splits.
 
     Small inputs stay in the object store; larger ones are written to `folder_url` and streamed from there.
@@ -58,7 +69,9 @@ def stage_inputs(stage: str, images: ImageCache, earlier_url: str | None, config
         **on_cascade_workers(config.workers, config.use_gpu),
     )
     expected_bytes = 4 * size * size * sum(images.rows.values())
-    kept = _kept(prepared, folder_url, in_memory=expected_bytes <= config.materialize_bytes)
+    used = sum(n for (split, label, masked), n in images.rows.items() if split in SPLITS and STAGES[stage].group_of(label, masked))
+    count = counter(on_progress, "preparing images", used)
+    kept = _kept(prepared, folder_url, count, in_memory=expected_bytes <= config.materialize_bytes)
     counts = Counter((row["split"], row["group"]) for row in kept.select_columns(["split", "group"]).iter_rows())
     datasets = {group: kept.filter(expr=(col("split") == "train") & (col("group") == group)) for group in STAGES[stage].groups}
     datasets[TUNING] = kept.filter(expr=(col("split") == "val") & (col("group") != ""))
@@ -82,12 +95,30 @@ def old_source(group: str) -> str:
     return f"old {group}"
 
 
-def _kept(prepared: ray.data.Dataset, folder_url: str, *, in_memory: bool) -> ray.data.Dataset:
+def _kept(prepared: ray.data.Dataset, folder_url: str, count: Callable[[int], None], *, in_memory: bool) -> ray.data.Dataset:
+    """Work out rows once, in their order, into the object store or into files below a folder, and count them as they are done."""
     if in_memory:
-        return prepared.materialize()
+        blocks = []
+        for block in prepared.iter_batches(batch_size=None, batch_format="pyarrow"):
+            blocks.append(ray.put(block))
+            count(block.num_rows)
+        return ray.data.from_arrow_refs(blocks)
     filesystem, folder = filesystem_of(folder_url)
-    prepared.write_parquet(folder, filesystem=filesystem, mode="overwrite")
-    return ray.data.read_parquet(folder, filesystem=filesystem, file_extensions=["parquet"])
+    if filesystem.exists(folder):
+        filesystem.rm(folder, recursive=True)
+    written = prepared.map_batches(_write_rows, fn_kwargs={"folder_url": folder_url}, batch_size=None, batch_format="pyarrow")
+    files: list[str] = []
+    for answers in written.iter_batches(batch_size=None, batch_format="numpy"):
+        files += answers["file"].tolist()
+        count(int(answers["rows"].sum()))
+    return ray.data.read_parquet([f"{folder}/{file}" for file in files], filesystem=filesystem)
+
+
+def _write_rows(rows: pa.Table, folder_url: str) -> dict[str, list[Any]]:
+    """Write some rows into a file of their own, and return its name and their number."""
+    name = f"{uuid.uuid4().hex}.parquet"
+    write_part(rows, join(folder_url, name))
+    return {"file": [name], "rows": [rows.num_rows]}
 
 
 def make_layers(

@@ -5,12 +5,12 @@ import io
 import os
 import posixpath
 from collections import Counter
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import polars as pl
 
-from screening.errors import TrainingError
+from screening.errors import TrainingError, UsageError
 from screening.storage import filesystem_of, split_url
 
 GROUPS = ("normal", "pneumonia", "covid")  # the labels; batches of stages 2 and 3 are drawn evenly from them
@@ -32,6 +32,14 @@ class Manifest:
     url: str
     digest: str
     table: pl.DataFrame
+
+    def part(self, split: str) -> "Manifest":
+        """Return the rows of one split. Raises UsageError where it has none."""
+        table = self.table.filter(pl.col("split") == split)
+        if table.is_empty():
+            known = ", ".join(sorted(self.table["split"].unique()))
+            raise UsageError(f"{self.url} has no image in split {split!r} (--split): there are {known}")
+        return replace(self, table=table)
 
     def training_data(self) -> dict[str, Any]:
         """Return what a bundle says of the data it was trained on: counts by split and label, sources, patients, the file's digest."""

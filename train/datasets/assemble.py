@@ -1,12 +1,13 @@
 """From the folders of several public sets to one table of rows with splits, and an account of every image that is not in it."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
+from schemas.progress import OnProgress, unwatched
 from schemas.reasons import Reason
 from screening.errors import TrainingError
 from train.datasets import covidx, plain
@@ -79,22 +80,19 @@ class _Candidate:
     detail: str = ""
 
 
-def assemble(
-    sets: Sequence[tuple[str, str]], config: ManifestConfig, *, on_progress: Callable[[str, int, int], None] | None = None
-) -> Assembled:
+def assemble(sets: Sequence[tuple[str, str]], config: ManifestConfig, *, on_progress: OnProgress = unwatched) -> Assembled:
     """Read sets, given as (name, folder), and split their patients.
 
-    `on_progress` is told what goes on, how much of it is done, and of how much. Raises UsageError for an unknown set and TrainingError for
-    a folder that is not what it should be, or where nothing is left.
+    Raises UsageError for an unknown set and TrainingError for a folder that is not what it should be, or where nothing is left.
     """
-    told = on_progress or (lambda *_: None)
     readings, candidates = [], []
     for at, (name, folder) in enumerate(sets):
-        told(f"reading {name}", at, len(sets))
+        on_progress(f"reading {name}", at, len(sets))
         readings.append(_read(name, folder, config))
         candidates += [_Candidate(at, row) for row in readings[-1][1].rows]
     _leave_out_the_young(candidates, config.min_age_years)
-    _fingerprint(candidates, config, told)
+    _fingerprint(candidates, config, on_progress)
+    on_progress("finding images that look the same", 0, 0)
     seen = [candidate for candidate in candidates if not candidate.why]
     pairs = near_duplicates(np.array([candidate.print.perceptual for candidate in seen], np.uint64).reshape(-1, WORDS))
     groups = joined([candidate.row.patient_id for candidate in seen], pairs)
@@ -127,17 +125,10 @@ def _leave_out_the_young(candidates: Sequence[_Candidate], min_age_years: float)
             candidate.why, candidate.detail = Why.BELOW_AGE_LIMIT, f"{age:.3g} years"
 
 
-def _fingerprint(candidates: Sequence[_Candidate], config: ManifestConfig, told: Callable[[str, int, int], None]) -> None:
+def _fingerprint(candidates: Sequence[_Candidate], config: ManifestConfig, on_progress: OnProgress) -> None:
     """Decode every image once, take over what headers say, and leave out what ingest refuses."""
     urls = list(dict.fromkeys(candidate.row.image_url for candidate in candidates if not candidate.why))
-    done = 0
-
-    def count(more: int) -> None:
-        nonlocal done
-        done += more
-        told("decoding", done, len(urls))
-
-    prints = fingerprints(urls, config.min_age_years, processes=config.processes, on_progress=count)
+    prints = fingerprints(urls, config.min_age_years, processes=config.processes, on_progress=on_progress)
     by_url = dict(zip(urls, prints, strict=True))
     for candidate in candidates:
         if not candidate.why:

@@ -19,6 +19,7 @@ from multiprocessing import get_context
 import numpy as np
 from PIL import Image
 
+from schemas.progress import OnProgress, counter, unwatched
 from schemas.reasons import Reason
 from screening.archive.reader import ObjectReader
 from screening.dicom.header import is_dicom, read_dicom
@@ -54,12 +55,12 @@ class Fingerprint:
 
 
 def fingerprints(
-    urls: Sequence[str], min_age_years: float, *, processes: int = 1, on_progress: Callable[[int], None] | None = None
+    urls: Sequence[str], min_age_years: float, *, processes: int = 1, on_progress: OnProgress = unwatched
 ) -> list[Fingerprint]:
-    """Return the fingerprint of each image, in the order of `urls`. `on_progress` is told how many more are done."""
+    """Return the fingerprint of each image, in the order of `urls`."""
     tasks = [urls[at : at + _IMAGES_PER_TASK] for at in range(0, len(urls), _IMAGES_PER_TASK)]
     ages = [min_age_years] * len(tasks)
-    told = on_progress or (lambda _: None)
+    told = counter(on_progress, "decoding", len(urls))
     if processes == 1 or len(urls) <= _IN_PROCESS:
         return list(chain.from_iterable(_counted(map(_fingerprint_task, tasks, ages), told)))
     # a fork of a process with threads may hang

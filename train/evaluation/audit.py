@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from schemas.progress import OnProgress, unwatched
 from train.data.images import ImageCache
 from train.evaluation.comparison import areas_compared
 from train.evaluation.figures import question_of
@@ -24,18 +25,24 @@ def audit(
     traces: Traces,
     how: Resampling,
     *,
+    with_randomisation: bool = True,
     use_gpu: bool = False,
+    on_progress: OnProgress = unwatched,
 ) -> dict[str, Any]:
-    """Return the audit of one split, plain JSON values.
+    """Return the audit of one split, plain JSON values; `randomisation` is null where it is not asked for.
 
     `lungs_only` and `lungs_erased` are answers for the same images in the same order, `traces` those of the first.
     """
-    return {
-        "lungs_erased": {stage: erased_figures(lungs_only, lungs_erased, stage, how) for stage in STAGES},
-        "source_probe": source_probes(lungs_only, traces.features, how),
-        "energy": {stage: _energy(lungs_only, traces, stage, how) for stage in STAGES},
-        "randomisation": randomised(bundle_url, images, split, lungs_only, how, use_gpu=use_gpu),
-    }
+    on_progress("audit with the lungs erased", 0, 0)
+    found: dict[str, Any] = {"lungs_erased": {stage: erased_figures(lungs_only, lungs_erased, stage, how) for stage in STAGES}}
+    on_progress("audit of the source", 0, 0)
+    found["source_probe"] = source_probes(lungs_only, traces.features, how)
+    found["energy"] = {stage: _energy(lungs_only, traces, stage, how) for stage in STAGES}
+    found["randomisation"] = None
+    if with_randomisation:
+        options = {"use_gpu": use_gpu, "on_progress": on_progress}
+        found["randomisation"] = randomised(bundle_url, images, split, lungs_only, how, **options)
+    return found
 
 
 def erased_figures(lungs_only: Scores, lungs_erased: Scores, stage: str, how: Resampling) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from screening.page.wording import NOTHING
 from train.evaluation.charts import dots_chart
 from train.evaluation.probe import FEWEST_PATIENTS
 from train.evaluation.randomisation import LEVELS, METHODS
-from train.evaluation.wording import LABELS, STAGES, estimate, gap
+from train.evaluation.wording import LABELS, NOT_MEASURED, STAGES, estimate, gap
 
 WAYS = {"lungs_only": "lungs only", "lungs_erased": "lungs erased"}
 _ERASED = """Lungs erased: the complement of the lung mask is shown, and the pixels inside it are set to the mean, as the cascade
@@ -19,8 +19,10 @@ _RANDOM = """A map that keeps its look when the weights are random shows edges o
 1 is good. Means over {images} images, each with three draws of random weights."""
 
 
-def audit_section(split: str, audit: dict[str, Any]) -> Markup:
-    """Return the audit of one split, as `train.evaluation.audit` gives it."""
+def audit_section(split: str, audit: dict[str, Any] | None) -> Markup:
+    """Return the audit of one split, as `train.evaluation.audit` gives it; None where there was none."""
+    if audit is None:
+        return empty(NOT_MEASURED)
     return together(
         [
             _erased(split, audit["lungs_erased"]),
@@ -54,10 +56,10 @@ def _probes(probes: list[dict[str, Any]]) -> Markup:
     return together([tag("h3", "Can the source be told within a label?"), tag("p", _PROBE), numbers])
 
 
-def _energy(stages: dict[str, Any], guided: dict[str, Any]) -> Markup:
+def _energy(stages: dict[str, Any], guided: dict[str, Any] | None) -> Markup:
     names = {"pneumonia": METHODS["cam"], "covid": METHODS["grad_cam"]}
     rows = [(names[stage], *(estimate(found[name]) for name in ("share", "area", "difference"))) for stage, found in stages.items()]
-    if guided["guided_energy"] is not None:
+    if guided is not None and guided["guided_energy"] is not None:
         name = f"{METHODS['guided_grad_cam']}, {guided['images']} images"
         rows.append((name, estimate(guided["guided_energy"]), estimate(guided["area"]), NOTHING))
     columns = ["heatmap", "share inside the lungs", "lungs' share of the image", "difference"]
@@ -65,8 +67,10 @@ def _energy(stages: dict[str, Any], guided: dict[str, Any]) -> Markup:
     return together([tag("h3", "Where the heatmaps lie"), table(columns, rows, caption=caption)])
 
 
-def _randomisation(found: dict[str, Any]) -> Markup:
+def _randomisation(found: dict[str, Any] | None) -> Markup:
     title = tag("h3", "Heatmaps of random weights (Adebayo et al. 2018)")
+    if found is None:
+        return together([title, empty(NOT_MEASURED)])
     rows = [
         (METHODS[method], LEVELS[level], estimate(figures["rank_correlation"]), estimate(figures["ssim"]))
         for method, levels in found["methods"].items()

@@ -57,17 +57,19 @@ def _keys(metrics: dict[str, Any]) -> Markup:
         "Dice of the lungs": figures["dice"]["mean"],
         "AUROC of stage 2": stages["pneumonia"]["auroc"],
         "AUROC of stage 3": stages["covid"]["auroc"],
-        "AUROC of stage 3, lungs erased": figures["audit"]["lungs_erased"]["covid"]["lungs_erased"],
+        "AUROC of stage 3, lungs erased": figures["audit"] and figures["audit"]["lungs_erased"]["covid"]["lungs_erased"],
         "three-class accuracy": accuracy,
     }
     entries = [
-        tag("li", tag("b", score(found["value"])), words, tag("span", f"split {split}: {_rests_on(found)}"))
+        tag("li", tag("b", score(found and found["value"])), words, tag("span", f"split {split}: {_rests_on(found)}"))
         for words, found in keys.items()
     ]
     return tag("ul", *entries, class_="keys")
 
 
-def _rests_on(found: dict[str, Any]) -> str:
+def _rests_on(found: dict[str, Any] | None) -> str:
+    if found is None:
+        return "not measured"
     limits = "" if found["low"] is None else f"; 95% CI {found['low']:.3f} to {found['high']:.3f}"
     return f"{count(found['n'])} images of {count(found['patients'])} patients{limits}"
 

@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from ray.data.expressions import col
 
 from schemas.bundle import BundleManifest
+from schemas.progress import OnProgress, counter, unwatched
 from screening.bundle.networks import load_networks
 from screening.cascade.guided import GuidedBackpropagation, guided_grad_cam
 from screening.cascade.heatmap import class_activation_map, grad_cam, scale_to_peak, scale_to_range
@@ -30,12 +31,20 @@ METHODS = {"cam": "stage 2, class activation map", "grad_cam": "stage 3, Grad-CA
 LEVELS = {"head": "head", "head_and_last_block": "head and last dense block"}
 SEEDS = (1, 2, 3)  # of the random weights; figures are means over them
 IMAGES = 12  # a backward pass each, seven times, is most of an evaluation's time on a CPU
+_PER_TASK = 6  # a task builds the random networks anew, and tells of its images when it ends
 WINDOW = 7  # pixels a side of SSIM's uniform window (Wang et al. 2004)
 _C1, _C2 = 0.01**2, 0.03**2  # SSIM's constants for values in [0, 1]
 
 
 def randomised(
-    bundle_url: str, images: ImageCache, split: str, scores: Scores, how: Resampling, *, use_gpu: bool = False
+    bundle_url: str,
+    images: ImageCache,
+    split: str,
+    scores: Scores,
+    how: Resampling,
+    *,
+    use_gpu: bool = False,
+    on_progress: OnProgress = unwatched,
 ) -> dict[str, Any]:
     """Return for each method and level the mean rank correlation and SSIM of heatmaps before and after, and Guided Grad-CAM's energy.
 
@@ -47,7 +56,8 @@ def randomised(
         return {"images": 0, "methods": {}, "guided_energy": None}
     rows = images.dataset([split]).filter(expr=col("image_id").is_in(scores.image_id[chosen].tolist()))
     options = {"bundle_url": bundle_url, "use_gpu": use_gpu}
-    found = collected(rows.map_batches(randomised_rows, fn_kwargs=options, **on_cascade_workers(1, use_gpu)))
+    compared = rows.map_batches(randomised_rows, fn_kwargs=options, **on_cascade_workers(1, use_gpu) | {"batch_size": _PER_TASK})
+    found = collected(compared, counter(on_progress, "audit with random weights", chosen.size))
     patients = found["patient_id"]
 
     def estimate(column: str) -> dict[str, Any]:

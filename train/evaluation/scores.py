@@ -1,15 +1,17 @@
 """A bundle's answers for the images of a split, from the networks that screen, under three ways to show them the image."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
+import ray.data
 import torch
 import torch.nn.functional as F
 
 from schemas.bundle import BundleManifest
+from schemas.progress import OnProgress, counter, unwatched
 from screening.bundle.checks import load_manifest
 from screening.cascade.cascade import Cascade
 from screening.cascade.heatmap import resize_maps
@@ -112,21 +114,29 @@ class Traces:
     covid_energy: np.ndarray
 
 
-def score_images(bundle_url: str, images: ImageCache, split: str, *, use_gpu: bool = False) -> Scores:
+def score_images(bundle_url: str, images: ImageCache, split: str, *, use_gpu: bool = False, on_progress: OnProgress = unwatched) -> Scores:
     """Run the cascade of a bundle over one split of a decoded data set. Every image goes through stage 3, as in an audit."""
-    found, _ = score_shown(bundle_url, images, split, (Shown.LUNGS,), use_gpu=use_gpu)
-    return found[Shown.LUNGS]
+    scores, _ = score_shown(bundle_url, images, split, (Shown.LUNGS,), use_gpu=use_gpu, on_progress=on_progress)
+    return scores[Shown.LUNGS]
 
 
 def score_shown(
-    bundle_url: str, images: ImageCache, split: str, shown: Sequence[Shown], *, traced: bool = False, use_gpu: bool = False
+    bundle_url: str,
+    images: ImageCache,
+    split: str,
+    shown: Sequence[Shown],
+    *,
+    traced: bool = False,
+    use_gpu: bool = False,
+    on_progress: OnProgress = unwatched,
 ) -> tuple[dict[Shown, Scores], Traces | None]:
     """Return what `score_images` does for each way to show the images, and with `traced` what else the networks do with them.
 
     Stage 1 always sees the whole image, and finds the same lungs.
     """
     options = {"bundle": (bundle_url, use_gpu), "shown": tuple(shown), "traced": traced}
-    columns = collected(images.dataset([split]).map_batches(score_rows, fn_kwargs=options, **on_cascade_workers(1, use_gpu)))
+    judged = images.dataset([split]).map_batches(score_rows, fn_kwargs=options, **on_cascade_workers(1, use_gpu))
+    columns = collected(judged, counter(on_progress, "judging images", images.size(split)))
     manifest = load_manifest(bundle_url)
     shared = {name: columns[name] for name in (*CARRIED, "lungs_found", "dice")}
     found = {
@@ -136,9 +146,12 @@ def score_shown(
     return found, Traces(**{field.name: columns[field.name] for field in fields(Traces)}) if traced else None
 
 
-def collected(dataset: Any) -> dict[str, np.ndarray]:
-    """Return every column of a Ray Data set whose rows are small."""
-    blocks = list(dataset.iter_batches(batch_size=None, batch_format="numpy"))
+def collected(dataset: ray.data.Dataset, count: Callable[[int], None] = lambda rows: None) -> dict[str, np.ndarray]:
+    """Return every column of a Ray Data set whose rows are small. `count` is told how many more rows are there."""
+    blocks = []
+    for block in dataset.iter_batches(batch_size=None, batch_format="numpy"):
+        blocks.append(block)
+        count(len(next(iter(block.values()))))
     return {name: np.concatenate([block[name] for block in blocks]) for name in blocks[0]}
 
 

@@ -10,6 +10,7 @@ STAGES = {
     "covid": "Stage 3: COVID-19 or other pneumonia",
     "cascade": "Cascade: COVID-19 or not",
 }
+NOT_MEASURED = "Not measured: the evaluation was told to leave it out, see `screening evaluate --audit`."
 
 
 def estimate(found: dict[str, Any] | None, digits: int = 3) -> str:

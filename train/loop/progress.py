@@ -8,36 +8,44 @@ from typing import Any
 import ray
 from ray.actor import ActorHandle
 
+from schemas.progress import OnProgress, unwatched
+
 EpochLine = dict[str, Any]  # as train.loop.worker reports it
 OnEpoch = Callable[[EpochLine], None]
+BatchCount = tuple[str, int, int]  # stage, batches done, batches of all its epochs
 POLL_SECONDS = 0.5
 
 
 @ray.remote(num_cpus=0)
 class EpochBoard:
-    """Where workers leave their lines. One actor for all stages."""
+    """Where workers leave their lines, and how many batches they have trained on. One actor for all stages."""
 
     def __init__(self) -> None:
         self._lines: list[EpochLine] = []
+        self._batches: BatchCount | None = None
 
     def add(self, line: EpochLine) -> None:
         """Keep one more line."""
         self._lines.append(line)
 
-    def since(self, n: int) -> list[EpochLine]:
-        """Return the lines after the first `n`."""
-        return self._lines[n:]
+    def count(self, stage: str, done: int, total: int) -> None:
+        """Keep how many batches of a stage are done, over all its epochs."""
+        self._batches = (stage, done, total)
+
+    def since(self, n: int) -> tuple[list[EpochLine], BatchCount | None]:
+        """Return the lines after the first `n`, and the last count."""
+        return self._lines[n:], self._batches
 
 
 @contextmanager
-def watched(on_epoch: OnEpoch | None) -> Iterator[ActorHandle | None]:
-    """Give a board to put lines on; each is handed to `on_epoch`, in a thread, within a second. Without `on_epoch` there is no board."""
-    if on_epoch is None:
+def watched(on_epoch: OnEpoch | None, on_progress: OnProgress = unwatched) -> Iterator[ActorHandle | None]:
+    """Give a board to put lines and counts on; they are handed on, in a thread, within a second. Where nobody watches there is no board."""
+    if on_epoch is None and on_progress is unwatched:
         yield None
         return
     board = EpochBoard.remote()
     ended = threading.Event()
-    watcher = threading.Thread(target=_watch, args=(board, on_epoch, ended), name="epoch-lines", daemon=True)
+    watcher = threading.Thread(target=_watch, args=(board, on_epoch, on_progress, ended), name="epoch-lines", daemon=True)
     watcher.start()
     try:
         yield board
@@ -47,13 +55,18 @@ def watched(on_epoch: OnEpoch | None) -> Iterator[ActorHandle | None]:
         ray.kill(board)
 
 
-def _watch(board: ActorHandle, on_epoch: OnEpoch, ended: threading.Event) -> None:
-    seen = 0
+def _watch(board: ActorHandle, on_epoch: OnEpoch | None, on_progress: OnProgress, ended: threading.Event) -> None:
+    seen, counted = 0, None
     while True:
         last_look = ended.wait(POLL_SECONDS)
-        for line in ray.get(board.since.remote(seen)):
-            seen += 1
+        lines, batches = ray.get(board.since.remote(seen))
+        for line in lines if on_epoch is not None else ():
             on_epoch(line)
+        seen += len(lines)
+        if batches not in (None, counted):
+            counted = batches
+            stage, done, total = batches
+            on_progress(f"stage {stage}: training on batches", done, total)
         if last_look:
             return
 

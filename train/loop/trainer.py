@@ -85,7 +85,7 @@ def train_stage(
     try:
         result = trainer.fit()
     except TrainingFailedError as error:
-        raise TrainingError(f"stage {stage} failed; it goes on from its last checkpoint with the same storage: {_cause(error)}") from error
+        raise TrainingError(f"stage {stage} failed; give the same --storage to go on from its last checkpoint: {_cause(error)}") from error
     best = result.get_best_checkpoint("tuning_loss", "min")
     if best is None or not math.isfinite(result.return_value[-1]["tuning_loss"]):
         raise TrainingError(f"stage {stage} did not converge, its tuning loss is not a number: lower the learning rate")

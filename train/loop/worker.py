@@ -31,6 +31,8 @@ from train.loop.schedule import EarlyStopping, learning_rate
 from train.loop.tuning import Judged, figures
 from train.stages import OLD_TUNING, STAGES, TUNING, Stage
 
+TELL_SECONDS = 1.0
+
 
 def train(job: Job) -> list[dict[str, Any]]:
     """Train one stage and return its curve, one dict an epoch. Runs in each worker of a TorchTrainer, every one with the same job.
@@ -71,6 +73,7 @@ class Worker:
         self.shards = {name: ray.train.get_dataset_shard(name) for name in {*self.objective.sources, TUNING, self.old_tuning}}
         self.stopping = EarlyStopping(self.config.patience)
         self.history: list[dict[str, Any]] = []
+        self._told = 0.0
 
     @property
     def epoch(self) -> int:
@@ -118,7 +121,15 @@ class Worker:
             if self.averaged is not None:
                 self.averaged.update_parameters(self.module)
             total += loss.detach()
+            self._tell(step + 1)
         return float(np.mean(_gather(float(total) / self.job.steps, self.world)))
+
+    def _tell(self, step: int) -> None:
+        """Tell whoever watches how many batches are done, once a second at most."""
+        if self.rank != 0 or self.job.board is None or time.monotonic() - self._told < TELL_SECONDS:
+            return
+        self._told = time.monotonic()
+        self.job.board.count.remote(self.stage.name, self.epoch * self.job.steps + step, self.config.epochs * self.job.steps)
 
     def _tune(self) -> dict[str, Any]:
         """Return loss and figure on the tuning split. Each worker judges every world-th image."""

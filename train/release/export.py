@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from schemas.bundle import BundleManifest, Calibration, OperatingPoint
+from schemas.progress import OnProgress, unwatched, within
 from screening.bundle.networks import Bundle, save_bundle
 from train.config import FitConfig
 from train.data.images import ImageCache
@@ -32,12 +33,14 @@ def export(
     *,
     earlier: Bundle | None,
     provisional_url: str,
+    on_progress: OnProgress = unwatched,
 ) -> BundleManifest:
     """Calibrate, choose the operating points on what the calibration gives, write the bundle to `output_url` and return its manifest.
 
     `frozen` holds all three stages, `curves` one curve for each that was trained now; `earlier` is the bundle that the others are from.
     """
-    scores = score_images(save_provisional(provisional_url, frozen, config), images, TUNING_SPLIT, use_gpu=config.use_gpu)
+    provisional_url, told = save_provisional(provisional_url, frozen, config), within(on_progress, "operating points")
+    scores = score_images(provisional_url, images, TUNING_SPLIT, use_gpu=config.use_gpu, on_progress=told)
     scores = tuned(scores, manifest, config)
     return save_bundle(
         output_url,

@@ -12,7 +12,7 @@ from train.data.manifest import GROUPS, SPLITS
 from train.datasets.registry import SETS
 from train.evaluation.metrics_file import write_metrics
 from train.evaluation.randomisation import LEVELS, METHODS
-from train.evaluation.wording import LABELS, STAGES, estimate, gap, proportion
+from train.evaluation.wording import LABELS, NOT_MEASURED, STAGES, estimate, gap, proportion
 from train.release.packing import weights_megabytes
 
 CARD_FILE = "MODEL_CARD.md"
@@ -227,7 +227,9 @@ def _comparison(figures: dict[str, Any]) -> str:
     return f"AUROC less that of {figures['second']} on the same {count(figures['images'])} images: {areas}."
 
 
-def _audit(audit: dict[str, Any]) -> str:
+def _audit(audit: dict[str, Any] | None) -> str:
+    if audit is None:
+        return f"Shortcut audit. {NOT_MEASURED}"
     erased = [
         (STAGES[stage], estimate(it["lungs_only"]), estimate(it["lungs_erased"]), gap(it["difference"]))
         for stage, it in audit["lungs_erased"].items()
@@ -242,11 +244,6 @@ def _audit(audit: dict[str, Any]) -> str:
         for it in audit["source_probe"]
     ]
     energy = [(STAGES[stage], estimate(it["share"]), estimate(it["area"])) for stage, it in audit["energy"].items()]
-    random = [
-        (METHODS[method], LEVELS[level], estimate(it["rank_correlation"]), estimate(it["ssim"]))
-        for method, levels in audit["randomisation"]["methods"].items()
-        for level, it in levels.items()
-    ]
     return "\n\n".join(
         [
             "Shortcut audit. With the lungs erased (set to the mean, everything else kept):",
@@ -255,10 +252,24 @@ def _audit(audit: dict[str, Any]) -> str:
             markdown_table(["label", "images by source", "chance", "balanced accuracy"], probes),
             "Share of each heatmap inside the lung mask, beside the mask's share of the image:",
             markdown_table(["heatmap of", "inside", "area"], energy),
-            f"Heatmaps with random weights against the trained ones, {audit['randomisation']['images']} images (Adebayo et al. 2018):",
-            markdown_table(["heatmap", "randomised", "rank correlation", "SSIM"], random),
+            *_randomisation(audit["randomisation"]),
         ]
     )
+
+
+def _randomisation(found: dict[str, Any] | None) -> list[str]:
+    title = "Heatmaps with random weights against the trained ones"
+    if found is None:
+        return [f"{title} (Adebayo et al. 2018). {NOT_MEASURED}"]
+    rows = [
+        (METHODS[method], LEVELS[level], estimate(it["rank_correlation"]), estimate(it["ssim"]))
+        for method, levels in found["methods"].items()
+        for level, it in levels.items()
+    ]
+    if not rows:
+        return [f"{title} (Adebayo et al. 2018): no image has pneumonia and lungs."]
+    numbers = markdown_table(["heatmap", "randomised", "rank correlation", "SSIM"], rows)
+    return [f"{title}, {found['images']} images (Adebayo et al. 2018):", numbers]
 
 
 def _beside(metrics: dict[str, Any]) -> str:

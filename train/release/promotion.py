@@ -9,6 +9,7 @@ import posixpath
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from schemas.progress import OnProgress, unwatched, within
 from screening.bundle.checks import MANIFEST_FILE, verify
 from screening.errors import UsageError
 from screening.storage import filesystem_of, join, put_atomic, read_bytes
@@ -75,6 +76,7 @@ def judge(
     how: Resampling | None = None,
     use_gpu: bool = False,
     storage_url: str | None = None,
+    on_progress: OnProgress = unwatched,
 ) -> Verdict:
     """Return whether the candidate keeps what the baseline knew of the old set, stage by stage.
 
@@ -84,9 +86,13 @@ def judge(
     how = how or Resampling()
     bundles = [verify(url) for url in (candidate_url, baseline_url)]
     manifest = read_manifest(manifest_url)
-    with decoded_splits(manifest, [split], baseline_url, storage_url) as decoded:
+    with decoded_splits(manifest, [split], baseline_url, storage_url, on_progress) as decoded:
         [(_, images)] = decoded
-        candidate, baseline = (score_images(url, images, split, use_gpu=use_gpu) for url in (candidate_url, baseline_url))
+        candidate, baseline = (
+            score_images(url, images, split, use_gpu=use_gpu, on_progress=within(on_progress, role))
+            for role, url in (("candidate", candidate_url), ("baseline", baseline_url))
+        )
+    on_progress("differences and their intervals", 0, 0)
     stages = kept_stages(compared(candidate, baseline, bundles[1].name, how), margin)
     if not stages:
         raise UsageError(f"{manifest_url}, split {split}: neither lung masks nor two classes of a stage, so that nothing can be judged")

@@ -13,6 +13,7 @@ from pydicom.encaps import generate_frames
 
 from screening.dicom.wrap import DicomizeError, dicomize, is_grayscale_baseline, made_up_date, wrap_image
 from screening.errors import UsageError
+from screening.storage import put_atomic
 from tests.dicom_files import dciodvfy_errors, decode, picture, study
 from tests.real_data import cxr_folder
 
@@ -153,3 +154,21 @@ def test_real_radiographs(tmp_path):
         theirs = np.asarray(Image.open(folder / row["image"]))
         assert np.abs(decode(data).astype(int) - theirs).max() <= 1
         assert pydicom.dcmread(io.BytesIO(data)).PatientID == row["patient_id"]
+
+
+@pytest.mark.parametrize("form", ["absolute path", "file://", "memory://"])
+def test_absolute_paths_and_urls_are_taken_as_they_are(form: str, tmp_path):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    png = coded(picture(8), "PNG")
+    (elsewhere / "a.png").write_bytes(png)
+    (tmp_path / "b.png").write_bytes(png)
+    put_atomic("memory://elsewhere/a.png", png)
+    image = {"absolute path": str(elsewhere / "a.png"), "file://": f"file://{elsewhere}/a.png", "memory://": "memory://elsewhere/a.png"}
+    table = write_table(tmp_path, [["a", image[form], "p"], ["b", "b.png", "p"]], COLUMNS[:3])
+    told: list[tuple[str, int, int]] = []
+    summary = dicomize(table, str(tmp_path / "out"), on_progress=lambda *said: told.append(said))
+    assert summary.written == 2
+    assert told == [("wrapping images", 0, 2), ("wrapping images", 2, 2)]
+    for name in ("a", "b"):
+        np.testing.assert_array_equal(decode((tmp_path / f"out/archive/images/{name}.dcm").read_bytes()), picture(8))

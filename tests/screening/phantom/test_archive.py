@@ -46,9 +46,10 @@ def objects_of(archive: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("phantoms")
-    progress = []
-    summary = make_archive(str(folder), STUDIES, 7, ArchiveOptions(size=160), progress.append)
-    assert sum(progress) == STUDIES
+    told: list[tuple[str, int, int]] = []
+    summary = make_archive(str(folder), STUDIES, 7, ArchiveOptions(size=160), lambda *said: told.append(said))
+    assert (told[0][1], told[-1][1]) == (0, told[-1][2]), "from nothing to all"
+    assert told[-1][2] > STUDIES, "what nobody wanted counts too"
     return folder, summary, objects_of(folder / "archive")
 
 

@@ -63,7 +63,7 @@ def test_every_set_in_one_manifest(tmp_path: Path) -> None:
     assert (rsna.view, rsna.sex, rsna.age_years) == ("PA", "F", 51)  # from the header
     assert assembled.splits[1] == assembled.splits[2]
     assert assembled.groups[1] == assembled.groups[2] == "nih-00000001"
-    assert told[-1] == ("decoding", 5, 5)
+    assert told[-2:] == [("decoding", 5, 5), ("finding images that look the same", 0, 0)]
     assert [row.label for row in assembled.rows] == ["covid", "normal", "pneumonia", "normal", None]
 
 

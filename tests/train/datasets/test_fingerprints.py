@@ -94,9 +94,9 @@ def test_images_in_processes_keep_their_order(tmp_path: Path, monkeypatch: pytes
         (tmp_path / f"{at}.png").write_bytes(coded(Image.fromarray(radiograph(at))))
         urls.append(str(tmp_path / f"{at}.png"))
     urls.insert(3, str(tmp_path / "gone.png"))
-    done: list[int] = []
-    alone = fingerprints(urls, 0, on_progress=done.append)
-    assert sum(done) == 9
+    told: list[tuple[str, int, int]] = []
+    alone = fingerprints(urls, 0, on_progress=lambda *said: told.append(said))
+    assert told == [("decoding", 0, 9), ("decoding", 9, 9)]
     assert alone[3].refusal is Reason.OBJECT_MISSING
     monkeypatch.setattr("train.datasets.fingerprints._IN_PROCESS", 0)
     assert fingerprints(urls * 8, 0, processes=2) == alone * 8

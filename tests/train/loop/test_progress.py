@@ -27,6 +27,16 @@ def test_lines_arrive_in_order_and_none_is_lost() -> None:
     assert [line["epoch"] for line in seen] == list(range(5))
 
 
+@pytest.mark.usefixtures("ray_cluster")
+def test_the_last_count_of_batches_arrives() -> None:
+    told: list[tuple[str, int, int]] = []
+    with watched(None, lambda *said: told.append(said)) as board:
+        for done in (1, 7, 12):
+            board.count.remote("covid", done, 12)
+    assert told[-1] == ("stage covid: training on batches", 12, 12)
+    assert len(set(told)) == len(told)
+
+
 def test_nobody_watches() -> None:
     with watched(None) as board:
         assert board is None

@@ -93,6 +93,20 @@ def test_every_table_of_the_card_has_rows_of_one_length(folder: str, metrics: di
     assert markdown_table(["a"], [["b\nc|d"]]) == "| a |\n| --- |\n| b c\\|d |"
 
 
+@pytest.mark.parametrize("depth", ["none", "quick"])
+def test_what_was_not_measured_is_said_and_has_no_table(folder: str, metrics: dict, depth: str) -> None:
+    figures = metrics["splits"]["test"]
+    audit = None if depth == "none" else figures["audit"] | {"randomisation": None}
+    less = metrics | {"splits": {"test": figures | {"audit": audit}}}
+    card, page = write_card(folder, of(folder, less)), evaluation_page(less)
+    for text in (card, page):
+        assert text.count("Not measured: the evaluation was told to leave it out") == 1
+    assert [("with random weights" in card), ("of random weights" in page)] == [depth == "quick"] * 2
+    assert [("With the lungs erased" in text) for text in (card, page)] == [depth == "quick"] * 2
+    assert "SSIM" not in card + page
+    assert ("split test: not measured" in page) == (depth == "none")
+
+
 def test_figures_of_another_bundle_are_refused(folder: str, metrics: dict) -> None:
     with pytest.raises(UsageError, match="evaluate this one"):
         write_card(folder, metrics)
