@@ -6,7 +6,6 @@ from pathlib import Path
 
 import fsspec
 import numpy as np
-import polars
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -15,37 +14,12 @@ from PIL import Image
 from schemas.instance import INSTANCE_SCHEMA
 from screening.errors import ResultsError
 from screening.results.layout import ResultsLayout
-from screening.results.parts import committed_shards, count_outcomes, list_parts, read_part, rows_to_redrive
+from screening.results.parts import committed_shards, list_parts, read_part, rows_to_redrive
 from screening.shard.commit import commit_shard
-from screening.shard.tables import SCORED_SCHEMA
+from tests.screening.shard.scored import scored_rows
 
 DIGEST = "d" * 64
 NIGHT = date(2020, 3, 1)
-
-
-def scored_rows(*outcomes: str) -> pa.Table:
-    """Return one shard with a row for each outcome; scored ones have heatmaps."""
-    ramp = np.linspace(0, 1, 256, dtype=np.float32).reshape(16, 16)
-    rows = []
-    for i, outcome in enumerate(outcomes):
-        row = {
-            "shard_id": "0123456789abcdef",
-            "object_id": f"{i:032x}",
-            "object_url": f"file:///archive/{i}.dcm",
-            "object_bytes": 10 + i,
-            "object_etag": "e",
-            "outcome": outcome,
-            "reason": {"scored": None, "rejected": "blank", "failed": "read_failed"}[outcome],
-            "stage_reached": "covid" if outcome == "scored" else "index",
-            "decode_ms": 1.0,
-            "cascade_ms": 1.0,
-        }
-        if outcome == "scored":
-            row |= {"pneumonia_positive": True, "covid_positive": True, "covid_logit": 1.5}
-            row |= {"lungs_map": np.packbits(ramp > 0.5).tobytes(), "pneumonia_map": ramp.tobytes(), "covid_map": ramp.T.tobytes()}
-            row["guided_map"] = np.full((512, 512), 128, np.uint8).tobytes()
-        rows.append(row)
-    return pa.Table.from_pylist(rows, schema=SCORED_SCHEMA)
 
 
 @pytest.fixture(params=["file", "s3"])
@@ -67,9 +41,6 @@ def test_every_row_is_written_with_the_schema_and_its_version(layout: ResultsLay
     assert written.schema.equals(INSTANCE_SCHEMA, check_metadata=True)
     assert written.equals(rows)
     assert committed_shards(layout, DIGEST) == {"0123456789abcdef"}
-    outcomes, reasons = count_outcomes(written)
-    assert outcomes == {"scored": 1, "rejected": 1, "failed": 1}
-    assert reasons == {"blank": 1, "read_failed": 1}
 
 
 def test_pointers_open_as_they_are(layout: ResultsLayout) -> None:
@@ -120,17 +91,3 @@ def test_rows_of_another_shard_are_not_taken_in(tmp_path: Path) -> None:
     commit(scored_rows("scored"), layout)
     with pytest.raises(ResultsError, match="not in it"):
         commit(scored_rows("scored", "scored"), layout)
-
-
-def test_failed_rows_are_found_by_reason(tmp_path: Path) -> None:
-    layout = ResultsLayout(str(tmp_path))
-    commit(scored_rows("scored", "rejected", "failed"), layout)
-    assert [rows.num_rows for rows in rows_to_redrive(layout, DIGEST).values()] == [1]
-    assert rows_to_redrive(layout, DIGEST, {"decode_timeout"}) == {}
-
-
-def test_other_tools_read_the_parts(tmp_path: Path) -> None:
-    layout = ResultsLayout(str(tmp_path))
-    commit(scored_rows("scored", "rejected"), layout)
-    frame = polars.read_parquet(str(tmp_path / "instances/**/*.parquet"))
-    assert frame["covid_logit"].to_list() == [1.5, None]

@@ -1,0 +1,84 @@
+"""Committed parts: listed, read in full or by column, counted, and searched for rows to score again."""
+
+from datetime import timedelta
+from pathlib import Path
+
+import polars
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from schemas.instance import INSTANCE_SCHEMA
+from schemas.reasons import Reason
+from screening.errors import ResultsError
+from screening.results.layout import ResultsLayout
+from screening.results.parts import PARTS_AT_ONCE, committed_shards, count_outcomes, list_parts, read_columns, read_part, rows_to_redrive
+from tests.screening.instance_rows import DIGEST, NIGHT, instance_row, pneumonia_row, refused_row, write_instances
+
+
+@pytest.fixture
+def layout(tmp_path: Path) -> ResultsLayout:
+    """Two nights of three shards, one of which has a refused and a failed row, and a part of another bundle."""
+    rows = [instance_row(1, shard_id="b"), pneumonia_row(2, shard_id="b", screen_date=NIGHT - timedelta(1))]
+    rows += [refused_row(3, Reason.BLANK, shard_id="a"), refused_row(4, Reason.READ_FAILED, shard_id="a"), instance_row(5, shard_id="a")]
+    rows.append(refused_row(6, Reason.READ_FAILED, shard_id="c", bundle_digest="b" * 64))
+    write_instances(str(tmp_path), rows)
+    return ResultsLayout(str(tmp_path))
+
+
+def test_parts_are_those_of_the_bundle_in_order(layout: ResultsLayout) -> None:
+    assert list_parts(layout, DIGEST) == [
+        f"file://{layout.root}/instances/bundle=aaaaaaaaaaaa/screen_date={day}/part-{shard}.parquet"
+        for day, shard in (("2020-02-29", "b"), ("2020-03-01", "a"), ("2020-03-01", "b"))
+    ]
+    assert committed_shards(layout, DIGEST) == {"a", "b"}
+    assert committed_shards(layout, "b" * 64) == {"c"}
+    assert committed_shards(layout, "c" * 64) == set()
+
+
+def test_a_part_comes_back_with_its_schema(layout: ResultsLayout) -> None:
+    rows = read_part(list_parts(layout, DIGEST)[1])
+    assert rows.schema.equals(INSTANCE_SCHEMA, check_metadata=True)
+    assert rows.column("shard_id").to_pylist() == ["a", "a", "a"]
+
+
+def test_a_part_of_another_schema_is_refused_by_name(tmp_path: Path) -> None:
+    pq.write_table(pa.table({"object_id": ["x"]}), tmp_path / "part-a.parquet")
+    with pytest.raises(ResultsError, match=r"part-a\.parquet: its columns are not those of instance schema version 1"):
+        read_part(str(tmp_path / "part-a.parquet"))
+
+
+def test_columns_of_many_parts_come_in_the_order_of_the_parts(tmp_path: Path) -> None:
+    shards = 3 * PARTS_AT_ONCE
+    write_instances(str(tmp_path), [instance_row(i, shard_id=f"{i:03}") for i in range(shards)])
+    table = read_columns(list_parts(ResultsLayout(str(tmp_path)), DIGEST), ["pneumonia_score", "shard_id"])
+    assert table.column_names == ["pneumonia_score", "shard_id"]
+    assert table.column("shard_id").to_pylist() == [f"{i:03}" for i in range(shards)]
+
+
+def test_columns_of_no_part_are_an_empty_table() -> None:
+    table = read_columns([], ["object_id", "covid_positive"])
+    assert (table.num_rows, table.column_names) == (0, ["object_id", "covid_positive"])
+
+
+def test_outcomes_and_reasons_are_counted(layout: ResultsLayout) -> None:
+    outcomes, reasons = count_outcomes(read_part(list_parts(layout, DIGEST)[1]))
+    assert outcomes == {"scored": 1, "rejected": 1, "failed": 1}
+    assert reasons == {"blank": 1, "read_failed": 1}
+
+
+@pytest.mark.parametrize(
+    ("reasons", "numbers"),
+    [(None, [4]), ({"read_failed"}, [4]), ({"blank"}, [3]), ({"blank", "read_failed"}, [3, 4]), ({"decode_timeout"}, [])],
+)
+def test_rows_to_redrive_are_the_failed_ones_or_those_of_a_reason(
+    layout: ResultsLayout, reasons: set[str] | None, numbers: list[int]
+) -> None:
+    chosen = rows_to_redrive(layout, DIGEST, reasons)
+    assert [row["object_id"] for rows in chosen.values() for row in rows.to_pylist()] == [f"{number:032x}" for number in numbers]
+    assert [url.rpartition("part-")[2] for url in chosen] == ["a.parquet"] * bool(numbers)
+
+
+def test_other_tools_read_the_parts(layout: ResultsLayout) -> None:
+    frame = polars.read_parquet(f"{layout.root}/instances/bundle=aaaaaaaaaaaa/*/*.parquet").sort("object_id")
+    assert frame["pneumonia_positive"].to_list() == [False, True, None, None, False]
