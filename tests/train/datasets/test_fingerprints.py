@@ -8,6 +8,7 @@ from PIL import Image, ImageOps
 
 from schemas.reasons import Reason
 from screening.ingest.config import IngestConfig
+from tests.told import Told
 from tests.train.datasets.folders import dicom, radiograph
 from train.datasets.duplicates import COARSE_BITS, NEAR_BITS
 from train.datasets.fingerprints import WORDS, Fingerprint, fingerprint, fingerprints, perceptual_hash, without_border
@@ -96,9 +97,9 @@ def test_images_in_processes_keep_their_order(tmp_path: Path, monkeypatch: pytes
         (tmp_path / f"{at}.png").write_bytes(coded(Image.fromarray(radiograph(at))))
         urls.append(str(tmp_path / f"{at}.png"))
     urls.insert(3, str(tmp_path / "gone.png"))
-    told: list[tuple[str, int, int]] = []
-    alone = fingerprints(urls, 0, on_progress=lambda *said: told.append(said))
-    assert told == [("decoding", 0, 9), ("decoding", 9, 9)]
+    told = Told()
+    alone = fingerprints(urls, 0, on_progress=told)
+    assert told.said == [("decoding", 0, 9), ("decoding", 9, 9)]
     assert alone[3].refusal is Reason.OBJECT_MISSING
     monkeypatch.setattr("train.datasets.fingerprints._IN_PROCESS", 0)
     assert fingerprints(urls * 8, 0, processes=2) == alone * 8
