@@ -202,7 +202,7 @@ def test_a_lost_object_is_a_failed_row_that_can_be_redriven(small_archive: Path,
 KILLER = "05.dcm"
 
 
-class KilledByOneImage(pipeline._CascadeActor):
+class KilledByOneImage(pipeline.CascadeActor):
     """An actor whose process one image kills, every time."""
 
     def __call__(self, decoded: pa.Table) -> pa.Table:
@@ -214,10 +214,10 @@ class KilledByOneImage(pipeline._CascadeActor):
         return super().__call__(decoded)
 
 
-def killed_once(flag: Path) -> type[pipeline._CascadeActor]:
+def killed_once(flag: Path) -> type[pipeline.CascadeActor]:
     """Return an actor whose process dies at the first call of all."""
 
-    class KilledOnce(pipeline._CascadeActor):
+    class KilledOnce(pipeline.CascadeActor):
         def __call__(self, decoded: pa.Table) -> pa.Table:
             if not flag.exists():
                 flag.touch()
@@ -228,7 +228,7 @@ def killed_once(flag: Path) -> type[pipeline._CascadeActor]:
 
 
 def test_the_loss_of_an_actor_costs_no_row(small_archive: Path, bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "_CascadeActor", killed_once(tmp_path / "flag"))
+    monkeypatch.setattr(pipeline, "CascadeActor", killed_once(tmp_path / "flag"))
     run = only(screen(night(small_archive, tmp_path / "r", bundle)))
     assert (tmp_path / "flag").exists()
     assert run.counts.outcomes == {"scored": 12, "rejected": 0, "failed": 0}
@@ -238,7 +238,7 @@ def test_the_loss_of_an_actor_costs_no_row(small_archive: Path, bundle: str, tmp
 def test_an_image_that_kills_its_worker_becomes_a_failed_row(
     small_archive: Path, bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pipeline, "_CascadeActor", KilledByOneImage)
+    monkeypatch.setattr(pipeline, "CascadeActor", KilledByOneImage)
     run = only(screen(night(small_archive, tmp_path / "r", bundle)))
     assert run.counts.reasons == {"worker_died": 1}
     assert run.counts.outcomes["scored"] == 11
