@@ -28,7 +28,9 @@ def command(
     studies: Annotated[int, typer.Option(min=30, help="synthetic studies to screen")] = 400,
     train: Annotated[
         bool,
-        typer.Option("--train", help="train the bundle anew on other synthetic studies: some minutes more  [default: bundles/phantoms-1]"),
+        typer.Option(
+            "--train", help="train the bundle anew on other synthetic studies: some minutes more  [default: bundles/synthetic-small]"
+        ),
     ] = False,
     training_studies: Annotated[int, typer.Option(min=60, help="with --train: how many studies to train on")] = 480,
 ) -> None:

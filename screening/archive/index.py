@@ -81,16 +81,16 @@ def check_apart(archive_url: str, results_url: str) -> None:
 
 def check_listable(archive_url: str) -> None:
     """Raise ArchiveError unless the archive can be listed and holds something. Lists its first object alone, and opens nothing."""
-    try:
-        fs, path = storage.filesystem_of(archive_url)
-        first = next(listing.objects(fs, path, archive_url), None)
-    except (*_STORE_ERRORS, ValueError, ImportError) as error:
-        raise ArchiveError(_explain(archive_url, error)) from error
-    if first is None:
-        raise ArchiveError(f"the archive {archive_url} is empty: check the path, and that the images have been copied")
+    next(_listed(archive_url))
 
 
 def _rows(archive_url: str) -> Iterator[dict[str, object]]:
+    for fs, listed in _listed(archive_url):
+        yield from _rows_of(fs, listed)
+
+
+def _listed(archive_url: str) -> Iterator[tuple[fsspec.AbstractFileSystem, ListedObject]]:
+    """Yield every object of an archive, containers unopened. Raises ArchiveError where it cannot be listed or there is none."""
     if "::" in archive_url and storage.split_url(archive_url)[0] not in ("file", "s3", "memory"):
         raise UsageError(f"{archive_url} is a chained URL: name the folder or the container itself")
     empty = True
@@ -98,7 +98,7 @@ def _rows(archive_url: str) -> Iterator[dict[str, object]]:
         fs, path = listing.root_of(archive_url)
         for listed in listing.objects(fs, path, archive_url):
             empty = False
-            yield from _rows_of(fs, listed)
+            yield fs, listed
     except (*_STORE_ERRORS, ValueError, ImportError) as error:
         raise ArchiveError(_explain(archive_url, error)) from error
     if empty:

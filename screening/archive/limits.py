@@ -23,7 +23,8 @@ MAX_NAMES_BYTES = 64 * 2**20
 
 FREE_MEMBER_BYTES = 32 * 2**20  # a blank image compresses without bound and is harmless up to here
 FREE_UNPACKED_BYTES = 256 * 2**20  # the same for all members of a container together
-MAX_EXPANSION = 200.0  # unpacked bytes per stored byte, above those
+MAX_EXPANSION = 200.0  # unpacked bytes per stored byte of a member, above those
+MAX_CONTAINER_EXPANSION = 50.0  # the same of a container; uncompressed radiographs shrink to a half or a fifth
 MAX_UNPACKED_BYTES = 64 * 2**30  # of temporary disk, for one compressed tar file
 
 LISTING_SECONDS = 3.0  # of processor time, so that a busy machine refuses nothing that an idle one takes
@@ -56,7 +57,7 @@ class Budget:
     def __post_init__(self) -> None:
         self._most_entries = min(max(FREE_ENTRIES, self.stored_bytes // BYTES_PER_ENTRY), MAX_ENTRIES)
         self._most_name_bytes = min(max(FREE_NAME_BYTES, self.stored_bytes // 16), MAX_NAMES_BYTES)
-        self._most_bytes = max(FREE_UNPACKED_BYTES, MAX_EXPANSION * self.stored_bytes)
+        self._most_bytes = max(FREE_UNPACKED_BYTES, MAX_CONTAINER_EXPANSION * self.stored_bytes)
         self._seconds = LISTING_SECONDS + SECONDS_PER_MIB * self.stored_bytes / 2**20
         self._end = time.thread_time() + self._seconds
 
@@ -88,7 +89,7 @@ class Budget:
 
     def _check_expansion(self, total: int) -> None:
         if total > self._most_bytes:
-            detail = f"the container expands to more than {MAX_EXPANSION:g} times its size: send its files unpacked"
+            detail = f"the container expands to more than {MAX_CONTAINER_EXPANSION:g} times its size: send its files unpacked"
             raise ImageRefused(Reason.IMPLAUSIBLE_COMPRESSION, detail)
 
     def _look_at_the_clock(self) -> None:

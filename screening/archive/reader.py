@@ -1,5 +1,6 @@
 """The bytes of any row of an index, members of containers too."""
 
+import os
 import threading
 import time
 from collections import OrderedDict
@@ -115,5 +116,5 @@ def _refusal_of(error: Exception, attempts: int) -> ImageRefused:
     if isinstance(error, IsADirectoryError):
         detail = "a folder whose files could not be listed: give this account the right to read it and index the archive again"
         return ImageRefused(Reason.READ_FAILED, detail)
-    name = (isinstance(error, OSError) and error.strerror) or type(error).__name__
+    name = os.strerror(error.errno) if isinstance(error, OSError) and error.errno else type(error).__name__  # a store may add the key
     return ImageRefused(Reason.READ_FAILED, f"{name} after {attempts} attempts: check the store and the permissions, then redrive")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from schemas.reasons import Reason
 from screening.archive.limits import MAX_GAP_BYTES, SEARCH_STEP_BYTES
 from screening.archive.members import STORED, Listing, Member
-from screening.archive.source import Source, Window
+from screening.archive.source import BLOCK_BYTES, Source, Window
 from screening.archive.unpack import FEED_BYTES, DamagedData, member_decoder, steps
 
 LOCAL_HEADER = struct.Struct("<4s5H3I2H")  # 4.3.7
@@ -41,17 +41,17 @@ def walk_zip(source: Source, listing: Listing) -> None:
     Where the directory is damaged or missing, the headers before each member's data tell what can still be read.
     Raises ImageRefused where a limit is reached, and what the store raises.
     """
-    directory = _find_directory(source, listing)
-    if directory is None or not _read_directory(Window(source), directory, listing):
-        _walk_local_headers(Window(source), source.identity.object_bytes, listing)
+    window, end = Window(source), source.identity.object_bytes
+    directory = _find_directory(window, end, listing)
+    if directory is None or not _read_directory(window, directory, listing):
+        _walk_local_headers(window, end, listing)
 
 
-def _find_directory(source: Source, listing: Listing) -> _Directory | None:
-    size = source.identity.object_bytes
-    tail_start = max(0, size - _END.size - 0xFFFF - _ZIP64_LOCATOR.size - _ZIP64_END.size)
-    tail = source.read(tail_start, size - tail_start)
-    at = tail.rfind(b"PK\5\6", 0, max(0, len(tail) - _END.size + 4))
-    if at < 0 and source.read(0, 4) == LOCAL_MAGIC:
+def _find_directory(window: Window, size: int, listing: Listing) -> _Directory | None:
+    tail_start = max(0, size - BLOCK_BYTES)  # the end record, its comment, and mostly the directory, in one request
+    tail = window.read(tail_start, size - tail_start)
+    at = tail.rfind(b"PK\5\6", max(0, len(tail) - _END.size - 0xFFFF), max(0, len(tail) - _END.size + 4))
+    if at < 0 and window.read(0, 4) == LOCAL_MAGIC:
         listing.note(Reason.TRUNCATED, "the zip file ends before its directory, so members may be lost: send it again")
         return None
     if at < 0:
@@ -61,7 +61,7 @@ def _find_directory(source: Source, listing: Listing) -> _Directory | None:
     end = tail_start + at
     locator_at = at - _ZIP64_LOCATOR.size
     if locator_at >= 0 and tail[locator_at : locator_at + 4] == b"PK\6\7":
-        record = _zip64_end(source, tail_start + locator_at, _ZIP64_LOCATOR.unpack_from(tail, locator_at)[2])
+        record = _zip64_end(window, tail_start + locator_at, _ZIP64_LOCATOR.unpack_from(tail, locator_at)[2])
         if record is None:
             listing.note(Reason.CORRUPT, "the zip file's end record is damaged (zip64): send it again")
             return None
@@ -76,13 +76,13 @@ def _find_directory(source: Source, listing: Listing) -> _Directory | None:
     return _Directory(start, end, entries, start - offset)
 
 
-def _zip64_end(source: Source, locator_at: int, claimed_at: int) -> tuple[int, ...] | None:
+def _zip64_end(window: Window, locator_at: int, claimed_at: int) -> tuple[int, ...] | None:
     """Return where the zip64 end record is, and its two disks, entries, length and offset; None where there is none.
 
     It is looked for directly before its locator, too, as when bytes stand before the zip file proper.
     """
     for at in (locator_at - _ZIP64_END.size, claimed_at):
-        record = source.read(at, _ZIP64_END.size) if 0 <= at <= locator_at - _ZIP64_END.size else b""
+        record = window.read(at, _ZIP64_END.size) if 0 <= at <= locator_at - _ZIP64_END.size else b""
         if len(record) == _ZIP64_END.size and record[:4] == b"PK\6\6":
             _, _, _, _, disk, first_disk, _, entries, length, offset = _ZIP64_END.unpack(record)
             return at, disk, first_disk, entries, length, offset

@@ -6,7 +6,7 @@ from screening.errors import UsageError
 
 BUNDLES = Path(__file__).resolve().parents[2] / "bundles"
 RELEASED_BUNDLE = BUNDLES / "cxr-public-1"  # trained on real radiographs
-PHANTOM_BUNDLE = BUNDLES / "phantoms-1"  # trained on synthetic ones, for `screening demo`: knows nothing of real ones
+PHANTOM_BUNDLE = BUNDLES / "synthetic-small"  # trained on synthetic ones, for `screening demo`: knows nothing of real ones
 
 
 def released_bundle() -> str:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import imagecodecs
 import numpy as np
 from pydicom import uid
+from pydicom.pixels.encoders import RLELosslessEncoder
 
 _HEADROOM = 64  # lossy coders overshoot: keep 1/64 of the range free at both ends, or decoded values leave BitsStored
 _NEAR = 3  # largest error of one pixel in near-lossless JPEG-LS
@@ -51,16 +52,13 @@ def _with_headroom(pixels: np.ndarray, bits: int) -> np.ndarray:
 
 
 def encode_rle(pixels: np.ndarray, bits: int) -> bytes:
-    """Return one RLE frame (PS3.5 annex G): a header of 64 bytes, then one segment a byte plane, the highest byte first."""
-    big_endian = np.ascontiguousarray(pixels).astype(pixels.dtype.newbyteorder(">"))
-    planes = big_endian.view(np.uint8).reshape(*pixels.shape, pixels.dtype.itemsize)
-    segments = [imagecodecs.packbits_encode(np.ascontiguousarray(planes[..., plane]), axis=-1) for plane in range(planes.shape[-1])]
-    segments = [segment + b"\0" * (len(segment) % 2) for segment in segments]
-    offsets = np.cumsum([64] + [len(segment) for segment in segments[:-1]])
-    header = np.zeros(16, "<u4")
-    header[0] = len(segments)
-    header[1 : 1 + len(segments)] = offsets
-    return header.tobytes() + b"".join(segments)
+    """Return one RLE frame (PS3.5 annex G), by pydicom's own encoder.
+
+    pydicom would prefer GDCM's, which is faster. It is not everywhere and gives other bytes; the same arguments must give the same.
+    """
+    layout = {"rows": pixels.shape[0], "columns": pixels.shape[1], "samples_per_pixel": 1, "number_of_frames": 1}
+    sample = {"bits_allocated": 8 * pixels.itemsize, "bits_stored": bits, "pixel_representation": int(pixels.dtype.kind == "i")}
+    return RLELosslessEncoder.encode(pixels, encoding_plugin="pydicom", photometric_interpretation="MONOCHROME2", **layout, **sample)
 
 
 def _jpeg_baseline(pixels: np.ndarray, bits: int) -> bytes:

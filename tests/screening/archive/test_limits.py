@@ -35,7 +35,7 @@ def test_names_together_have_a_limit() -> None:
 
 def test_what_is_unpacked_and_what_is_promised_have_a_limit() -> None:
     for add in (Budget.add_unpacked, Budget.add_promised):
-        for stored, most in ((100, FREE_UNPACKED_BYTES), (2**22, 200 * 2**22)):
+        for stored, most in ((100, FREE_UNPACKED_BYTES), (2**23, 50 * 2**23)):
             budget = Budget(stored)
             add(budget, most)
             with pytest.raises(ImageRefused, match="implausible_compression"):

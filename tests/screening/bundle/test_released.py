@@ -8,7 +8,7 @@ import pytest
 
 from screening.bundle import released
 from screening.bundle.checks import verify
-from screening.bundle.released import RELEASED_BUNDLE, released_bundle
+from screening.bundle.released import PHANTOM_BUNDLE, RELEASED_BUNDLE, phantom_bundle, released_bundle
 from screening.errors import UsageError
 
 MOST_BYTES = 40_000_000
@@ -34,3 +34,15 @@ def test_an_installation_without_it_says_so(monkeypatch: pytest.MonkeyPatch, tmp
     monkeypatch.setattr(released, "RELEASED_BUNDLE", tmp_path / "none")
     with pytest.raises(UsageError, match="--bundle"):
         released_bundle()
+
+
+def test_the_bundle_of_the_demo_is_whole_and_very_small():
+    assert verify(phantom_bundle()).name == PHANTOM_BUNDLE.name
+    assert sum(file.stat().st_size for file in PHANTOM_BUNDLE.iterdir()) < 2_500_000
+    assert not re.search(r"\"[^\"]*(?:/home/|/work/|/tmp/|/root/)", (PHANTOM_BUNDLE / "bundle.json").read_text())
+
+
+def test_an_installation_without_the_bundle_of_the_demo_says_so(monkeypatch: pytest.MonkeyPatch, tmp_path: Path):
+    monkeypatch.setattr(released, "PHANTOM_BUNDLE", tmp_path / "none")
+    with pytest.raises(UsageError, match="--train"):
+        phantom_bundle()

@@ -96,11 +96,21 @@ def test_each_stream_is_of_its_syntax():
     assert 300 / 2 ** rpcl[0x52][5] <= 64
 
 
-def test_rle_segments_decode_with_pydicom():
-    pixels = picture(16)
-    dataset = build_dataset(pixels, study(), Coding(16), "rle")
-    assert next(generate_frames(dataset.PixelData, number_of_frames=1)) == encode_rle(pixels, 16)
-    np.testing.assert_array_equal(dataset.pixel_array, pixels)
+def test_rle_by_hand():
+    """PS3.5 G.3.1: a run of n equal bytes is 257 - n and the byte; n bytes that differ are n - 1 and the bytes."""
+    pixels = np.array([[1, 1, 1, 1], [1, 2, 3, 4]], np.uint16) + np.uint16(0x0700)
+    high, low = b"\xfd\x07" * 2, b"\xfd\x01" + b"\x03\x01\x02\x03\x04" + b"\0"  # row by row; padded to an even length
+    header = np.array([2, 64, 64 + len(high), *[0] * 13], "<u4").tobytes()
+    assert encode_rle(pixels, 16) == header + high + low
+
+
+@pytest.mark.parametrize(("bits", "signed"), [(8, False), (12, True), (16, False)])
+def test_rle_decodes_with_imagecodecs(bits, signed):
+    pixels = picture(bits, signed)
+    dataset = build_dataset(pixels, study(), Coding(bits), "rle")
+    decoded = np.zeros(pixels.size, f"u{pixels.itemsize}")
+    imagecodecs.dicomrle_decode(next(generate_frames(dataset.PixelData, number_of_frames=1)), decoded.dtype, out=decoded.view(np.uint8))
+    np.testing.assert_array_equal(decoded.view(pixels.dtype).reshape(pixels.shape), pixels)
 
 
 def test_same_arguments_give_the_same_bytes():
