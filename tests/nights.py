@@ -1,9 +1,21 @@
-"""Nights for tests: a run's configuration with some of its fields changed, whichever part of it they belong to."""
+"""Nights for tests: small ones, with some fields of their configuration changed, and what came of them."""
 
 import dataclasses
+from collections.abc import Iterator
+from datetime import date
 
+import pyarrow as pa
+
+from schemas.run import RunManifest
+from screening.bundle.checks import load_manifest
+from screening.results.layout import ResultsLayout
+from screening.results.parts import list_parts, read_part
 from screening.run.config import MachineConfig, RunConfig
+from screening.run.screen import Night
 from screening.shard.config import RowConfig
+
+KEY = b"a pseudonym key for tests"
+CONFIG = RunConfig(RowConfig(date(2020, 3, 1), audit_fraction=0.5), MachineConfig(actors=1, decoders=2), shard_rows=8)
 
 
 def configured(config: RunConfig, **changes: object) -> RunConfig:
@@ -17,6 +29,23 @@ def configured(config: RunConfig, **changes: object) -> RunConfig:
         "machine": dataclasses.replace(config.machine, **own(MachineConfig)),
     }
     return dataclasses.replace(config, **parts, **changes)
+
+
+def night(archive: object, results: object, bundle: str, **changes: object) -> Night:
+    """Return a night with CONFIG, some of its fields changed."""
+    return Night(str(archive), str(results), bundle, configured(CONFIG, **changes), KEY)
+
+
+def only(runs: Iterator[RunManifest]) -> RunManifest:
+    """Carry out a night that is to be one run, and return its manifest."""
+    [run] = runs
+    return run
+
+
+def rows_of(results: object, bundle: str) -> pa.Table:
+    """Return every committed row of a bundle with its own operating points (INSTANCE_SCHEMA)."""
+    parts = list_parts(ResultsLayout(str(results)), load_manifest(bundle).digest())
+    return pa.concat_tables(read_part(part) for part in parts)
 
 
 def summary(n: int, reason: str | None = None) -> dict[str, object]:

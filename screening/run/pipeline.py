@@ -103,7 +103,7 @@ def execute(work: Work, shards: list[PlannedShard], *, rows_apart: bool = False)
             max_retries=1,
         )
         dataset = dataset.map_batches(
-            _CascadeActor,
+            CascadeActor,
             fn_constructor_kwargs={"work": work, "calls": actors * calls},
             batch_size=None,
             batch_format="pyarrow",
@@ -218,7 +218,7 @@ def _plan_reader(url: str) -> PlanReader:
     return PlanReader(url)
 
 
-class _CascadeActor:
+class CascadeActor:
     """Holds the three networks of one device and answers one shard a call, several calls at a time: nothing of a call is kept in it.
 
     `calls` are those that all actors answer at a time, among which they share the cores.

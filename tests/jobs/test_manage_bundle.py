@@ -4,13 +4,12 @@ import json
 from pathlib import Path
 
 import pytest
-import torch
 from typer.testing import CliRunner
 
 from jobs.manage_bundle import app
 from schemas.bundle import BundleManifest, Calibration, OperatingPoint
 from screening.bundle.checks import verify
-from screening.bundle.networks import NetworkSpec, load_networks, save_bundle
+from screening.bundle.networks import NetworkSpec, save_bundle
 from screening.errors import BundleError, UsageError
 from screening.models.build import build
 
@@ -81,30 +80,16 @@ def test_show_reads_no_weights(bundle: tuple[str, BundleManifest]):
     assert runner.invoke(app, ["show", url]).exit_code == 0
 
 
-def test_pack_halves_the_weights_and_says_from_what(bundle: tuple[str, BundleManifest], tmp_path: Path):
-    url, manifest = bundle
-    (Path(url) / "curves.svg").write_text("<svg/>")
-    packed_url = str(tmp_path / "packed")
+def test_pack_says_what_it_wrote(bundle: tuple[str, BundleManifest], tmp_path: Path):
+    """What packing does to a bundle is shown in tests/train/release/test_packing.py."""
+    url, packed_url = bundle[0], str(tmp_path / "packed")
     answer = json.loads(runner.invoke(app, ["pack", url, packed_url, "--name", "packed", "--json"]).stdout)
-    packed = verify(packed_url)
-    assert (answer["name"], answer["digest"]) == ("packed", packed.digest())
-    assert packed.training_data["packed_from"] == manifest.digest() != packed.digest()
-    assert (packed.calibration, packed.operating_points, packed.metrics) == (
-        manifest.calibration,
-        manifest.operating_points,
-        manifest.metrics,
-    )
-    assert (Path(packed_url) / "curves.svg").read_text() == "<svg/>"
-    before, after = (load_networks(each)["covid"].state_dict() for each in (url, packed_url))
-    for name, tensor in before.items():
-        torch.testing.assert_close(after[name], tensor.half().float() if tensor.ndim > 1 else tensor, rtol=0, atol=0)
-    sizes = [(Path(each) / "lungs.safetensors").stat().st_size for each in (url, packed_url)]
-    assert sizes[1] < 0.7 * sizes[0]
-    assert answer["megabytes"] == pytest.approx(sum(file.stat().st_size for file in Path(packed_url).glob("*.safetensors")) / 1e6)
+    assert (answer["name"], answer["digest"]) == ("packed", verify(packed_url).digest())
+    assert 0 < answer["megabytes"] < 1
 
 
 def test_card_refuses_figures_of_another_bundle(bundle: tuple[str, BundleManifest], tmp_path: Path):
-    """What a card says is shown where it is made, in tests/train/test_model_card.py."""
+    """What a card says is shown where it is made, in tests/train/release/test_model_card.py."""
     (tmp_path / "metrics.json").write_text(json.dumps({"bundle": {"digest": "0" * 64}}))
     answer = runner.invoke(app, ["card", bundle[0], "--metrics", str(tmp_path / "metrics.json")])
     assert isinstance(answer.exception, UsageError)

@@ -4,9 +4,7 @@ import numpy as np
 import pytest
 
 from screening.errors import UsageError
-from screening.phantom.anatomy import enlarge, make_grid, rise, smooth_noise
 from screening.phantom.findings import box_blur
-from screening.phantom.marks import burn_in, collimate, draw_arrow, text_mask
 from screening.phantom.radiograph import FINDINGS, make_phantom
 from screening.phantom.sites import SITES
 
@@ -129,40 +127,3 @@ def test_larger_films_show_the_same_chest():
 def test_wrong_arguments(arguments):
     with pytest.raises(UsageError):
         make_phantom(0, **arguments)
-
-
-def test_box_blur_is_the_mean_of_a_square():
-    image = np.random.default_rng(0).random((12, 9), dtype=np.float32)
-    padded = np.pad(image, 1, mode="edge")
-    expected = np.mean([padded[row : row + 12, column : column + 9] for row in range(3) for column in range(3)], axis=0)
-    np.testing.assert_allclose(box_blur(image, 1, 1), expected, rtol=1e-5)
-
-
-def test_enlarge_is_linear_interpolation():
-    coarse = np.random.default_rng(0).random((6, 5), dtype=np.float32)
-    large = enlarge(coarse, (20, 16), 4.0)
-    np.testing.assert_allclose(large[:, 8], np.interp(np.arange(20) / 4, np.arange(6), coarse[:, 2]), atol=1e-3)
-    assert large.dtype == np.float32
-
-
-def test_rise_and_noise():
-    np.testing.assert_allclose(rise(np.array([-1.0, 0.0, 1.0], np.float32), 0.1), [0, 0.5, 1])
-    noise = smooth_noise(np.random.default_rng(0), (200, 150), 12)
-    assert (noise.shape, noise.dtype) == ((200, 150), np.float32)
-    assert np.abs(np.diff(noise, axis=0)).max() < 0.6
-    assert make_grid(np.random.default_rng(0), (50, 40)).x.shape == (50, 40)
-
-
-def test_marks():
-    image = np.zeros((60, 80), np.float32)
-    letters = text_mask("RL", 14)
-    assert letters.shape == (14, 22)
-    burn_in(image, letters, 50, 70, 1.0)  # cut at the border
-    assert 0 < image.sum() < letters.sum()
-    draw_arrow(image, (30, 20), 0.0, 20, 0.5)
-    assert image[30, 21] == image[30, 35] == 0.5
-    assert image[30, 18] == 0
-    collimate(image, (0.1, 0.0, 0.0, 0.25), 0.3)
-    assert (image[:6] == np.float32(0.3)).all()
-    assert (image[:, 60:] == np.float32(0.3)).all()
-    assert (image[40:48, :20] == 0).all()

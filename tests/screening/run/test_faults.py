@@ -40,7 +40,7 @@ def night(bundle: str, tmp_path: Path) -> Night:
     return Night(str(tmp_path / "archive"), str(tmp_path / "results"), bundle, CONFIG, b"a pseudonym key for tests")
 
 
-class FailsOnOneImage(pipeline._CascadeActor):
+class FailsOnOneImage(pipeline.CascadeActor):
     """An actor whose cascade raises at every shard with the pixels of one image, and quotes a header."""
 
     def __call__(self, decoded):
@@ -61,7 +61,7 @@ class FailsOnOneImage(pipeline._CascadeActor):
 
 
 def test_an_error_in_the_cascade(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "_CascadeActor", FailsOnOneImage)
+    monkeypatch.setattr(pipeline, "CascadeActor", FailsOnOneImage)
     [run] = screen(night)
     assert run.counts.reasons == {"worker_died": 1}
     rows = [row for part in list_parts(night.layout, load_manifest(night.bundle_url).digest()) for row in read_part(part).to_pylist()]

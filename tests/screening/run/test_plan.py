@@ -1,29 +1,13 @@
 """Plans: newest first, cut into named shards, readable one shard at a time."""
 
-from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pyarrow as pa
 import pytest
 
-from schemas.index import INDEX_SCHEMA, PLAN_SCHEMA
-from screening.archive.index import object_id_of
+from schemas.index import PLAN_SCHEMA
 from screening.run.plan import LEAST_SHARD_ROWS, PlanReader, cut_into_shards, shard_sizes, write_plan
-
-
-def index(n: int) -> pa.Table:
-    start = datetime(2020, 2, 1, tzinfo=UTC)
-    rows = [
-        {
-            "object_id": object_id_of(f"file:///a/{i}.dcm", i, "e"),
-            "object_url": f"file:///a/{i}.dcm",
-            "object_bytes": i,
-            "object_etag": "e",
-            "object_modified": start + timedelta(days=i),
-        }
-        for i in range(n)
-    ]
-    return pa.Table.from_pylist(rows, schema=INDEX_SCHEMA)
+from tests.screening.run.plans import index
 
 
 def test_newest_come_first_and_no_row_is_lost() -> None:

@@ -4,20 +4,6 @@ from sklearn.metrics import roc_auc_score
 
 from schemas.bundle import Calibration
 from tests.train.evaluation.made_scores import bundle, scores
-from train.stages import STAGES, dice
-
-
-def test_dice_of_hand_worked_masks() -> None:
-    truth = np.array([[1, 1, 0, 0], [0, 0, 0, 0], [1, 0, 0, 0]], bool)
-    found = np.array([[1, 0, 1, 0], [0, 0, 0, 0], [0, 0, 0, 1]], bool)
-    assert dice(truth, found).tolist() == [0.5, 1.0, 0.0]
-
-
-def test_groups_and_targets_of_the_stages() -> None:
-    assert STAGES["lungs"].group_of("covid", True) == "masked"
-    assert STAGES["lungs"].group_of("covid", False) is None
-    assert STAGES["covid"].group_of("normal", True) is None
-    assert STAGES["pneumonia"].group_of("normal", False) == "normal"
 
 
 def test_summary_agrees_with_scikit_learn() -> None:

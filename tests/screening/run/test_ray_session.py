@@ -1,0 +1,38 @@
+"""The local Ray that a run starts, as its workers see it."""
+
+import os
+
+import pytest
+import ray
+
+from screening.run.machine import memory_bytes
+from screening.run.ray_session import OBJECT_STORE_BYTES, OBJECT_STORE_SHARE, ray_session
+
+pytestmark = pytest.mark.usefixtures("ray_cluster")  # ray_session(actors=2)
+
+
+@ray.remote
+def environment_of_a_worker() -> dict[str, str]:
+    return dict(os.environ)
+
+
+def test_a_session_within_another_is_that_one_and_leaves_it_open() -> None:
+    before = ray.get_runtime_context().get_node_id()
+    with ray_session(actors=7):
+        assert ray.get_runtime_context().get_node_id() == before
+    assert ray.is_initialized()
+
+
+def test_there_is_a_slot_for_each_core_and_half_a_one_for_each_actor_and_one_more() -> None:
+    assert ray.cluster_resources()["CPU"] == (os.cpu_count() or 1) + 2
+
+
+def test_shared_memory_is_for_each_actor_and_leaves_most_to_the_others() -> None:
+    expected = min(2 * OBJECT_STORE_BYTES, int(OBJECT_STORE_SHARE * memory_bytes()))
+    assert ray.cluster_resources()["object_store_memory"] == pytest.approx(expected, rel=0.01)
+
+
+def test_no_usage_report_leaves_and_workers_keep_one_heap() -> None:
+    environment = ray.get(environment_of_a_worker.remote())
+    assert environment["RAY_USAGE_STATS_ENABLED"] == "0"
+    assert environment["MALLOC_ARENA_MAX"] == "1"
