@@ -4,93 +4,86 @@ Files come from strangers. This reader therefore never recurses without bound, n
 warns of nothing (a warning would quote header values, names among them), and raises only `ImageRefused` with a text of our own.
 """
 
-import re
+import math
 import struct
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from pydicom.charset import python_encoding
-from pydicom.datadict import dictionary_VR, tag_for_keyword
+from pydicom.datadict import tag_for_keyword
 
 from schemas.reasons import Reason
+from screening.dicom.charsets import decode_text
+from screening.dicom.elements import UNDEFINED_LENGTH, Budget, Element, Walker, vr_of
 from screening.dicom.limits import Limits
 from screening.errors import ImageRefused
 
-_ESCAPE = re.compile(rb"\x1b[$(-/]*[@-~]")  # ISO/IEC 2022 designations, PS3.3 C.12.1.1.2
-UNDEFINED_LENGTH = 0xFFFFFFFF
-# value representations with 32-bit lengths, PS3.5 table 7.1-1
-LONG_FORM_VR = frozenset(["OB", "OD", "OF", "OL", "OV", "OW", "SQ", "SV", "UC", "UN", "UR", "UT", "UV"])
-ITEM, ITEM_END, SEQUENCE_END = 0xFFFEE000, 0xFFFEE00D, 0xFFFEE0DD
-TRANSFER_SYNTAX_UID, SPECIFIC_CHARACTER_SET, PIXEL_DATA = 0x00020010, 0x00080005, 0x7FE00010
+PIXEL_DATA = 0x7FE00010
 IMPLICIT_LITTLE, EXPLICIT_LITTLE = "1.2.840.10008.1.2", "1.2.840.10008.1.2.1"
 DEFLATED, EXPLICIT_BIG = "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2"
+# PS3.5 table 6.2-1 gives the longest value of each representation; the longest of the short ones, PN, has 3 times 64 characters.
+# These bounds leave room for many values and for writers who know no bound, and none for a value that is an attack.
+MAX_VALUE_BYTES, MAX_LONG_TEXT_BYTES = 8 << 10, 64 << 10
+MAX_LUT_ENTRIES = 1 << 16  # a descriptor cannot name more, PS3.3 C.11.1.1.1
+_LONG_TEXT_VR = frozenset(["LT", "ST", "UC", "UR", "UT"])
 _NUMBER_FORMAT = {"US": "H", "SS": "h", "UL": "I", "SL": "i", "FL": "f", "FD": "d", "UV": "Q", "SV": "q", "US or SS": "H", "AT": "H"}
-
-
-@dataclass
-class _Budget:
-    """Elements that may still be walked through; shared by a header and all its items."""
-
-    elements: int
-    depth: int
-
-    def spend(self) -> None:
-        self.elements -= 1
-        if self.elements < 0:
-            raise ImageRefused(Reason.TOO_LARGE, "the header has more data elements than the limit allows")
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
-    """Where one data element's value lies in the buffer; `length` may be UNDEFINED_LENGTH."""
-
-    vr: str
-    start: int
-    length: int
+_UNTYPED_VR = frozenset(["UN", "OB", "OW"])
+_INTEGER_BOUND = 1 << 31  # IS, SS, SL (PS3.5 table 6.2-1); no unsigned integer that is read here is larger
+_INFLATED_AT_ONCE, _DEFLATED_AT_ONCE = 1 << 20, 1 << 16  # bytes
 
 
 @dataclass
 class Header:
-    """A data set, or an item of a sequence: values are read when asked for. A missing or odd value is None, never an error."""
+    """A data set, or an item of a sequence: values are read when asked for.
+
+    A missing or odd value is None, never an error. A value longer than any that its attribute can have is CORRUPT, whoever asks:
+    every attribute that is read decides whether an image is refused, what it shows, or whose it is.
+    """
 
     buffer: memoryview
     elements: dict[int, Element]
     implicit: bool
     little: bool
     charsets: list[str]
-    budget: _Budget = field(repr=False)
+    budget: Budget = field(repr=False)
 
     def __contains__(self, keyword: str) -> bool:
         return tag_for_keyword(keyword) in self.elements
 
     def raw(self, keyword: str) -> bytes | None:
-        """Return the value's bytes, or None where the element is absent or of undefined length."""
-        element = self.elements.get(tag_for_keyword(keyword))
-        if element is None or element.length == UNDEFINED_LENGTH:
+        """Return the value's bytes, or None where the element is absent or of undefined length. Raises CORRUPT where it is too long."""
+        element = self._defined(keyword)
+        if element is None:
             return None
+        vr = vr_of(tag_for_keyword(keyword))
+        longest = MAX_LONG_TEXT_BYTES if vr in _LONG_TEXT_VR else MAX_VALUE_BYTES
+        if element.length > longest:
+            raise ImageRefused(Reason.CORRUPT, f"{keyword} holds {element.length} bytes; a value of its kind ({vr}) has {longest} at most")
         return bytes(self.buffer[element.start : element.start + element.length])
 
     def texts(self, keyword: str) -> list[str]:
-        """Return the values of a text element without their padding; empty where there is none."""
+        """Return the values of a text element without their padding; empty where there is none. Raises CORRUPT where it is too long."""
         raw = self.raw(keyword)
         if not raw:
             return []
-        return [value.strip(" \0\t\r\n") for value in _decode(raw, self.charsets).split("\\")]
+        text = decode_text(raw, self.charsets, vr_of(tag_for_keyword(keyword)))
+        return [value.strip(" \0\t\r\n") for value in text.split("\\")]
 
     def text(self, keyword: str) -> str:
-        """Return the first value of a text element, "" where there is none."""
+        """Return the first value of a text element, "" where there is none. Raises CORRUPT where it is too long."""
         values = self.texts(keyword)
         return values[0] if values else ""
 
     def numbers(self, keyword: str) -> list[float]:
-        """Return the finite values of a numeric element, binary or in decimal text; empty where there is none or one is no number."""
-        tag = tag_for_keyword(keyword)
+        """Return the finite values of a numeric element, binary or in decimal text; empty where there is none or one is no number.
+
+        Raises CORRUPT where the element is too long.
+        """
         raw = self.raw(keyword)
         if not raw:
             return []
-        code = _NUMBER_FORMAT.get(self.elements[tag].vr)
+        code = self._number_format(keyword)
         try:
             if code is None:
                 values = [float(value) for value in self.texts(keyword)]
@@ -99,36 +92,61 @@ class Header:
                 values = list(struct.unpack(f"{'<' if self.little else '>'}{len(raw) // size}{code}", raw[: len(raw) // size * size]))
         except ValueError:
             return []
-        return [float(value) for value in values] if all(np.isfinite(value) for value in values) else []
+        return [float(value) for value in values] if all(map(math.isfinite, values)) else []
 
     def number(self, keyword: str) -> float | None:
-        """Return the first value of a numeric element, or None."""
+        """Return the first value of a numeric element, or None. Raises CORRUPT where the element is too long."""
         values = self.numbers(keyword)
         return values[0] if values else None
 
     def integer(self, keyword: str, default: int) -> int:
-        """Return the first value of a numeric element as an integer, or `default`."""
+        """Return the first value of a numeric element as an integer, or `default`. Raises CORRUPT where it is too long or has 32 bits."""
         value = self.number(keyword)
-        return default if value is None else int(value)
+        if value is None:
+            return default
+        if not -_INTEGER_BOUND <= value < _INTEGER_BOUND:
+            raise ImageRefused(Reason.CORRUPT, f"{keyword} is no integer that PS3.5 allows")
+        return int(value)
+
+    def length(self, keyword: str) -> int:
+        """Return how many bytes a value has; 0 where the element is absent or of undefined length."""
+        element = self._defined(keyword)
+        return element.length if element else 0
 
     def array(self, keyword: str, bits: int = 16) -> np.ndarray:
-        """Return the value's bytes as (n,) unsigned integers in the data set's byte order."""
-        raw = self.raw(keyword) or b""
-        size = bits // 8
-        return np.frombuffer(raw[: len(raw) // size * size], np.dtype(f"{'<' if self.little else '>'}u{size}"))
+        """Return the value as (n,) unsigned integers in the data set's byte order, the first MAX_LUT_ENTRIES of them, without a copy."""
+        element = self._defined(keyword)
+        if element is None:
+            return np.empty(0, f"u{bits // 8}")
+        count = min(element.length // (bits // 8), MAX_LUT_ENTRIES)
+        return np.frombuffer(self.buffer, np.dtype(f"{'<' if self.little else '>'}u{bits // 8}"), count, element.start)
 
     def items(self, keyword: str) -> list["Header"]:
         """Return the items of a sequence; empty where it is absent. Raises ImageRefused where it is broken."""
         element = self.elements.get(tag_for_keyword(keyword))
         if element is None:
             return []
-        walker = _Walker(self.buffer, self.little, self.budget)
+        walker = Walker(self.buffer, self.little, self.budget)
         end = len(self.buffer) if element.length == UNDEFINED_LENGTH else element.start + element.length
-        implicit = self.implicit or element.vr == "UN"
+        implicit = walker.has_implicit_items(element, self.implicit)
         return [
             Header(self.buffer, elements, implicit, self.little, self.charsets, self.budget)
             for elements in walker.items(element.start, end, implicit)
         ]
+
+    def _defined(self, keyword: str) -> Element | None:
+        element = self.elements.get(tag_for_keyword(keyword))
+        return None if element is None or element.length == UNDEFINED_LENGTH else element
+
+    def _number_format(self, keyword: str) -> str | None:
+        """Return how `struct` reads one number, None for decimal text.
+
+        A program that does not know a tag writes it as UN when it makes an explicit file of an implicit one (PS3.5 6.2.2): then the
+        dictionary says what the file does not.
+        """
+        tag = tag_for_keyword(keyword)
+        vr = self.elements[tag].vr
+        return _NUMBER_FORMAT.get(vr_of(tag) if vr in _UNTYPED_VR else vr)
 
 
 @dataclass
@@ -159,7 +177,7 @@ class DicomFile:
         element = self._pixel_element()
         if element.length != UNDEFINED_LENGTH:
             raise ImageRefused(Reason.CORRUPT, "PixelData of a compressed transfer syntax is not encapsulated")
-        walker = _Walker(self.buffer, self.header.little, self.header.budget)
+        walker = Walker(self.buffer, self.header.little, self.header.budget)
         fragments = list(walker.fragments(element.start))
         if len(fragments) < 2:
             raise ImageRefused(Reason.TRUNCATED, "PixelData holds no fragment")
@@ -188,7 +206,7 @@ def read_dicom(data: bytes | memoryview, limits: Limits) -> DicomFile:
     buffer = memoryview(data)
     if not is_dicom(buffer):
         raise ImageRefused(Reason.NOT_DICOM, "no DICOM prefix and no data set")
-    budget = _Budget(limits.max_elements, limits.max_depth)
+    budget = Budget(limits.max_elements, limits.max_depth)
     start = 132 if bytes(buffer[128:132]) == b"DICM" else 0
     meta, start = _read_meta(buffer, start, budget)
     transfer_syntax = meta.text("TransferSyntaxUID")
@@ -200,8 +218,8 @@ def read_dicom(data: bytes | memoryview, limits: Limits) -> DicomFile:
     header = Header(buffer, {}, implicit, little, [], budget)
     fault = None
     try:
-        stop = _Walker(buffer, little, budget).elements(start, len(buffer), implicit, header.elements, until=PIXEL_DATA)
-        if PIXEL_DATA not in header.elements and any(buffer[stop:]):
+        stop = Walker(buffer, little, budget).elements(start, len(buffer), implicit, header.elements, until=PIXEL_DATA)
+        if PIXEL_DATA not in header.elements and np.frombuffer(buffer[stop:], np.uint8).any():
             raise ImageRefused(Reason.TRUNCATED, "the file ends within a data element's head")
     except ImageRefused as refusal:
         fault = refusal
@@ -209,117 +227,44 @@ def read_dicom(data: bytes | memoryview, limits: Limits) -> DicomFile:
     return DicomFile(header, transfer_syntax, buffer, fault)
 
 
-class _Walker:
-    """Walks through data elements by their lengths, bounds-checked, within a budget."""
-
-    def __init__(self, buffer: memoryview, little: bool, budget: _Budget):
-        self.buffer, self.budget = buffer, budget
-        order = "<" if little else ">"
-        self.tag_format = struct.Struct(order + "HH")
-        self.long_format = struct.Struct(order + "I")
-        self.short_format = struct.Struct(order + "H")
-
-    def head(self, at: int, implicit: bool) -> tuple[int, Element]:
-        """Return tag and place of the element at `at`. Raises TRUNCATED."""
-        self.budget.spend()
-        try:
-            group, number = self.tag_format.unpack_from(self.buffer, at)
-            tag = group << 16 | number
-            vr = "" if implicit or group == 0xFFFE else bytes(self.buffer[at + 4 : at + 6]).decode("latin-1")
-            # some writers slip elements of implicit form into explicit files
-            if not (vr.isascii() and vr.isalpha() and vr.isupper()):
-                return tag, Element(_dictionary_vr(tag), at + 8, self.long_format.unpack_from(self.buffer, at + 4)[0])
-            if vr in LONG_FORM_VR:
-                return tag, Element(vr, at + 12, self.long_format.unpack_from(self.buffer, at + 8)[0])
-            return tag, Element(vr, at + 8, self.short_format.unpack_from(self.buffer, at + 6)[0])
-        except struct.error:
-            raise ImageRefused(Reason.TRUNCATED, "the file ends within a data element's head") from None
-
-    def elements(self, at: int, end: int, implicit: bool, found: dict[int, Element], until: int | None = None, depth: int = 0) -> int:
-        """Add to `found` the elements from `at` to `end`, to an item's end mark or to the tag `until`; return where they stop."""
-        while end - at >= 8:
-            tag, element = self.head(at, implicit)
-            if tag in (ITEM_END, SEQUENCE_END):
-                return element.start
-            if tag == until:
-                found.setdefault(tag, element)
-                return element.start
-            at = self.after(element, end, implicit, depth)
-            found.setdefault(tag, element)
-        return at
-
-    def after(self, element: Element, end: int, implicit: bool, depth: int) -> int:
-        """Return where the element ends. Raises TRUNCATED, and CORRUPT for too deep a nesting."""
-        if element.length != UNDEFINED_LENGTH:
-            if element.start + element.length > end:
-                raise ImageRefused(Reason.TRUNCATED, "a data element is longer than what is left of the file")
-            return element.start + element.length
-        # an element of unknown VR and undefined length is a sequence in implicit form, PS3.5 6.2.2 note 1
-        return self._sequence_end(element.start, end, implicit or element.vr == "UN", depth + 1)
-
-    def _sequence_end(self, at: int, end: int, implicit: bool, depth: int) -> int:
-        """Return where a sequence of undefined length, or encapsulated data, ends."""
-        if depth > self.budget.depth:
-            raise ImageRefused(Reason.CORRUPT, "sequences are nested deeper than the limit allows")
-        while True:
-            tag, item = self.head(at, implicit=True)
-            if tag == SEQUENCE_END:
-                return item.start
-            if tag != ITEM:
-                raise ImageRefused(Reason.CORRUPT, "a sequence holds something that is not an item")
-            if item.length == UNDEFINED_LENGTH:
-                at = self.elements(item.start, end, implicit, {}, depth=depth)
-            else:
-                at = self.after(item, end, implicit, depth)
-
-    def items(self, at: int, end: int, implicit: bool) -> Iterator[dict[int, Element]]:
-        """Yield each item's elements, of a sequence of defined or undefined length."""
-        while end - at >= 8:
-            tag, item = self.head(at, implicit=True)
-            if tag != ITEM:
-                return
-            stop = end if item.length == UNDEFINED_LENGTH else min(end, item.start + item.length)
-            found: dict[int, Element] = {}
-            at = self.elements(item.start, stop, implicit, found, depth=1)
-            yield found
-
-    def fragments(self, at: int) -> Iterator[memoryview]:
-        """Yield the offset table and each fragment. A missing end mark is forgiven, a short fragment is not."""
-        while len(self.buffer) - at >= 8:
-            tag, item = self.head(at, implicit=True)
-            if tag != ITEM or item.length == UNDEFINED_LENGTH:
-                return
-            at = item.start + item.length
-            if at > len(self.buffer):
-                raise ImageRefused(Reason.TRUNCATED, "a fragment of PixelData is longer than what is left of the file")
-            yield self.buffer[item.start : at]
-
-
-def _read_meta(buffer: memoryview, start: int, budget: _Budget) -> tuple[Header, int]:
+def _read_meta(buffer: memoryview, start: int, budget: Budget) -> tuple[Header, int]:
     """Return the file meta information (always explicit little endian) and where the data set starts."""
-    walker = _Walker(buffer, True, budget)
-    found: dict[int, Element] = {}
+    walker = Walker(buffer, True, budget)
+    read: dict[int, Element] = {}
     while len(buffer) - start >= 8 and bytes(buffer[start : start + 2]) == b"\x02\x00":
         tag, element = walker.head(start, implicit=False)
-        found[tag] = element
+        read[tag] = element
         start = walker.after(element, len(buffer), False, 0)
-    return Header(buffer, found, False, True, [], budget), start
+    return Header(buffer, read, False, True, [], budget), start
 
 
-def _inflate(data: memoryview, limits: Limits) -> bytes:
+def _inflate(data: memoryview, limits: Limits) -> bytearray:
     """Return the inflated data set (PS3.5 A.5), never allocating more than the limits allow."""
-    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
     bound = int(min(limits.max_bytes, max(limits.free_expansion_bytes, limits.max_expansion * len(data))))
+    inflated = bytearray()
     try:
-        inflated = inflater.decompress(data, bound + 1)
+        for part in _inflated_parts(data):
+            inflated += part
+            if len(inflated) > bound:
+                limits.check_expansion(len(inflated), len(data))
+                raise ImageRefused(Reason.TOO_LARGE, f"the data set inflates to more than {limits.max_bytes} bytes")
     except zlib.error:
         raise ImageRefused(Reason.CORRUPT, "the deflated data set cannot be inflated") from None
-    if len(inflated) > bound:
-        limits.check_expansion(len(inflated), len(data))
-        raise ImageRefused(Reason.TOO_LARGE, f"the data set inflates to more than {limits.max_bytes} bytes")
-    if not inflater.eof:
-        raise ImageRefused(Reason.TRUNCATED, "the deflated data set ends early")
     return inflated
+
+
+def _inflated_parts(data: memoryview) -> Iterator[bytes]:
+    """Yield what a deflated stream holds, at most _INFLATED_AT_ONCE bytes at a time. Raises TRUNCATED, zlib.error."""
+    inflater = zlib.decompressobj(-zlib.MAX_WBITS)
+    for at in range(0, len(data), _DEFLATED_AT_ONCE):
+        part = inflater.decompress(data[at : at + _DEFLATED_AT_ONCE], _INFLATED_AT_ONCE)
+        yield part
+        while inflater.unconsumed_tail or len(part) == _INFLATED_AT_ONCE:
+            part = inflater.decompress(inflater.unconsumed_tail, _INFLATED_AT_ONCE)
+            yield part
+        if inflater.eof:
+            return
+    raise ImageRefused(Reason.TRUNCATED, "the deflated data set ends early")
 
 
 def _coding(buffer: memoryview, start: int, transfer_syntax: str) -> tuple[bool, bool]:
@@ -341,26 +286,3 @@ def _bare_start(buffer: memoryview) -> int | None:
     if head[:2] == b"\x00\x08" and head[4:6].isalpha() and head[4:6].isupper():
         return 0
     return None
-
-
-def _dictionary_vr(tag: int) -> str:
-    try:
-        return dictionary_VR(tag)
-    except KeyError:
-        return "UN"
-
-
-def _decode(raw: bytes, charsets: list[str]) -> str:
-    """Return text by SpecificCharacterSet (PS3.3 C.12.1.1.2); what cannot be decoded becomes U+FFFD."""
-    if raw.isascii() and b"\x1b" not in raw:
-        return raw.decode("ascii")
-    encodings = [python_encoding[term] for term in charsets if term in python_encoding] or ["utf-8"]
-    if b"\x1b" not in raw:
-        return raw.decode(encodings[0], errors="replace")
-    for encoding in reversed(encodings):
-        for text in (raw, _ESCAPE.sub(b"", raw)):  # the codecs of single character sets know no escape sequences
-            try:
-                return text.decode(encoding)
-            except (UnicodeError, LookupError):
-                continue
-    return _ESCAPE.sub(b"", raw).decode(encodings[0], errors="replace")

@@ -6,7 +6,11 @@ import zlib
 from collections.abc import Iterator
 
 import numpy as np
+from pydicom.dataset import Dataset
 
+from screening.dicom.elements import UNDEFINED_LENGTH
+from screening.dicom.header import read_dicom
+from screening.dicom.limits import Limits
 from screening.dicom.uids import uid_of
 from screening.dicom.writer import Coding, StudyAttributes, build_dataset, to_bytes, write_dicom
 from screening.phantom.radiograph import make_phantom
@@ -62,6 +66,30 @@ def changed(transfer_syntax: str = "explicit_little_endian", **elements: object)
     return to_bytes(dataset)
 
 
+def table(data: bytes, count: int = 0, first: int = 0, bits: int = 16) -> Dataset:
+    """Return an item of a LUT sequence; a count of 0 says 65,536."""
+    item = Dataset()
+    item.add_new("LUTDescriptor", "US", [count, first, bits])
+    item.add_new("LUTData", "OW", data)
+    return item
+
+
+def untyped(data: bytes, *groups: int) -> bytes:
+    """Return an explicit file as a program leaves it that does not know the elements of some groups: with UN for their representation."""
+    file = read_dicom(data, Limits())
+    order = "<" if file.header.little else ">"
+    parts, at = [], len(meta_of(data))
+    for tag, element in sorted(file.header.elements.items(), key=lambda item: item[1].start):
+        end = element.start + element.length if element.length != UNDEFINED_LENGTH else len(data)
+        if tag >> 16 in groups:
+            length = struct.pack(order + "I", element.length)
+            parts += [data[at : at + 4], b"UN\0\0", length, data[element.start : end]]
+        else:
+            parts.append(data[at:end])
+        at = end
+    return meta_of(data) + b"".join(parts)
+
+
 def huge_header() -> bytes:
     """60,000 x 60,000 pixels by its header, two bytes by its content."""
     return changed(Rows=60000, Columns=60000, PixelData=b"\0\0")
@@ -73,10 +101,11 @@ def deflate_bomb() -> bytes:
     data = changed("deflated")
     element = b"\x09\x00\x10\x00UN\0\0" + struct.pack("<I", 100 << 20)
     deflater = zlib.compressobj(9, zlib.DEFLATED, -zlib.MAX_WBITS)
-    return _meta_of(data) + deflater.compress(element + bytes(100 << 20)) + deflater.flush()
+    return meta_of(data) + deflater.compress(element + bytes(100 << 20)) + deflater.flush()
 
 
-def _meta_of(data: bytes) -> bytes:
+def meta_of(data: bytes) -> bytes:
+    """Return preamble and file meta information of a file, without its data set."""
     length = struct.unpack_from("<I", data, 140)[0]  # FileMetaInformationGroupLength, behind preamble and its own head
     return data[: 144 + length]
 
@@ -84,13 +113,13 @@ def _meta_of(data: bytes) -> bytes:
 def endless_sequence(depth: int = 200_000) -> bytes:
     """Sequences within sequences, none of them closed."""
     level = b"\x40\x00\x75\x02SQ\0\0\xff\xff\xff\xff\xfe\xff\x00\xe0\xff\xff\xff\xff"
-    return _meta_of(good()) + level * depth
+    return meta_of(good()) + level * depth
 
 
 def crowded_sequence(items: int = 400_000) -> bytes:
     """One sequence with so many empty items that objects made of them would fill the memory."""
     opening = b"\x40\x00\x75\x02SQ\0\0\xff\xff\xff\xff"
-    return _meta_of(good()) + opening + b"\xfe\xff\x00\xe0\0\0\0\0" * items + b"\xfe\xff\xdd\xe0\0\0\0\0"
+    return meta_of(good()) + opening + b"\xfe\xff\x00\xe0\0\0\0\0" * items + b"\xfe\xff\xdd\xe0\0\0\0\0"
 
 
 def tiled_to_death() -> bytes:

@@ -2,14 +2,18 @@
 
 import struct
 import warnings
+import zlib
 from pathlib import Path
 
+import numpy as np
 import pydicom
 import pytest
 from pydicom.data import get_testdata_file
+from pydicom.datadict import tag_for_keyword
 
 from schemas.reasons import Reason
-from screening.dicom.header import is_dicom, read_dicom
+from screening.dicom.elements import Element
+from screening.dicom.header import MAX_VALUE_BYTES, _inflate, is_dicom, read_dicom
 from screening.dicom.limits import Limits
 from screening.errors import ImageRefused
 from tests.screening import hostile
@@ -104,6 +108,51 @@ def test_numbers_that_are_none():
     assert header.integer("NumberOfFrames", 1) == 1
 
 
+@pytest.mark.parametrize("keyword", ["Rows", "WindowCenter", "PatientName", "SpecificCharacterSet"])
+def test_values_that_are_too_long_are_refused(keyword: str):
+    header = read_dicom(hostile.good(), Limits()).header
+    tag = tag_for_keyword(keyword)
+    for length in (MAX_VALUE_BYTES, MAX_VALUE_BYTES + 1):
+        header.buffer, header.elements[tag] = memoryview(b"1" * length), Element("UN", 0, length)
+        if length == MAX_VALUE_BYTES:
+            assert len(header.raw(keyword)) == length
+            continue
+        for read in (header.raw, header.texts, header.numbers):
+            with pytest.raises(ImageRefused, match=f"{keyword} holds 8193 bytes") as refusal:
+                read(keyword)
+            assert refusal.value.reason == Reason.CORRUPT
+
+
+def test_integers_have_32_bits():
+    header = read_dicom(hostile.good(), Limits()).header
+    for text, value in (("2147483647", 2147483647), ("-2147483648", -2147483648), ("2147483648", None), ("1e300", None)):
+        header.buffer, header.elements[tag_for_keyword("Rows")] = memoryview(text.encode()), Element("IS", 0, len(text))
+        if value is not None:
+            assert header.integer("Rows", 0) == value
+            continue
+        with pytest.raises(ImageRefused) as refusal:
+            header.integer("Rows", 0)
+        assert refusal.value.reason == Reason.CORRUPT
+
+
+def test_tables_are_read_up_to_what_a_descriptor_can_name():
+    item = read_dicom(hostile.changed(VOILUTSequence=[hostile.table(bytes(200_000))]), Limits()).header.items("VOILUTSequence")[0]
+    assert item.length("LUTData") == 200_000
+    assert item.array("LUTData").size == item.array("LUTData", 8).size == 65536
+    assert item.array("RedPaletteColorLookupTableData").size == 0
+
+
+@pytest.mark.parametrize("transfer_syntax", ["explicit_little_endian", "explicit_big_endian"])
+def test_attributes_of_unknown_representation_are_read_by_the_dictionary(transfer_syntax: str):
+    data = hostile.good(transfer_syntax)
+    known, unknown = (read_dicom(file, Limits()).header for file in (data, hostile.untyped(data, 0x0008, 0x0010, 0x0028)))
+    assert unknown.elements[tag_for_keyword("Rows")].vr == "UN"
+    for keyword in ("Rows", "Columns", "BitsStored", "WindowCenter", "PixelRepresentation"):
+        assert unknown.numbers(keyword) == known.numbers(keyword) != []
+    for keyword in ("PatientName", "Modality", "PhotometricInterpretation"):
+        assert unknown.texts(keyword) == known.texts(keyword) != []
+
+
 def test_missing_preamble_and_missing_transfer_syntax():
     data = hostile.good()
     assert read_dicom(data[132:], Limits()).header.text("Modality") == "CR"
@@ -116,6 +165,18 @@ def test_missing_preamble_and_missing_transfer_syntax():
 @pytest.mark.parametrize(("make", "reason"), [(hostile.endless_sequence, Reason.CORRUPT), (hostile.crowded_sequence, Reason.TOO_LARGE)])
 def test_walk_ends(make: object, reason: Reason):
     assert read_dicom(make(), Limits()).fault.reason == reason
+
+
+def test_deflated_data_sets_of_every_size_come_back_whole():
+    """Around the size of a part: what zlib keeps when its output is full must not be taken for the end of the stream."""
+    for size in (1 << 20, (1 << 20) - 1, (2 << 20) + 1, 300_000):
+        for content in (bytes(size), np.random.default_rng(size).bytes(size)):
+            deflater = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
+            deflated = deflater.compress(content) + deflater.flush()
+            assert _inflate(memoryview(deflated), Limits()) == content
+            with pytest.raises(ImageRefused) as refusal:
+                _inflate(memoryview(deflated[:-1]), Limits())
+            assert refusal.value.reason == Reason.TRUNCATED
 
 
 def test_deflate_is_bounded():
