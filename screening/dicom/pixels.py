@@ -12,7 +12,7 @@ import numpy as np
 from PIL import Image
 
 from schemas.reasons import Reason
-from screening.dicom import codestream
+from screening.dicom import codestream, colour
 from screening.dicom.codestream import Codestream
 from screening.dicom.header import DEFLATED, EXPLICIT_BIG, EXPLICIT_LITTLE, IMPLICIT_LITTLE, DicomFile, Header
 from screening.dicom.limits import Limits
@@ -24,7 +24,6 @@ ENCAPSULATED_NATIVE = "1.2.840.10008.1.2.1.98"
 _JPEG = "1.2.840.10008.1.2.4."
 CODESTREAMS = frozenset(_JPEG + part for part in ("50", "51", "57", "70", "80", "81", "90", "91", "201", "202", "203"))
 SUPPORTED = NATIVE | CODESTREAMS | {RLE, ENCAPSULATED_NATIVE}
-_LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # ITU-R BT.601, as in PS3.3 C.7.6.3.1.2
 
 
 @dataclass(frozen=True)
@@ -80,6 +79,7 @@ class StoredPixels:
 
     `values` is (h, w), integers or float32; h and w may be smaller than Rows and Columns. The image covers the part `extent` of it:
     (top, left, bottom, right) in pixels of `values`, fractional because a reduced resolution need not divide the size.
+    `colours`, of a colour image, is (n, 3) float32: luma in [0, 255], Cb and Cr around 0 of a sample of its pixels.
     """
 
     values: np.ndarray
@@ -87,6 +87,7 @@ class StoredPixels:
     bits: int  # of one stored value
     signed: bool
     colour: bool  # the values are luma, ready to be shown
+    colours: np.ndarray | None = None
 
     @property
     def value_range(self) -> tuple[int, int]:
@@ -102,7 +103,9 @@ def decode(file: DicomFile, layout: PixelLayout, size: int, limits: Limits) -> S
     if layout.photometric != "PALETTE COLOR":
         return _decode(file, layout, size, limits)
     entire = max(layout.rows, layout.columns)  # indices into a table have no mean
-    return _through_palette(_decode(file, layout, entire, limits), file.header)
+    stored = _decode(file, layout, entire, limits)
+    luma, colours = colour.through_palette(stored.values, stored.value_range[0], stored.bits, file.header)
+    return replace(stored, values=luma, bits=8, signed=False, colour=True, colours=colours)
 
 
 def _decode(file: DicomFile, layout: PixelLayout, size: int, limits: Limits) -> StoredPixels:
@@ -136,6 +139,8 @@ def printable_uid(uid: str) -> str:
 def _native(data: memoryview, layout: PixelLayout, little: bool, vr: str) -> np.ndarray:
     """Return native pixel data as (rows, columns) or (rows, columns, 3), without a copy where the byte order is the machine's."""
     subsampled = layout.photometric == "YBR_FULL_422" and layout.samples == 3
+    if subsampled and layout.columns % 2:
+        raise ImageRefused(Reason.CORRUPT, f"PhotometricInterpretation is YBR_FULL_422, but Columns is {layout.columns}, an odd number")
     expected = layout.decoded_bytes * 2 // 3 if subsampled else layout.decoded_bytes
     if len(data) < expected:
         raise ImageRefused(Reason.TRUNCATED, f"PixelData holds {len(data)} of {expected} bytes")
@@ -144,8 +149,9 @@ def _native(data: memoryview, layout: PixelLayout, little: bool, vr: str) -> np.
         values = np.frombuffer(data[: len(data) // 2 * 2], ">u2").astype("<u2").view(np.uint8)[:expected]
     else:
         values = np.frombuffer(data[:expected], dtype).astype(dtype.newbyteorder("="), copy=False)
-    if subsampled:  # Y1 Y2 Cb Cr: the luma is every value that is not a chroma
-        return values.reshape(-1, 2, 2)[:, 0].reshape(layout.rows, layout.columns)
+    if subsampled:  # Y1 Y2 Cb Cr (PS3.3 C.7.6.3.1.2)
+        pairs = values.reshape(-1, 4)
+        return np.stack([pairs[:, :2], pairs[:, [2, 2]], pairs[:, [3, 3]]], axis=-1).reshape(layout.rows, layout.columns, 3)
     if layout.samples == 1:
         return values.reshape(layout.rows, layout.columns)
     if layout.planar:
@@ -185,8 +191,9 @@ def _jpeg_scaled(data: bytes, layout: PixelLayout, size: int) -> StoredPixels:
         values = np.asarray(image if image.mode == "L" else image.convert("L"))
     reduction = max(1, round(layout.columns / values.shape[1]))
     extent = (0.0, 0.0, layout.rows / reduction, layout.columns / reduction)
-    stored = _finish(values, layout)
-    return replace(stored, extent=extent, colour=layout.samples == 3)
+    if layout.samples == 3:
+        return StoredPixels(values, extent, layout.bits_stored, False, True, colour.sample_of_jpeg(data))
+    return replace(_finish(values, layout), extent=extent)
 
 
 def _jpeg_2000(data: bytes, layout: PixelLayout, size: int) -> StoredPixels:
@@ -248,9 +255,12 @@ def _finish(values: np.ndarray, layout: PixelLayout) -> StoredPixels:
     """Make stored values of what a decoder gave: bits outside BitsStored cleared, sign extended, colour reduced to luma."""
     extent = (0.0, 0.0, float(values.shape[0]), float(values.shape[1]))
     if layout.samples == 3:
-        luma = values if values.ndim == 2 else values[..., 0] if layout.photometric.startswith("YBR_FULL") else values @ _LUMA
-        return StoredPixels(luma, extent, layout.bits_stored, False, True)
-    if values.ndim != 2 or values.shape > (layout.rows, layout.columns):
+        if values.ndim != 3 or values.shape[2] != 3:
+            raise ImageRefused(Reason.CORRUPT, "SamplesPerPixel is 3, the compressed image has another number")
+        is_ycbcr = layout.photometric.startswith("YBR_FULL")
+        colours = colour.sample_of(values, layout.bits_stored, is_ycbcr)
+        return StoredPixels(colour.luma_of(values, is_ycbcr), extent, layout.bits_stored, False, True, colours)
+    if values.ndim != 2 or values.shape[0] > layout.rows or values.shape[1] > layout.columns:
         raise ImageRefused(Reason.CORRUPT, "the compressed image has another shape than its header says")
     unused = layout.high_bit + 1 - layout.bits_stored
     if unused:
@@ -260,25 +270,6 @@ def _finish(values: np.ndarray, layout: PixelLayout) -> StoredPixels:
     elif layout.bits_stored < 8 * values.dtype.itemsize and layout.bits_stored < layout.bits_allocated:
         values = values & values.dtype.type((1 << layout.bits_stored) - 1)
     return StoredPixels(values, extent, layout.bits_stored, layout.signed, False)
-
-
-def _through_palette(stored: StoredPixels, header: Header) -> StoredPixels:
-    """Return the luma of indices into the three palette tables (PS3.3 C.7.6.3.1.5 and 6). Raises CORRUPT."""
-    luma = 0
-    for weight, colour in zip(_LUMA, ("Red", "Green", "Blue"), strict=True):
-        descriptor = header.array(f"{colour}PaletteColorLookupTableDescriptor")
-        data = header.raw(f"{colour}PaletteColorLookupTableData") or b""
-        count = int(descriptor[0]) or 65536 if len(descriptor) == 3 else 0
-        bits = 16 if len(data) >= 2 * count else 8
-        entries = header.array(f"{colour}PaletteColorLookupTableData", bits)[:count]
-        if not count or len(entries) < count:
-            raise ImageRefused(
-                Reason.CORRUPT, "PhotometricInterpretation is PALETTE COLOR, but a palette is absent, segmented or too short"
-            )
-        index = np.clip(stored.values.astype(np.int32) - int(descriptor[1]), 0, count - 1)
-        shown_bits = 8 if bits == 8 else int(descriptor[2])
-        luma = luma + entries[index].astype(np.float32) * (weight * 255 / ((1 << shown_bits) - 1))
-    return replace(stored, values=luma, bits=8, signed=False, colour=True)
 
 
 def sign_extended(values: np.ndarray, bits: int) -> np.ndarray:

@@ -9,10 +9,15 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from schemas.reasons import Reason
 from screening.dicom.header import Header
 from screening.dicom.pixels import StoredPixels
+from screening.errors import ImageRefused
 
 SIZE = 512  # pixels a side of everything downstream
+_LARGEST = 1e30  # of a rescaled value or a window: squares and differences stay far from what a float32 cannot hold
+_SMALLEST_RANGE = 1e-5  # of rescaled values or a window, for the same reason
+_RESOLVED_RANGE = 2.0**-16  # of rescaled values, as a share of the largest: 2^8 steps of the 2^24 that a float32 tells apart
 _ROWS_AT_ONCE = 64  # so that what is summed stays in the processor's cache
 WINDOW_PERCENTILES = (0.5, 99.5)  # shown as black and white where the header says nothing and there are more than 8 bits
 
@@ -116,16 +121,15 @@ def padding_range(header: Header) -> tuple[float, float] | None:
 def to_grey(fitted: Fitted, stored: StoredPixels, header: Header | None) -> np.ndarray:
     """Return (h, w) uint8 in MONOCHROME2 sense, padding black: modality LUT, VOI LUT, then the inversion that the header asks for.
 
-    Without a header (PNG, JPEG) and for colour there is no table to apply.
+    Without a header (PNG, JPEG) and for colour there is no table to apply. Raises CORRUPT for a modality LUT that no number survives.
     """
     values, (lowest, highest) = fitted.values, stored.value_range
     if stored.colour or header is None:
         shown = windowed_by_range(values, lowest, highest) if stored.bits <= 8 or stored.colour else windowed_by_percentiles(fitted, values)
         inverted = False
     else:
-        table = _lut(header, "ModalityLUTSequence", stored.signed)
-        values = modality_values(values, header, table)
-        bounds = modality_values(np.array([lowest, highest], np.float32), header, table)
+        modality = modality_lut(header, lowest, highest)
+        values, bounds = modality(values), modality(np.array([lowest, highest], np.float32))
         voi = voi_shown(values, header, signed=bool(bounds.min() < 0))
         if voi is not None:
             shown = voi
@@ -163,14 +167,45 @@ def windowed_by_percentiles(fitted: Fitted, values: np.ndarray) -> np.ndarray:
     return windowed_by_range(values, low, high) if high > low else np.zeros_like(values)
 
 
-def modality_values(values: np.ndarray, header: Header, table: "Lut | None") -> np.ndarray:
-    """Apply the modality LUT (PS3.3 C.11.1): a table, else slope and intercept, else nothing."""
+def modality_lut(header: Header, lowest: float, highest: float) -> "Lut | Rescale":
+    """Return the modality LUT (PS3.3 C.11.1) of stored values between two bounds: a table, else slope and intercept, else nothing.
+
+    Raises CORRUPT where slope or intercept is no number, or leaves too little of the range of stored values in a float32.
+    """
+    table = _lut(header, "ModalityLUTSequence", lowest < 0)
     if table is not None:
-        return table(values)
-    slope, intercept = header.number("RescaleSlope"), header.number("RescaleIntercept")
-    if slope in (None, 0.0) or (slope == 1 and not intercept):
-        return values
-    return values * np.float32(slope) + np.float32(intercept or 0)
+        return table
+    slope, intercept = (header.number(keyword) for keyword in ("RescaleSlope", "RescaleIntercept"))
+    for keyword, value in (("RescaleSlope", slope), ("RescaleIntercept", intercept)):
+        if value is None and any(header.texts(keyword)):
+            raise ImageRefused(Reason.CORRUPT, f"{keyword} is no finite number")
+    if slope is None:
+        return Rescale(1.0, 0.0)
+    rescale = Rescale(slope, intercept or 0.0)
+    if not rescale.resolves(lowest, highest):
+        raise ImageRefused(
+            Reason.CORRUPT, "RescaleSlope and RescaleIntercept leave no range of values, or one that no number here can hold"
+        )
+    return rescale
+
+
+@dataclass(frozen=True)
+class Rescale:
+    """Slope and intercept of the Modality LUT module."""
+
+    slope: float
+    intercept: float
+
+    def __call__(self, values: np.ndarray) -> np.ndarray:
+        if self.slope == 1 and self.intercept == 0:
+            return values
+        return values * np.float32(self.slope) + np.float32(self.intercept)
+
+    def resolves(self, lowest: float, highest: float) -> bool:
+        """Tell whether a float32 holds every rescaled value, and can tell 2^8 of them apart."""
+        ends = [self.slope * bound + self.intercept for bound in (lowest, highest)]
+        largest = max(map(abs, (*ends, self.slope, self.intercept)))
+        return largest < _LARGEST and abs(ends[1] - ends[0]) > max(largest * _RESOLVED_RANGE, _SMALLEST_RANGE)
 
 
 def voi_shown(values: np.ndarray, header: Header, signed: bool) -> np.ndarray | None:
@@ -181,6 +216,8 @@ def voi_shown(values: np.ndarray, header: Header, signed: bool) -> np.ndarray | 
     center, width = header.number("WindowCenter"), header.number("WindowWidth")
     function = header.text("VOILUTFunction") or "LINEAR"
     if center is None or width is None or width <= 0 or (width < 1 and function == "LINEAR"):
+        return None
+    if max(abs(center), width) > _LARGEST or width < _SMALLEST_RANGE:
         return None
     if function == "SIGMOID":
         return 1 / (1 + np.exp(np.clip(-4 * (values - center) / width, -80, 80)))
@@ -210,7 +247,7 @@ def _lut(header: Header, keyword: str, signed: bool) -> Lut | None:
         return None
     count, first, bits = (int(number) for number in descriptor)
     count = count or 65536
-    packed = len(items[0].raw("LUTData") or b"") < 2 * count  # 8-bit entries stored one a byte
+    packed = items[0].length("LUTData") < 2 * count  # 8-bit entries stored one a byte
     entries = items[0].array("LUTData", 8 if packed else 16)[:count]
     if len(entries) < 2 or not 8 <= bits <= 16:
         return None

@@ -6,7 +6,9 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from PIL import Image
 from pydicom.data import get_testdata_file
+from pydicom.datadict import tag_for_keyword
 from pydicom.pixels import apply_color_lut
 
 from schemas.reasons import Reason
@@ -181,6 +183,45 @@ def test_fragments_are_joined(part: slice):
     frame = max(generate_fragments(dataset.PixelData), key=len)
     dataset.PixelData = encapsulate([frame], fragments_per_frame=5)
     assert np.array_equal(_stored(to_bytes(dataset)).values, hostile.chest())
+
+
+@pytest.mark.parametrize("name", ["explicit_little_endian", "explicit_big_endian", "jpeg_2000_lossless", "rle"])
+def test_pixels_of_unknown_representation_are_read_by_the_dictionary(name: str):
+    """A program that does not know the image's elements writes them with UN (PS3.5 6.2.2), pixel data included."""
+    data = hostile.good(name)
+    unknown = hostile.untyped(data, 0x0028, 0x7FE0)
+    assert read_dicom(unknown, LIMITS).pixel_vr == "UN"
+    assert np.array_equal(_stored(unknown).values, hostile.chest())
+    assert np.array_equal(our_decode(unknown), our_decode(data))
+
+
+@pytest.mark.parametrize("items", ["explicit_little_endian", "implicit_little_endian"])
+def test_tables_of_unknown_representation_are_read_too(items: str):
+    """Their items should be in implicit form, and often are not."""
+    table = hostile.table(np.linspace(0, 65535, 4096).astype("<u2").tobytes(), 4096)
+    data, written = hostile.changed(VOILUTSequence=[table]), hostile.changed(items, VOILUTSequence=[table])
+    places = [read_dicom(file, LIMITS).header.elements[tag_for_keyword("VOILUTSequence")] for file in (data, written)]
+    value = written[places[1].start : places[1].start + places[1].length]
+    head = data[places[0].start - 12 : places[0].start - 8] + b"UN\0\0" + len(value).to_bytes(4, "little")
+    unknown = data[: places[0].start - 12] + head + value + data[places[0].start + places[0].length :]
+    assert np.array_equal(our_decode(unknown), our_decode(data))
+
+
+def test_chroma_of_pairs_needs_pairs():
+    dataset = pydicom.dcmread(get_testdata_file("SC_ybr_full_422_uncompressed.dcm"))
+    dataset.Columns -= 1
+    with pytest.raises(ImageRefused, match="99, an odd number") as refusal:
+        _stored(to_bytes(dataset))
+    assert refusal.value.reason == Reason.CORRUPT
+
+
+@pytest.mark.parametrize("name", ["SC_rgb", "SC_ybr_full_422_uncompressed", "SC_rgb_dcmtk_+eb+cy+n1", "SC_rgb_gdcm_KY", "examples_palette"])
+def test_colour_images_bring_a_sample_of_their_colours(name: str):
+    dataset = pydicom.dcmread(get_testdata_file(f"{name}.dcm"))
+    colours = apply_color_lut(dataset.pixel_array, dataset) >> 8 if "palette" in name else dataset.pixel_array
+    expected = np.asarray(Image.fromarray(colours.astype(np.uint8)).convert("YCbCr")).reshape(-1, 3).mean(axis=0) - [0, 128, 128]
+    assert np.abs(_stored(_real(name)).colours.mean(axis=0) - expected).max() < 3
+    assert _stored(_real("RG1_UNCR")).colours is None
 
 
 def test_layout_is_checked():

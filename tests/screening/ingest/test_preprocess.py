@@ -2,12 +2,16 @@
 
 import numpy as np
 import pytest
+from pydicom.datadict import tag_for_keyword
 
+from schemas.reasons import Reason
 from screening.benchmark.decode import our_decode
+from screening.dicom.elements import Element
 from screening.dicom.header import read_dicom
 from screening.dicom.limits import Limits
 from screening.dicom.pixels import StoredPixels
 from screening.dicom.writer import Coding, build_dataset, to_bytes, write_dicom
+from screening.errors import ImageRefused
 from screening.ingest import preprocess
 from tests.screening import hostile
 from tests.screening.plain_decode import area_resize
@@ -61,6 +65,38 @@ def test_window_functions_by_hand():
     )
     assert sigmoid == pytest.approx([0.5, 1 / (1 + np.exp(-4))])
     assert preprocess.voi_shown(values, _header(WindowCenter="100", WindowWidth="0"), signed=False) is None
+
+
+@pytest.mark.parametrize(("slope", "intercept"), [
+    ("1e39", "0"), ("-1e39", "0"), ("1", "1e39"), ("1e31", "0"), ("0", "0"), ("0", "5"), ("1e-12", "0"), ("nan", "0"), ("1", "inf"),
+    ("1e400", "0"), ("one", "0"), ("1", "none"), ("1", "1e9"),
+])  # fmt: skip
+def test_rescaling_that_no_number_survives_is_refused(slope: str, intercept: str):
+    header = _header(RescaleSlope="1", RescaleIntercept="0", RescaleType="US")
+    for keyword, text in (("RescaleSlope", slope), ("RescaleIntercept", intercept)):
+        header.elements[tag_for_keyword(keyword)] = Element("DS", len(header.buffer), len(text))
+        header.buffer = memoryview(bytes(header.buffer) + text.encode())
+    with pytest.raises(ImageRefused, match=r"Rescale") as refusal:
+        preprocess.modality_lut(header, 0, 4095)
+    assert refusal.value.reason == Reason.CORRUPT
+
+
+@pytest.mark.parametrize(("slope", "intercept", "shown"), [
+    (None, None, 7.0), ("1", "0", 7.0), ("0.5", "-1024", -1020.5), ("-1", "4095", 4088.0), ("0.0001", "0", 0.0007),
+    ("2.5e3", "1e6", 1017500.0),
+])  # fmt: skip
+def test_rescaling(slope: str | None, intercept: str | None, shown: float):
+    elements = {"RescaleSlope": slope, "RescaleIntercept": intercept} if slope else {}
+    assert preprocess.modality_lut(_header(**elements), 0, 4095)(np.array([7.0], np.float32)) == pytest.approx([shown])
+
+
+@pytest.mark.parametrize(("center", "width"), [("1e39", "100"), ("100", "1e300"), ("nan", "5"), ("100", "0.5")])
+def test_windows_of_no_use_are_none(center: str, width: str):
+    header = _header(WindowCenter="1", WindowWidth="1")
+    for keyword, text in (("WindowCenter", center), ("WindowWidth", width)):
+        header.elements[tag_for_keyword(keyword)] = Element("DS", len(header.buffer), len(text))
+        header.buffer = memoryview(bytes(header.buffer) + text.encode())
+    assert preprocess.voi_shown(np.array([5.0], np.float32), header, signed=False) is None
 
 
 def test_first_of_several_windows_counts():
