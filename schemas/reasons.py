@@ -52,6 +52,7 @@ class Reason(StrEnum):
         Outcome.REJECTED,
         "marked as processed or derived: a screenshot, a subtraction, a composed image",
     )
+    NOT_A_RADIOGRAPH = "not_a_radiograph", Outcome.REJECTED, "a colour picture, a drawing or a page of text, not a radiograph"
     BELOW_AGE_LIMIT = "below_age_limit", Outcome.REJECTED, "the patient is younger than the bundle's training population"
     SEVERAL_FRAMES = "several_frames", Outcome.REJECTED, "more than one frame: a cine loop or a tomosynthesis, not a radiograph"
     TOO_SMALL = "too_small", Outcome.REJECTED, "fewer rows or columns than the cascade needs"

@@ -12,28 +12,20 @@ from schemas.reasons import Reason
 from screening.dicom.header import Header
 from screening.dicom.limits import Limits
 from screening.errors import ImageRefused
+from screening.ingest.words import FRONTAL_VIEWS, LATERAL_VIEWS, names_chest, names_nothing, view_words
 
 # CR, DX; RG: digitised film; DR: what some older units write for DX
 MODALITIES = frozenset(["CR", "DX", "RG", "DR"])
 # Computed Radiography, Digital X-Ray for presentation: enough where Modality is empty
 RADIOGRAPH_CLASSES = frozenset(["1.2.840.10008.5.1.4.1.1.1", "1.2.840.10008.5.1.4.1.1.1.1"])
 FOR_PROCESSING_CLASS = "1.2.840.10008.5.1.4.1.1.1.1.1"
-UNSPECIFIC_PARTS = frozenset(["", "UNKNOWN", "OTHER", "UNSPECIFIED", "NONE", "NA", "ANY", "DEFAULT", "NULL"])
-CHEST_WORDS = ("CHEST", "THORAX", "TORAX", "TORACE", "LUNG", "PULMO", "CXR")  # starts of words; TORAX, TORACE: Spanish, Italian
-OTHER_PART_WORDS = ("SPINE", "ABD", "RIB", "STERN", "CLAVIC", "SHOULDER", "PELVI", "NECK")  # beside a chest word: another examination
 CHEST_CODES = frozenset(["51185008", "816094009", "39607008", "43799004", "T-D3000", "T-28000", "T-D3200"])  # SCT and SRT, CID 4
-FRONTAL_VIEWS = frozenset(["PA", "AP", "FRONTAL", "POSTEROANTERIOR", "ANTEROPOSTERIOR"])
-# lateral decubitus (LLD, RLD) is projected frontally, but the patient lies on a side: fluid and air lie where no training image has them
-LATERAL_VIEWS = frozenset([
-    "LL", "RL", "LLAT", "RLAT", "LAT", "LATERAL", "LATERO", "SAGITTAL", "LLO", "RLO", "LPO", "RPO", "LAO", "RAO", "OBL", "OBLIQUE",
-    "LLD", "RLD", "DECUB", "DECUBITUS",
-])  # fmt: skip
 FRONTAL_CODES = frozenset(["272479007", "399348003", "399033003", "R-40888", "R-10214", "R-10206", "R-10202"])  # CID 4010
 LATERAL_CODES = frozenset(["399173006", "399198007", "399067008", "399260004", "399352003"]) | frozenset(
     ["R-10236", "R-10232", "R-102CD", "R-10224", "R-10228"]
 )
 # values 3 and up of ImageType; DERIVED\PRIMARY and DERIVED\SECONDARY alone are what ordinary archives hold
-NOT_A_RADIOGRAPH = frozenset([
+PROCESSED_TYPES = frozenset([
     "SCREENSAVE", "SCREENSHOT", "CAPTURE", "SUBTRACTION", "SUB", "SUBTRACTED", "COMPOSED", "COMPOSITE", "STITCHED", "LOCALIZER",
     "REPORT", "CAD", "CADRESULT", "BONESUPPRESSED", "SOFTTISSUE", "BONE", "DUALENERGY", "HEATMAP", "COLLAGE",
 ])  # fmt: skip
@@ -41,6 +33,12 @@ MAX_AGE_YEARS = 130
 _DAYS_PER_UNIT = {"D": 1.0, "W": 7.0, "M": 365.2425 / 12, "Y": 365.2425}
 
 BLANK_GREY_LEVELS = 8  # between the 1st and the 99th percentile; the flattest of 1,369 public radiographs has several times that
+COLOURED = 16.0  # of 128: chroma beyond that of compression and of the noise of a camera
+MAX_COLOURED_FRACTION = 0.1  # letters and arrows on a radiograph are less
+_LUMA_STEP = 8.0  # grey levels within which a tint is one colour
+MAX_FLAT_FRACTION = 0.5  # of the pixels that are not black: equal to their four neighbours. The flattest of 2,136 radiographs has 0.27
+MAX_WHITE_FRACTION = 0.5  # of all pixels. The whitest of the same radiographs has 0.31
+_BLACK, _WHITE = 10, 240
 BLANK_CORRELATION = 0.5  # of neighbouring pixels; below it the image is noise, above 0.9 in every radiograph
 
 
@@ -83,35 +81,26 @@ def _check_processing(header: Header) -> None:
     if header.text("PresentationIntentType").upper() == "FOR PROCESSING" or header.text("SOPClassUID") == FOR_PROCESSING_CLASS:
         raise ImageRefused(Reason.NOT_FOR_SCREENING, "PresentationIntentType is FOR PROCESSING: send the image for presentation")
     values = [re.sub(r"[^A-Z]", "", value.upper()) for value in header.texts("ImageType")[2:]]
-    if not NOT_A_RADIOGRAPH.isdisjoint(values):
+    if not PROCESSED_TYPES.isdisjoint(values):
         raise ImageRefused(Reason.NOT_FOR_SCREENING, "ImageType (0008,0008) names a processed or derived image")
 
 
 def _check_body_part(header: Header) -> None:
-    part = header.text("BodyPartExamined").upper()
-    if _names_nothing(part):
+    part = header.text("BodyPartExamined")
+    if names_nothing(part):
         if _region_is_chest(header) is False:
             raise ImageRefused(Reason.WRONG_BODY_PART, "AnatomicRegionSequence (0008,2218) names another part than the chest")
-    elif not _names_chest(part) and part not in CHEST_CODES:
+    elif not names_chest(part) and part.upper() not in CHEST_CODES:
         raise ImageRefused(Reason.WRONG_BODY_PART, "BodyPartExamined (0018,0015) names another part than the chest")
-
-
-def _names_nothing(part: str) -> bool:
-    return re.sub(r"[^A-Z]", "", part) in UNSPECIFIC_PARTS and not any(c.isdigit() for c in part)
-
-
-def _names_chest(part: str) -> bool:
-    """Tell whether a free text names the chest and nothing else: "PORT CHEST", "CHEST_PA", "THORAX"; not "CHESTABDOMEN", "CHEST RIBS"."""
-    return any(word in part for word in CHEST_WORDS) and not any(word in part for word in OTHER_PART_WORDS)
 
 
 def _region_is_chest(header: Header) -> bool | None:
     """Tell whether AnatomicRegionSequence names the chest; None where it names nothing."""
     items = header.items("AnatomicRegionSequence")
-    named = [(item.text("CodeValue"), item.text("CodeMeaning").upper()) for item in items]
+    named = [(item.text("CodeValue"), item.text("CodeMeaning")) for item in items]
     if not any(value or meaning for value, meaning in named):
         return None
-    return any(value in CHEST_CODES or _names_chest(meaning) for value, meaning in named)
+    return any(value in CHEST_CODES or names_chest(meaning) for value, meaning in named)
 
 
 def is_lateral(header: Header) -> bool:
@@ -120,7 +109,7 @@ def is_lateral(header: Header) -> bool:
     ViewPosition, ViewCodeSequence, PatientOrientation, and the series description, which counts only where it names no frontal view
     beside the lateral one ("PA and lateral").
     """
-    for words in (_words(header.text("ViewPosition")), _words(" ".join(_view_codes(header)))):
+    for words in (view_words(header.text("ViewPosition")), view_words(" ".join(_view_codes(header)))):
         if words & LATERAL_VIEWS:
             return True
         if words & FRONTAL_VIEWS:
@@ -128,7 +117,7 @@ def is_lateral(header: Header) -> bool:
     orientation = [value[:1].upper() for value in header.texts("PatientOrientation")]
     if len(orientation) == 2 and all(orientation):
         return "A" in orientation or "P" in orientation
-    words = _words(f"{header.text('SeriesDescription')} {header.text('ProtocolName')}")
+    words = view_words(f"{header.text('SeriesDescription')} {header.text('ProtocolName')}")
     return bool(words & LATERAL_VIEWS) and not words & FRONTAL_VIEWS
 
 
@@ -141,11 +130,6 @@ def _view_codes(header: Header) -> list[str]:
         modifiers = item.items("ViewModifierCodeSequence")
         words += [modifier.text("CodeMeaning") for modifier in modifiers]
     return words
-
-
-def _words(text: str) -> set[str]:
-    joined = re.sub(r"(?<=[A-Z])O-(?=[A-Z])", "O", text.upper())  # POSTERO-ANTERIOR
-    return set(re.findall(r"[A-Z]+", joined))
 
 
 def age_years(header: Header) -> float | None:
@@ -181,6 +165,41 @@ def check_content(content: np.ndarray, valid: np.ndarray) -> None:
         raise ImageRefused(Reason.BLANK, f"{high - low:.0f} of 255 grey levels between the 1st and the 99th percentile")
     if neighbour_correlation(content) < BLANK_CORRELATION:
         raise ImageRefused(Reason.BLANK, "neighbouring pixels are unrelated: noise")
+
+
+def check_colours(colours: np.ndarray | None) -> None:
+    """Raise NOT_A_RADIOGRAPH where a sample of pixels, (n, 3) float32 luma in [0, 255], Cb and Cr around 0, is one of a colour picture.
+
+    Coloured letters on a radiograph are few pixels. A photograph of a film has a tint, which is one hue whose strength depends on
+    brightness alone; a picture has several hues, or grey and coloured things of one brightness.
+    """
+    if colours is None:
+        return
+    luma, chroma = colours[:, 0], colours[:, 1:]
+    is_coloured = np.hypot(*chroma.T) > COLOURED
+    if is_coloured.mean() <= MAX_COLOURED_FRACTION:
+        return
+    hue = chroma[is_coloured].mean(axis=0)
+    hue /= max(float(np.hypot(*hue)), 1e-6)
+    along, across = chroma @ hue, chroma @ np.array([-hue[1], hue[0]])
+    step = (luma / _LUMA_STEP).astype(np.intp)
+    tint = np.bincount(step, along) / np.maximum(np.bincount(step), 1)
+    off_tint = np.hypot(along - tint[step], across) > COLOURED
+    if off_tint.mean() > MAX_COLOURED_FRACTION:
+        raise ImageRefused(Reason.NOT_A_RADIOGRAPH, f"{off_tint.mean():.0%} of the pixels are in colours: a picture, or an overlay of one")
+
+
+def check_drawing(content: np.ndarray) -> None:
+    """Raise NOT_A_RADIOGRAPH where (h, w) uint8 grey values, bone bright, are those of a drawing or a page: flat paint or white paper."""
+    inner, is_visible = content[1:-1, 1:-1], content[1:-1, 1:-1] > _BLACK
+    neighbours = (content[:-2, 1:-1], content[2:, 1:-1], content[1:-1, :-2], content[1:-1, 2:])
+    is_flat = is_visible & np.logical_and.reduce([inner == neighbour for neighbour in neighbours])
+    flat = is_flat.sum() / max(1, is_visible.sum())
+    if flat > MAX_FLAT_FRACTION:
+        raise ImageRefused(Reason.NOT_A_RADIOGRAPH, f"{flat:.0%} of what is not black has one shade with all around it: a drawing")
+    white = float((content >= _WHITE).mean())
+    if white > MAX_WHITE_FRACTION:
+        raise ImageRefused(Reason.NOT_A_RADIOGRAPH, f"{white:.0%} of the image are white, as on a page")
 
 
 def neighbour_correlation(content: np.ndarray) -> float:

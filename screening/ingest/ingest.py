@@ -4,25 +4,22 @@ It never raises for a fault of the image: what cannot be scored comes back with 
 """
 
 import hashlib
-import io
-import struct
 from dataclasses import dataclass, field
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
 
 from schemas.instance import IDENTITY_COLUMNS
 from schemas.reasons import Reason
-from screening.dicom import codestream, pixels
+from screening.dicom import pixels
 from screening.dicom.header import DicomFile, Header, is_dicom, read_dicom
 from screening.dicom.pixels import PixelLayout, StoredPixels
 from screening.errors import ImageRefused
 from screening.ingest import gate, polarity, preprocess
 from screening.ingest.config import IngestConfig
+from screening.ingest.image_file import decode_image_file, is_image_file, read_image_file
 from screening.privacy import Pseudonymizer
 
 COLUMN_NAMES = tuple(column.name for column in IDENTITY_COLUMNS)
-PNG_START = b"\x89PNG\r\n\x1a\n"
 _MAX_TEXT = 64  # characters of a copied attribute: LO has no more (PS3.5 6.2)
 _COPIED_UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 _COPIED_CODES = ("Modality", "BodyPartExamined", "ViewPosition", "PhotometricInterpretation")
@@ -61,6 +58,8 @@ def ingest(data: bytes | memoryview, config: IngestConfig, pseudonymizer: Pseudo
         content, valid = _content(data, config, pseudonymizer, found.columns)
         gate.check_content(content, valid)
         content, found.columns["pixels_inverted"] = polarity.upright(content, valid)
+        if not is_dicom(data):  # no header says that it is a radiograph
+            gate.check_drawing(content)
         found.pixels = preprocess.letterbox(content)
         found.columns["pixel_hash"] = hashlib.sha256(found.pixels).hexdigest()[:32]
     except ImageRefused as refusal:
@@ -74,12 +73,10 @@ def _content(
     data: bytes | memoryview, config: IngestConfig, pseudonymizer: Pseudonymizer | None, columns: dict[str, object]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Fill `columns` and return the image as (h, w) uint8 that fits 512 x 512, and which of its pixels are no padding."""
-    if bytes(data[:8]) == PNG_START or codestream.is_jpeg(data):
-        stored = _image_file(bytes(data), config, columns)
+    if not is_dicom(data):  # first, because a DICOM file may begin as another kind of file does (PS3.10 7.1)
+        stored = _image_file(data, config, columns)
         fitted = preprocess.fit(stored, int(columns["Rows"]), int(columns["Columns"]), None)
         return preprocess.to_grey(fitted, stored, None), fitted.valid
-    if not is_dicom(data):
-        raise ImageRefused(Reason.NOT_DICOM, "starts as no DICOM, PNG or JPEG file does")
     file = read_dicom(data, config.limits)
     columns.update(_header_columns(file, config, pseudonymizer))
     if file.fault is not None:
@@ -89,43 +86,21 @@ def _content(
     gate.check_header(header, config.min_age_years, config.limits, config.min_side)
     layout = PixelLayout.of(header)
     stored = pixels.decode(file, layout, preprocess.SIZE, config.limits)
+    gate.check_colours(stored.colours)
     fitted = preprocess.fit(stored, layout.rows, layout.columns, preprocess.padding_range(header))
     return preprocess.to_grey(fitted, stored, header), fitted.valid
 
 
-def _image_file(data: bytes, config: IngestConfig, columns: dict[str, object]) -> StoredPixels:
-    """Decode a PNG or JPEG file as grey values, without a look-up table of any kind."""
-    columns["Rows"], columns["Columns"] = _image_file_size(data)
-    gate.check_size(columns["Rows"], columns["Columns"], config.limits, config.min_side)
-    try:
-        with Image.open(io.BytesIO(data), formats=["PNG", "JPEG"]) as image:
-            config.limits.check_expansion(
-                image.width * image.height * (2 if image.mode.startswith("I") else len(image.getbands())), len(data)
-            )
-            if getattr(image, "n_frames", 1) > 1:
-                raise ImageRefused(Reason.SEVERAL_FRAMES, "an animated image")
-            if image.format == "JPEG":
-                image.draft("L", preprocess.fitted_size(image.height, image.width)[::-1])
-            deep = image.mode.startswith("I")
-            values = np.asarray(image if deep or image.mode == "L" else image.convert("L"))
-    except (UnidentifiedImageError, OSError, ValueError, SyntaxError, EOFError, Image.DecompressionBombError) as error:
-        if "truncated" in str(error).lower():
-            raise ImageRefused(Reason.TRUNCATED, "the image file ends early; send it again") from None
-        raise ImageRefused(Reason.CORRUPT, "the image file cannot be decoded") from None
-    reduction = max(1, round(int(columns["Columns"]) / values.shape[1]))
-    extent = (0.0, 0.0, int(columns["Rows"]) / reduction, int(columns["Columns"]) / reduction)
-    return StoredPixels(values, extent, 16 if deep else 8, False, not deep)
-
-
-def _image_file_size(data: bytes) -> tuple[int, int]:
-    """Return (height, width) before any library allocates for them. Raises TRUNCATED, CORRUPT."""
-    if data[:8] != PNG_START:
-        stream = codestream.read_jpeg(data)
-        return stream.height, stream.width
-    if len(data) < 24:
-        raise ImageRefused(Reason.TRUNCATED, "the image file ends within its header")
-    width, height = struct.unpack_from(">II", data, 16)  # IHDR is the first chunk
-    return height, width
+def _image_file(data: bytes | memoryview, config: IngestConfig, columns: dict[str, object]) -> StoredPixels:
+    """Decode a PNG or JPEG file as grey values, upright, without a look-up table of any kind; Rows and Columns are those of the upright."""
+    if not is_image_file(data):
+        raise ImageRefused(Reason.NOT_DICOM, "starts as no DICOM, PNG or JPEG file does")
+    file = read_image_file(data)
+    columns["Rows"], columns["Columns"] = file.shown_size
+    gate.check_size(*file.shown_size, config.limits, config.min_side)
+    stored = decode_image_file(file, config.limits)
+    gate.check_colours(stored.colours)
+    return stored
 
 
 def _header_columns(file: DicomFile, config: IngestConfig, pseudonymizer: Pseudonymizer | None) -> dict[str, object]:

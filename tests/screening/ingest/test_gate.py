@@ -1,17 +1,20 @@
 """gate: what headers of real archives say, and what that means."""
 
+import io
 from datetime import date
 
 import numpy as np
 import pytest
+from PIL import Image
 from pydicom.dataset import Dataset
 
 from schemas.reasons import Reason
+from screening.dicom.colour import sample_of_image
 from screening.dicom.header import Header, read_dicom
 from screening.dicom.limits import Limits
 from screening.errors import ImageRefused
-from screening.ingest import gate
-from tests.screening import hostile
+from screening.ingest import gate, preprocess
+from tests.screening import hostile, pictures
 
 pytestmark = pytest.mark.filterwarnings("ignore:Invalid value:UserWarning")  # pydicom, writing what real archives hold
 
@@ -38,6 +41,7 @@ def _reason(**elements: object) -> Reason | None:
 
 
 @pytest.mark.parametrize("part", [
+    "TÓRAX", "POUMON", "KLATKA PIERSIOWA", "AKCIGER",
     "", "CHEST", "chest", "PORT CHEST", "CHEST_PA", "CHEST 1 VIEW", "THORAX", "LUNG", "TORAX", "CXR", "UNKNOWN", "T-D3000", "51185008",
 ])  # fmt: skip
 def test_chest_in_many_words(part: str):
@@ -105,6 +109,13 @@ def test_image_types_that_are_no_radiograph(value: str):
     ({"ViewPosition": "", "PatientOrientation": "", "ProtocolName": "CHEST LATERAL"}, True),
     ({"ViewPosition": "", "PatientOrientation": "", "SeriesDescription": "Platinum chest"}, False),
     ({"ViewPosition": "PA", "SeriesDescription": "CHEST LAT"}, False),
+    ({"ViewPosition": "", "PatientOrientation": "", "SeriesDescription": "Thorax p.a./lat."}, False),
+    ({"ViewPosition": "", "PatientOrientation": "", "ProtocolName": "Tórax perfil"}, True),
+    ({"ViewPosition": "", "PatientOrientation": "", "SeriesDescription": "胸部側面"}, True),
+    ({"ViewPosition": "", "PatientOrientation": "", "SeriesDescription": "胸部", "ProtocolName": "正面"}, False),
+    ({"ViewPosition": "P.A.", "SeriesDescription": "CHEST LAT"}, False),
+    ({"ViewPosition": "L.L."}, True),
+    ({"ViewPosition": "", "ViewCodeSequence": _code("X", "seitlich")}, True),
 ])  # fmt: skip
 def test_lateral_views(elements: dict[str, object], lateral: bool):
     assert gate.is_lateral(_header(**elements)) is lateral
@@ -147,3 +158,51 @@ def test_blank_content():
         with pytest.raises(ImageRefused) as refusal:
             gate.check_content(content, valid)
         assert refusal.value.reason == Reason.BLANK
+
+
+PICTURES = {
+    "landscape": pictures.landscape, "clouds": pictures.clouds, "cartoon": pictures.cartoon, "heat map": pictures.with_heatmap,
+    "another landscape": lambda: pictures.landscape(5), "more clouds": lambda: pictures.clouds(9),
+}  # fmt: skip
+RADIOGRAPHS = {
+    "grey": pictures.radiograph, "annotated": pictures.annotated, "bluish film": lambda: pictures.tinted(0.85, 0.95, 1.1),
+    "yellowish film": lambda: pictures.tinted(1.05, 1, 0.7), "green screen": lambda: pictures.tinted(0.5, 1, 0.33),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_pictures_in_colours_are_refused(name: str):
+    with pytest.raises(ImageRefused) as refusal:
+        gate.check_colours(sample_of_image(PICTURES[name]()))
+    assert refusal.value.reason == Reason.NOT_A_RADIOGRAPH
+
+
+@pytest.mark.parametrize("name", RADIOGRAPHS)
+def test_letters_and_tints_are_no_reason(name: str):
+    gate.check_colours(sample_of_image(RADIOGRAPHS[name]()))
+    gate.check_colours(None)
+
+
+@pytest.mark.parametrize("quality", [None, 90, 50])
+def test_drawings_and_pages_are_refused(quality: int | None):
+    drawings = [pictures.cartoon("L", seed, background) for seed, background in ((0, 220), (1, 90), (2, 0), (3, 255))]
+    for image in (*drawings, pictures.page()):
+        file = io.BytesIO()
+        image.save(file, "JPEG" if quality else "PNG", **({"quality": quality} if quality else {}))
+        with pytest.raises(ImageRefused) as refusal:
+            gate.check_drawing(_content(np.asarray(Image.open(file))))
+        assert refusal.value.reason == Reason.NOT_A_RADIOGRAPH
+
+
+def _content(grey: np.ndarray) -> np.ndarray:
+    height, width = preprocess.fitted_size(*grey.shape)
+    return np.rint(preprocess.resize(grey, (0.0, 0.0, *map(float, grey.shape)), height, width)).astype(np.uint8)
+
+
+@pytest.mark.parametrize("shape", [(128, 128), (200, 170), (620, 560), (2000, 1700)])
+def test_radiographs_are_no_drawings(shape: tuple[int, int]):
+    for seed in range(3):
+        chest = hostile.chest(*shape, 8, seed)
+        gate.check_drawing(_content(chest))
+        framed = np.pad(chest, shape[0] // 4)  # a black frame is no paint
+        gate.check_drawing(_content(framed))

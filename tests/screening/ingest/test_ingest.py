@@ -10,15 +10,17 @@ import numpy as np
 import pytest
 from PIL import Image
 from pydicom.dataset import Dataset
+from pydicom.encaps import encapsulate
 
 from schemas.instance import IDENTITY_COLUMNS
 from schemas.reasons import Outcome, Reason
 from screening.dicom.limits import Limits
+from screening.dicom.writer import Coding
 from screening.ingest import preprocess
 from screening.ingest.config import IngestConfig
 from screening.ingest.ingest import Ingested, ingest
 from screening.privacy import Pseudonymizer
-from tests.screening import hostile
+from tests.screening import hostile, pictures
 from tests.screening.plain_decode import area_resize
 
 KEY = Pseudonymizer(b"a key of sixteen bytes or more")
@@ -68,6 +70,12 @@ REFUSALS = {
     "lateral": (Reason.LATERAL_VIEW, lambda: hostile.good(ViewPosition="LL")),
     "for processing": (Reason.NOT_FOR_SCREENING, lambda: hostile.changed(PresentationIntentType="FOR PROCESSING")),
     "screenshot": (Reason.NOT_FOR_SCREENING, lambda: hostile.changed(ImageType=["DERIVED", "SECONDARY", "SCREEN SAVE"])),
+    "colour picture": (Reason.NOT_A_RADIOGRAPH, lambda: _saved(pictures.landscape(), "JPEG")),
+    "coloured drawing": (Reason.NOT_A_RADIOGRAPH, lambda: _saved(pictures.cartoon(), "PNG")),
+    "grey drawing": (Reason.NOT_A_RADIOGRAPH, lambda: _saved(pictures.cartoon("L", background=200), "PNG")),
+    "page": (Reason.NOT_A_RADIOGRAPH, lambda: _saved(pictures.page(), "JPEG")),
+    "colour picture in dicom": (Reason.NOT_A_RADIOGRAPH, lambda: _colour_dicom(pictures.landscape())),
+    "slope": (Reason.CORRUPT, lambda: hostile.changed(RescaleSlope="1e39", RescaleIntercept="0", RescaleType="US")),
     "frames": (Reason.SEVERAL_FRAMES, lambda: hostile.changed(NumberOfFrames=12)),
     "stamp": (Reason.TOO_SMALL, lambda: hostile.changed(Rows=100)),
     "huge header": (Reason.TOO_LARGE, hostile.huge_header),
@@ -87,6 +95,22 @@ REFUSALS = {
 }
 
 
+def _saved(image: Image.Image, format: str, **options: object) -> bytes:
+    file = io.BytesIO()
+    image.save(file, format, **options)
+    return file.getvalue()
+
+
+def _colour_dicom(image: Image.Image, transfer_syntax: str = "explicit_little_endian") -> bytes:
+    """Return a CR file with three samples a pixel: RGB, or in JPEG baseline what JPEG files hold."""
+    values = np.asarray(image.convert("RGB"))
+    dataset = hostile.build_dataset(np.ascontiguousarray(values[..., 0]), hostile.attributes(), Coding(8), transfer_syntax)
+    is_jpeg = transfer_syntax == "jpeg_baseline"
+    dataset.SamplesPerPixel, dataset.PhotometricInterpretation, dataset.PlanarConfiguration = 3, "YBR_FULL_422" if is_jpeg else "RGB", 0
+    dataset.PixelData = encapsulate([_saved(image, "JPEG", quality=95)]) if is_jpeg else values.tobytes()
+    return hostile.to_bytes(dataset)
+
+
 def _with_syntax(uid: str) -> bytes:
     data = hostile.good("jpeg_lossless_sv1")
     old = b"1.2.840.10008.1.2.4.70\0\0"
@@ -96,7 +120,7 @@ def _with_syntax(uid: str) -> bytes:
 
 def _cut_codestream(transfer_syntax: str) -> bytes:
     """Return a whole file whose one fragment holds half of the codestream."""
-    from pydicom.encaps import encapsulate, generate_fragments
+    from pydicom.encaps import generate_fragments
 
     frame = max(
         generate_fragments(hostile.build_dataset(hostile.chest(), hostile.attributes(), hostile.CODING, transfer_syntax).PixelData), key=len
@@ -175,6 +199,38 @@ def test_image_files(format: str, bits: int):
         expected = area_resize(values, 512, 433)
         assert np.abs(found.pixels[:, 39:472] - expected).mean() < (1.5 if format == "JPEG" else 0.6)  # JPEG: DCT of half the size
     assert _ingest(file.getvalue()[:-2000]).refusal.reason == Reason.TRUNCATED
+
+
+@pytest.mark.parametrize("transfer_syntax", ["explicit_little_endian", "jpeg_baseline"])
+def test_radiographs_in_colour_pass_in_dicom_and_in_files(transfer_syntax: str):
+    for image in (pictures.radiograph(), pictures.annotated(), pictures.tinted(0.85, 0.95, 1.1)):
+        assert _ingest(_colour_dicom(image, transfer_syntax)).refusal is None
+        for data in (_saved(image, "PNG"), _saved(image, "JPEG", quality=60)):
+            assert _ingest(data).refusal is None
+
+
+@pytest.mark.parametrize("start", [b"\xff\xd8\xff\xe0\0\x10JFIF\0", b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"II*\0"])
+def test_preamble_of_another_kind_of_file_is_only_a_preamble(start: bytes):
+    """PS3.10 7.1 leaves the first 128 bytes to the writer, who may make a file of two kinds of it: the prefix DICM decides."""
+    data = hostile.good()
+    dual = _ingest(start.ljust(128, b"\0") + data[128:])
+    assert dual.refusal is None
+    assert np.array_equal(dual.pixels, _ingest(data).pixels)
+    assert dual.columns == _ingest(data).columns
+
+
+def test_orientation_within_pixel_data_is_not_obeyed():
+    """DICOM says by its own attributes how an image lies; what a camera wrote into a JPEG stream counts in a JPEG file alone."""
+    turned = Image.Exif()
+    turned[0x0112] = 6
+    grey = Image.fromarray(hostile.chest(bits=8))
+    streams = [_saved(grey, "JPEG"), _saved(grey, "JPEG", exif=turned)]
+    dataset = hostile.build_dataset(hostile.chest(bits=8), hostile.attributes(), Coding(8), "jpeg_baseline")
+    files = []
+    for stream in streams:
+        dataset.PixelData = encapsulate([stream])
+        files.append(_ingest(hostile.to_bytes(dataset)))
+    assert np.array_equal(files[0].pixels, files[1].pixels)
 
 
 def test_colour_image_is_luma():
