@@ -3,7 +3,8 @@
     OUTPUT/archive/<source>/<image_id>.dcm   Computed Radiography
     OUTPUT/labels.csv                        the rows of the table, with SOPInstanceUID and the object's path
 
-A grayscale baseline JPEG file keeps its coded stream as it is; everything else is decoded and coded anew, 8 or 16 bits as it came.
+A grayscale baseline JPEG file keeps its coded stream as it is; everything else is decoded and coded anew, 8 or 16 bits as it came. So is
+a picture that EXIF turns, because DICOM viewers do not read EXIF.
 UIDs follow from `image_id`, so a second run writes the same bytes. Only `StudyDate` is made up, for public collections have none: the days
 since symptom onset are kept between the images of one patient. Rows say so in ImageComments.
 """
@@ -17,7 +18,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 
 import numpy as np
-from PIL import Image, UnidentifiedImageError
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from screening.dicom.uids import seed_of, uid_of
 from screening.dicom.writer import TRANSFER_SYNTAXES, Coding, StudyAttributes, age_string, build_dataset, to_bytes
@@ -150,11 +151,12 @@ def wrap_image(image: bytes, study: StudyAttributes, transfer_syntax: str | None
         if opened.width * opened.height > _MAX_PIXELS:
             raise ValueError(f"{opened.width} x {opened.height} pixels are more than {_MAX_PIXELS}")
         shape = opened.height, opened.width
-        if transfer_syntax in (None, "jpeg_baseline") and opened.format == "JPEG" and is_grayscale_baseline(image):
+        is_turned = opened.getexif().get(ExifTags.Base.Orientation, 1) != 1
+        if transfer_syntax in (None, "jpeg_baseline") and opened.format == "JPEG" and not is_turned and is_grayscale_baseline(image):
             opened.load()  # a stream that ends early fails here and not in the middle of the night
             return to_bytes(build_dataset(image, study, Coding(8, windows=((128.0, 256.0),)), "jpeg_baseline", shape)), True
         was_lossy = opened.format == "JPEG"
-        pixels = to_gray(opened)
+        pixels = to_gray(ImageOps.exif_transpose(opened) if is_turned else opened)
     bits = 8 * pixels.dtype.itemsize
     center, width = float(1 << bits - 1), float(1 << bits)
     dataset = build_dataset(pixels, study, Coding(bits, windows=((center, width),)), transfer_syntax or "explicit_little_endian")

@@ -26,7 +26,7 @@ if TYPE_CHECKING:  # decoding tasks import this module, and need neither polars 
     from train.data.manifest import Manifest
     from train.stages import Stage
 
-FORMAT = 1  # of the cache; raise it when the decode path changes, so that old caches are not read
+FORMAT = 2  # of the cache; raise it when the decode path changes, so that old caches are not read
 ROWS_PER_TASK = 32
 COLUMNS = ("image_id", "label", "split", "source", "view", "patient_id")  # carried along from the manifest
 _DONE = "done.json"

@@ -44,6 +44,15 @@ def test_a_grayscale_baseline_stream_is_kept(tmp_path):
     assert dciodvfy_errors(data, tmp_path) == []
 
 
+def test_a_picture_that_exif_turns_is_stored_upright():
+    pixels, turned = picture(8), Image.Exif()
+    turned[0x0112] = 6
+    for kind, largest in (("JPEG", 6), ("PNG", 0)):
+        data, kept = wrap_image(coded(np.rot90(pixels), kind, exif=turned, **({"quality": 95} if kind == "JPEG" else {})), study())
+        assert not kept
+        assert np.abs(decode(data).astype(int) - pixels).max() <= largest
+
+
 @pytest.mark.parametrize("options", [{"progressive": True}, {}])
 def test_other_jpeg_streams_are_decoded(options, tmp_path):
     gray = picture(8)
