@@ -16,6 +16,7 @@ MAX_TILES = 4096  # a decoder keeps kilobytes for each
 MAX_TILE_SEGMENTS = 1 << 16  # marker segments of the headers of all tile-parts, each of which has one at least
 MAX_BLOCKS = 1 << 20  # code-blocks and precincts of all components, of which a decoder keeps some hundred bytes each
 MAX_PACKETS = 1 << 22  # quality layers times precincts: a decoder visits each, also the empty ones
+MAX_J2K_SAMPLES = 40_000_000  # decoded: some five seconds, and a gigabyte if they are in colour
 MAX_SEGMENTS = 1024  # marker segments of one header; a photograph with a profile and a preview has some dozens
 MAX_JPEG_HEADER_BYTES = 8 << 20  # Pillow keeps copies of the application segments
 MAX_SCANS = 64  # a progressive JPEG image has about 10; each is a pass over the whole image

@@ -206,6 +206,9 @@ def _jpeg_2000(data: bytes, layout: PixelLayout, size: int) -> StoredPixels:
     reduction = 0
     while not wrapped and reduction < stream.reductions and max(layout.rows, layout.columns) >> (reduction + 1) >= size:
         reduction += 1
+    samples = (layout.rows >> reduction) * (layout.columns >> reduction) * layout.samples
+    if samples > codestream.MAX_J2K_SAMPLES:
+        raise ImageRefused(Reason.TOO_LARGE, f"{samples} samples of JPEG 2000 that cannot be decoded at a lower resolution")
     bare = data[data.find(codestream.J2K_START) :]  # without the boxes of a JP2 file, which have no place here and are often wrong
     with Image.open(io.BytesIO(bare), formats=["JPEG2000"]) as image:
         image.reduce = reduction
@@ -276,4 +279,8 @@ def _finish(values: np.ndarray, layout: PixelLayout) -> StoredPixels:
 def sign_extended(values: np.ndarray, bits: int) -> np.ndarray:
     """Return signed integers whose lowest `bits` bits are two's complement, whatever the bits above hold."""
     unused = values.dtype.itemsize * 8 - bits
-    return (values << unused) >> unused if unused > 0 else values
+    if unused <= 0:
+        return values
+    extended = values << unused
+    extended >>= unused  # in place, for an image may fill a quarter of a gigabyte
+    return extended

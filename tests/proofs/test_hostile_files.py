@@ -1,4 +1,4 @@
-"""Twenty thousand spoilt files, new ones each time: each is decoded or refused with a reason, soon, in little memory and in silence."""
+"""Twenty thousand spoilt files, other ones each time: each is decoded or refused with a reason, soon and in little memory."""
 
 import json
 import os

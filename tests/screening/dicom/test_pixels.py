@@ -224,6 +224,16 @@ def test_colour_images_bring_a_sample_of_their_colours(name: str):
     assert _stored(_real("RG1_UNCR")).colours is None
 
 
+def test_jpeg_2000_of_one_resolution_may_not_be_as_large_as_others(monkeypatch: pytest.MonkeyPatch):
+    """A decoder needs 12 bytes and more for each sample, and a second for ten million."""
+    data = hostile.good("jpeg_2000_lossless")
+    monkeypatch.setattr("screening.dicom.codestream.MAX_J2K_SAMPLES", 100_000)
+    assert max(_stored(data, 256).values.shape) == 310
+    with pytest.raises(ImageRefused) as refusal:
+        _stored(data, 512)
+    assert refusal.value.reason == Reason.TOO_LARGE
+
+
 def test_layout_is_checked():
     layout = PixelLayout(10, 10, 1, 16, 12, 11)
     for broken in ({"rows": 0}, {"bits_allocated": 12}, {"bits_stored": 17}, {"high_bit": 3}, {"samples": 2}):
