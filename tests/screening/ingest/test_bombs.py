@@ -111,7 +111,8 @@ def _inflating_to_the_limit() -> bytes:
 
 
 BOMBS: dict[str, tuple[Reason | None, Callable[[], bytes]]] = {
-    "backslashes in a name": (Reason.CORRUPT, lambda: _with_element("PatientName", b"\\" * (200 * MIB))),
+    "backslashes in a name, which is not read": (None, lambda: _with_element("PatientName", b"\\" * (200 * MIB))),
+    "backslashes in a number": (Reason.CORRUPT, lambda: _with_element("PatientID", b"\\" * (200 * MIB), "UT")),
     "backslashes in a text": (Reason.CORRUPT, lambda: _with_element("InstitutionName", b"\\" * (200 * MIB), "UT")),
     "character sets": (Reason.CORRUPT, lambda: _with_element("SpecificCharacterSet", b"ISO 2022 IR 87\\" * (4 * MIB), "UC")),
     "64 MiB in Rows": (Reason.CORRUPT, lambda: _with_element("Rows", bytes(64 * MIB))),
