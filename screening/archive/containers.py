@@ -101,9 +101,8 @@ class Container:
             return ImageRefused(self._damage.reason, self._damage.detail)
         if not self._members:
             return ImageRefused(Reason.NOT_DICOM, "an intact container without any file in it")
-        return ImageRefused(
-            Reason.READ_FAILED, "the store did not give the container while the archive was indexed, and does now: index the archive again"
-        )
+        detail = "the container could not be listed when the archive was indexed, and can be now: index the archive again"
+        return ImageRefused(Reason.READ_FAILED, detail)
 
     def read(self, name: str, max_bytes: int, expected: IndexedObject | None) -> bytes:
         """Return the bytes of one member.

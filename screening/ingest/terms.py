@@ -7,6 +7,7 @@ written. No pseudonym stands for it, unlike for free text: nothing is grouped by
 import re
 
 from screening.ingest import gate
+from screening.ingest.words import CHEST_WORDS, FRONTAL_VIEWS, LATERAL_VIEWS, UNSPECIFIC_PARTS, folded
 
 
 def _words(text: str) -> frozenset[str]:
@@ -33,19 +34,22 @@ _PART_WORDS = _words(
     "TORAX TORACE POUMON PULMON PULMONES CXR PORT PORTABLE MOBILE BEDSIDE SUPINE ERECT UPRIGHT SITTING STANDING ADULT CHILD PEDIATRIC "
     "VIEW VIEWS SINGLE TWO SPOT GRID INSPIRATION EXPIRATION AND"
 )
-_VIEW_WORDS = gate.FRONTAL_VIEWS | gate.LATERAL_VIEWS | _words("AND ERECT SUPINE UPRIGHT PORTABLE APICAL LORDOTIC CC ML MLO LM LMO")
+_VIEW_WORDS = FRONTAL_VIEWS | LATERAL_VIEWS | _words("AND ERECT SUPINE UPRIGHT PORTABLE APICAL LORDOTIC CC ML MLO LM LMO")
 # PS3.3 C.7.6.3.1.2
 _PHOTOMETRIC = frozenset(
     ["MONOCHROME1", "MONOCHROME2", "PALETTE COLOR", "RGB", "HSV", "ARGB", "CMYK", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422",
      "YBR_PARTIAL_420", "YBR_ICT", "YBR_RCT", "XYB"]
 )  # fmt: skip
-_WORDS_OF = {"BodyPartExamined": _PART_WORDS | _VIEW_WORDS | gate.UNSPECIFIC_PARTS, "ViewPosition": _VIEW_WORDS}
+_WORDS_OF = {"BodyPartExamined": _PART_WORDS | _VIEW_WORDS | frozenset(CHEST_WORDS) | UNSPECIFIC_PARTS, "ViewPosition": _VIEW_WORDS}
 _TERMS_OF = {"Modality": _MODALITIES, "PhotometricInterpretation": _PHOTOMETRIC}
 
 
 def term_of(keyword: str, text: str) -> str | None:
-    """Return a coded string in capitals where it is a term of its attribute, or terms beside each other ("CHEST PA"); None for others."""
-    text = text.upper()
+    """Return a coded string in capitals without accents where it is a term of its attribute, or terms in a row ("CHEST PA").
+
+    Any other text gives None.
+    """
+    text = folded(text)
     if keyword in _TERMS_OF:
         return text if text in _TERMS_OF[keyword] else None
     words = [word for word in re.split(r"[ _/.,-]+", text) if word]

@@ -10,7 +10,7 @@ import unicodedata
 
 # Parts of words: "RXTORAX", "CHEST_PA". One language a line: English and German; Spanish and Portuguese; French; Italian; Dutch; Polish;
 # Turkish; Chinese, Japanese and Korean; then other neighbours.
-_CHEST = (
+CHEST_WORDS = (
     "CHEST", "THORAX", "PULMO", "CXR", "BRUSTKORB",
     "TORAX", "PECHO", "PULMAO", "PEITO",
     "POUMON", "POITRINE",
@@ -35,7 +35,7 @@ _OTHER_PARTS = (
     "PELVI", "PELVE", "BECKEN", "BASSIN", "BACINO", "BEKKEN", "MIEDNIC", "骨盆", "骨盤", "골반",
     "NECK", "CUELLO", "PESCOCO", "HALS", "COLLO", "SZYJ", "BOYUN", "頸", "颈", "경부",
 )  # fmt: skip
-_UNSPECIFIC = frozenset([
+UNSPECIFIC_PARTS = frozenset([
     "", "UNKNOWN", "OTHER", "UNSPECIFIED", "NONE", "NA", "ANY", "DEFAULT", "NULL", "UNBEKANNT", "DESCONOCIDO", "DESCONHECIDO", "INCONNU",
     "SCONOSCIUTO", "ONBEKEND", "NIEZNANE", "BILINMIYOR", "未知", "不明", "その他", "其他",
 ])  # fmt: skip
@@ -78,13 +78,13 @@ def names_nothing(part: str) -> bool:
     Letters between ASCII and Greek do not count alone, because they are what is left of another script in a wrong character set.
     """
     letters = "".join(c for c in part if c.isalpha() and (c.isascii() or c >= "\u0370"))
-    return folded(letters) in _UNSPECIFIC and not any(c.isascii() and c.isdigit() for c in part)
+    return folded(letters) in UNSPECIFIC_PARTS and not any(c.isascii() and c.isdigit() for c in part)
 
 
 def names_chest(part: str) -> bool:
     """Tell whether a text names the chest and nothing else: "PORT CHEST", "Tórax", "胸部"; not "CHESTABDOMEN", "CHEST RIBS", "胸椎"."""
     text = folded(part)
-    is_chest = any(word in text for word in _CHEST) or _CHEST_AT_START.search(text) is not None
+    is_chest = any(word in text for word in CHEST_WORDS) or _CHEST_AT_START.search(text) is not None
     return is_chest and not any(word in text for word in _OTHER_PARTS)
 
 

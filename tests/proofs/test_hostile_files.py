@@ -1,4 +1,4 @@
-"""Twenty thousand spoilt files, other ones each time: every one is decoded or refused with a reason, soon, in little memory, and in silence."""
+"""Twenty thousand spoilt files, new ones each time: each is decoded or refused with a reason, soon, in little memory and in silence."""
 
 import json
 import os

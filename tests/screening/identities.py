@@ -16,7 +16,7 @@ NUMBERS = ("77120934", "5550199")  # digits of PatientID and AccessionNumber
 UIDS = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
 _LENGTHS = {"AE": 16, "CS": 16, "LO": 64, "LT": 999, "SH": 16, "ST": 999, "UC": 999, "UR": 999, "UT": 999, "PN": 64}
 # the patient's own attributes are seeded apart, and without the first two nobody could read the rest
-_KEPT = ("SpecificCharacterSet", "PhotometricInterpretation", "Modality", "PatientID", "PatientName", "PatientBirthDate")
+_KEPT = ("SpecificCharacterSet", "PhotometricInterpretation", "Modality", "PatientID", "PatientName", "PatientBirthDate", "AccessionNumber")
 _JUDGED = {"BodyPartExamined": "CHEST", "ViewPosition": "PA", "SeriesDescription": "", "ProtocolName": "", "PatientOrientation": ""}
 
 

@@ -12,6 +12,7 @@ from schemas.bundle import BundleManifest
 from screening.bundle.checks import verify
 from screening.cascade.cascade import Cascade
 from screening.errors import TrainingError, UsageError
+from tests.told import Told
 from tests.train.event_files import scalars_of
 from tests.train.radiographs import write_manifest, write_radiographs
 from train.config import FitConfig, StageConfig, preset
@@ -48,20 +49,18 @@ def radiographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def told() -> list[tuple[str, int, int]]:
+def told() -> Told:
     """How far `fitted` was, step by step."""
-    return []
+    return Told()
 
 
 @pytest.fixture(scope="module")
-def fitted(
-    radiographs: Path, told: list[tuple[str, int, int]], tmp_path_factory: pytest.TempPathFactory
-) -> tuple[str, BundleManifest, list[dict[str, Any]]]:
+def fitted(radiographs: Path, told: Told, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, BundleManifest, list[dict[str, Any]]]:
     """A bundle of all three stages: its folder, its manifest and the epoch lines that were shown."""
     lines: list[dict[str, Any]] = []
     folder = tmp_path_factory.mktemp("fitted")
     config = tiny(storage_url=str(folder / "storage"))
-    watch = {"on_epoch": lines.append, "on_progress": lambda *said: told.append(said)}
+    watch = {"on_epoch": lines.append, "on_progress": told}
     return str(folder / "bundle"), fit("all", str(radiographs), str(folder / "bundle"), config, **watch), lines
 
 
@@ -73,13 +72,12 @@ def test_a_bundle_that_verifies_and_screens(fitted: tuple) -> None:
     assert [(line["stage"], line["epoch"]) for line in lines] == [("lungs", 1), ("pneumonia", 1), ("covid", 1)]
 
 
-def test_every_step_is_told_to_its_end(fitted: tuple, told: list[tuple[str, int, int]]) -> None:
-    ended = {step: (done, total) for step, done, total in told}
-    assert ended["decoding images"] == (24, 24)
-    assert [ended[f"stage {stage}: preparing images"] for stage in ("lungs", "pneumonia", "covid")] == [(18, 18), (18, 18), (12, 12)]
-    assert ended["operating points: judging images"] == (6, 6)
+def test_every_step_is_told_to_its_end(fitted: tuple, told: Told) -> None:
+    assert told.ended["decoding images"] == (24, 24)
+    assert [told.ended[f"stage {stage}: preparing images"] for stage in ("lungs", "pneumonia", "covid")] == [(18, 18), (18, 18), (12, 12)]
+    assert told.ended["operating points: judging images"] == (6, 6)
     for stage in ("lungs", "pneumonia", "covid"):
-        done, total = ended[f"stage {stage}: training on batches"]
+        done, total = told.ended[f"stage {stage}: training on batches"]
         assert 1 <= done <= total
 
 
@@ -108,10 +106,9 @@ def test_curves_are_drawn_in_the_bundle_and_written_for_tensorboard(fitted: tupl
 
 
 def test_evaluation_goes_through_the_cascade(radiographs: Path, fitted: tuple) -> None:
-    told: list[tuple[str, int, int]] = []
-    watch = {"how": Resampling(replicates=20), "on_progress": lambda *said: told.append(said)}
-    found = evaluate(fitted[0], str(radiographs), ["val", "test"], **watch)
-    assert list(dict.fromkeys(step for step, _, _ in told if step.startswith("split test"))) == [
+    told = Told()
+    found = evaluate(fitted[0], str(radiographs), ["val", "test"], how=Resampling(replicates=20), on_progress=told)
+    assert [step for step in told.steps if step.startswith("split test")] == [
         "split test: decoding images",
         "split test: judging images",
         "split test: figures and their intervals",
@@ -119,7 +116,7 @@ def test_evaluation_goes_through_the_cascade(radiographs: Path, fitted: tuple) -
         "split test: audit of the source",
         "split test: audit with random weights",
     ]
-    assert ("split test: judging images", 6, 6) in told
+    assert told.ended["split test: judging images"] == (6, 6)
     for stage, point in fitted[1].operating_points.items():  # chosen on what the calibrated cascade gives there
         tuned = found["splits"]["val"]["stages"][stage]
         assert (tuned["sensitivity"]["value"], tuned["specificity"]["value"]) == (point.sensitivity, point.specificity)
@@ -133,12 +130,11 @@ def test_evaluation_goes_through_the_cascade(radiographs: Path, fitted: tuple) -
 
 @pytest.mark.parametrize("depth", [AuditDepth.NONE, AuditDepth.QUICK])
 def test_an_audit_can_be_left_out(radiographs: Path, fitted: tuple, depth: AuditDepth) -> None:
-    told: list[str] = []
-    watch = {"how": Resampling(replicates=20), "on_progress": lambda step, done, total: told.append(step)}
-    found = evaluate(fitted[0], str(radiographs), ["test"], depth=depth, **watch)
+    told = Told()
+    found = evaluate(fitted[0], str(radiographs), ["test"], how=Resampling(replicates=20), depth=depth, on_progress=told)
     audit = found["splits"]["test"]["audit"]
     assert (found["audit"], audit is None) == (str(depth), depth is AuditDepth.NONE)
-    assert "split test: audit with random weights" not in told
+    assert "split test: audit with random weights" not in told.steps
     if audit is not None:
         assert (audit["randomisation"], audit["energy"]["covid"]["share"]["n"]) == (None, 6)
     assert "Not measured" in evaluation_page(found)
@@ -218,7 +214,7 @@ def test_refusals_before_any_time_is_spent(radiographs: Path, fitted: tuple, tmp
     for config, stage, old, message in (
         (tiny(), "pneumonia", "labels.csv", "give a weight too"),
         (tiny(distill_weight=1.0), "covid", None, "a single stage that has old groups"),
-        (preset("small", distill_weight=1.0), "pneumonia", None, "the earlier one takes 64 pixels a side, not 128"),
+        (preset("small", distill_weight=1.0), "pneumonia", None, "--init-from takes 64 pixels a side, that of --preset 128"),
     ):
         with pytest.raises(UsageError, match=message):
             fit(stage, str(radiographs), str(tmp_path), config, init_from=fitted[0], old_manifest=old)

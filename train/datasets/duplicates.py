@@ -7,6 +7,8 @@ Of the first word's COARSE_BITS + 1 bytes at least one must then be equal (pigeo
 from collections.abc import Iterable, Sequence
 
 import numpy as np
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 COARSE_BITS = 7
 NEAR_BITS = 48
@@ -56,17 +58,9 @@ def joined(names: Sequence[str], pairs: np.ndarray) -> list[int]:
 
     A group is called by the place of its first image.
     """
-    parent = list(range(len(names)))
-
-    def root(at: int) -> int:
-        while parent[at] != at:
-            parent[at] = parent[parent[at]]
-            at = parent[at]
-        return at
-
-    first: dict[str, int] = {}
-    links = [(first.setdefault(name, at), at) for at, name in enumerate(names)]
-    for one, other in links + [(int(pair[0]), int(pair[1])) for pair in pairs]:
-        one, other = root(one), root(other)
-        parent[max(one, other)] = min(one, other)
-    return [root(at) for at in range(len(names))]
+    _, first, name = np.unique(np.asarray(names, object), return_index=True, return_inverse=True)
+    one = [*range(len(names)), *(pair[0] for pair in pairs)]
+    other = [*first[name], *(pair[1] for pair in pairs)]
+    links = coo_array((np.ones(len(one), bool), (one, other)), shape=(len(names), len(names)))
+    _, group = connected_components(links, directed=False)
+    return np.unique(group, return_index=True)[1][group].tolist()

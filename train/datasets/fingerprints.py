@@ -7,17 +7,16 @@ are 62 bits apart or more; of copies that were compressed, scaled to 224 x 224, 
 1 %, 98 to 100 % are close as `duplicates` says.
 """
 
-import math
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from functools import lru_cache
 from itertools import chain
 from multiprocessing import get_context
 
 import numpy as np
 from PIL import Image
+from scipy.fft import dctn
 
 from schemas.progress import OnProgress, counter, unwatched
 from schemas.reasons import Reason
@@ -125,8 +124,7 @@ def perceptual_hash(pixels: np.ndarray) -> tuple[int, ...]:
     flat = np.asarray(small).ravel()
     ranks = np.empty(flat.size, np.float64)
     ranks[np.argsort(flat, kind="stable")] = np.arange(flat.size)
-    cosines = _cosines()
-    bits = cosines @ (ranks.reshape(_GRID, _GRID) - ranks.mean()) @ cosines.T > 0
+    bits = dctn(ranks.reshape(_GRID, _GRID) - ranks.mean())[:_COEFFICIENTS, :_COEFFICIENTS] > 0
     bits[0, 0] = False
     coarse = np.zeros((_COEFFICIENTS, _COEFFICIENTS), bool)
     coarse[:_COARSE, :_COARSE] = True
@@ -152,10 +150,3 @@ def _varied(rows: np.ndarray, contrast: float) -> slice:
     low, high = np.percentile(rows, (2, 98), axis=1)
     inside = np.flatnonzero(high - low > contrast)
     return slice(inside[0], inside[-1] + 1) if inside.size else slice(0, 0)
-
-
-@lru_cache(maxsize=1)
-def _cosines() -> np.ndarray:
-    """Return the first rows of the discrete cosine transform (DCT-II), (_COEFFICIENTS, _GRID)."""
-    frequency, place = np.mgrid[:_COEFFICIENTS, :_GRID]
-    return np.cos(math.pi / _GRID * (place + 0.5) * frequency)

@@ -11,6 +11,7 @@ from schemas.reference import REFERENCE_SCHEMA
 from screening.analytics.registry import WITHHELD, pseudonymize, read_registry, withheld
 from screening.errors import ReferenceTableError
 from screening.privacy import Pseudonymizer
+from tests.told import Told
 
 KEY = Pseudonymizer(b"a key of sixteen bytes or more")
 CSV = b"""PatientID,Name,specimen_date,result_date,result,reading
@@ -26,7 +27,9 @@ def test_identifiers_become_pseudonyms_and_names_go(as_parquet: bool):
         buffer = io.BytesIO()
         pl.read_csv(CSV, infer_schema=False).write_parquet(buffer)
         data = buffer.getvalue()
-    table = pseudonymize(read_registry(data, "t"), KEY, "t")
+    told = Told()
+    table = pseudonymize(read_registry(data, "t"), KEY, "t", on_progress=told)
+    assert told.ended == {"making pseudonyms": (2, 2), "checking cells": (0, 0)}
     assert table.schema.equals(REFERENCE_SCHEMA, check_metadata=True)
     assert table["patient_pseudonym"].to_pylist() == [KEY.pseudonym("007", "PatientID"), KEY.pseudonym("0042", "PatientID")]
     assert table["result_date"].to_pylist() == [date(2020, 3, 2), date(2020, 3, 4)]

@@ -4,6 +4,7 @@ import bz2
 import gzip
 import io
 import lzma
+import struct
 import tarfile
 import zipfile
 from collections.abc import Callable
@@ -62,6 +63,21 @@ def streamed_zip_of(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED)
             with container.open(name, "w") as member:
                 member.write(data)
     return buffer.getvalue()
+
+
+def zip64_of(files: dict[str, bytes]) -> bytes:
+    """Return a zip file with sizes of 64 bits before each member, and an end record of 64 bits."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as container:
+        for name, data in files.items():
+            with container.open(name, "w", force_zip64=True) as member:
+                member.write(data)
+    data = buffer.getvalue()
+    end = data.rindex(b"PK\5\6")
+    _, _, _, _, entries, length, offset, _ = struct.unpack("<4s4H2IH", data[end:])
+    record = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, entries, entries, length, offset)
+    locator = struct.pack("<4sIQI", b"PK\6\7", 0, end, 1)
+    return data[:end] + record + locator + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, *[2**16 - 1] * 2, *[2**32 - 1] * 2, 0)
 
 
 def tar_of(files: dict[str, bytes], tar_format: int = tarfile.PAX_FORMAT) -> bytes:

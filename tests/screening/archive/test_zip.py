@@ -13,7 +13,7 @@ from screening.archive.members import Listing, Member
 from screening.archive.source import IndexedObject
 from screening.archive.zip import walk_zip
 from screening.errors import ImageRefused
-from tests.screening.archive.made import answers_of, streamed_zip_of, zip_of
+from tests.screening.archive.made import answers_of, streamed_zip_of, zip64_of, zip_of
 
 METHODS = [zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA]
 FILES = {"a.dcm": b"a" * 3000, "folder/ü.dcm": bytes(range(256)) * 20, "c.dcm": b"", "d.dcm": b"PK\3\4PK\7\x08" * 50}
@@ -75,21 +75,6 @@ def test_without_a_directory_the_same_members_are_found(tmp_path: Path, pack: ob
     answers = answers_of(str(tmp_path))
     assert answers.pop("a.zip") == Reason.TRUNCATED
     assert FILES.items() <= answers.items()
-
-
-def zip64_of(files: dict[str, bytes], *, streamed: bool = False) -> bytes:
-    """Return a zip file with sizes of 64 bits before each member, and an end record of 64 bits."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as container:
-        for name, data in files.items():
-            with container.open(name, "w", force_zip64=True) as member:
-                member.write(data)
-    data = buffer.getvalue()
-    end = data.rindex(b"PK\5\6")
-    _, _, _, _, entries, length, offset, _ = struct.unpack("<4s4H2IH", data[end:])
-    record = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, entries, entries, length, offset)
-    locator = struct.pack("<4sIQI", b"PK\6\7", 0, end, 1)
-    return data[:end] + record + locator + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, *[2**16 - 1] * 2, *[2**32 - 1] * 2, 0)
 
 
 def test_zip64(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from schemas.bundle import STAGES
 from screening.bundle.checks import digest12, load_manifest, verify
 from screening.errors import BundleError
 from tests.screening.small_bundle import edit_manifest, replace_weights, save_small_bundle
+from tests.told import Told
 
 
 @pytest.fixture
@@ -30,7 +31,9 @@ def test_the_digest_is_of_the_canonical_json(folder: Path):
 
 
 def test_verify_holds_a_bundle_to_its_digest(folder: Path):
-    digest = verify(str(folder)).digest()
+    told = Told()
+    digest = verify(str(folder), on_progress=told).digest()
+    assert told.ended == {"reading weights": (3, 3), "checking weights": (0, 0)}
     assert verify(str(folder), digest[:12]).digest() == verify(str(folder), digest).digest()
     edit_manifest(folder, lambda manifest: manifest["operating_points"]["covid"].update(threshold=0.5))
     assert verify(str(folder)).digest() != digest

@@ -16,6 +16,7 @@ from screening.errors import UsageError
 from screening.storage import put_atomic
 from tests.dicom_files import dciodvfy_errors, decode, picture, study
 from tests.real_data import cxr_folder
+from tests.told import Told
 
 COLUMNS = ["image_id", "image", "patient_id", "source", "view", "sex", "age", "offset_days", "license"]
 
@@ -175,9 +176,9 @@ def test_absolute_paths_and_urls_are_taken_as_they_are(form: str, tmp_path):
     put_atomic("memory://elsewhere/a.png", png)
     image = {"absolute path": str(elsewhere / "a.png"), "file://": f"file://{elsewhere}/a.png", "memory://": "memory://elsewhere/a.png"}
     table = write_table(tmp_path, [["a", image[form], "p"], ["b", "b.png", "p"]], COLUMNS[:3])
-    told: list[tuple[str, int, int]] = []
-    summary = dicomize(table, str(tmp_path / "out"), on_progress=lambda *said: told.append(said))
+    told = Told()
+    summary = dicomize(table, str(tmp_path / "out"), on_progress=told)
     assert summary.written == 2
-    assert told == [("wrapping images", 0, 2), ("wrapping images", 2, 2)]
+    assert told.said == [("wrapping images", 0, 2), ("wrapping images", 2, 2)]
     for name in ("a", "b"):
         np.testing.assert_array_equal(decode((tmp_path / f"out/archive/images/{name}.dcm").read_bytes()), picture(8))

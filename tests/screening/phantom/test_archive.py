@@ -18,6 +18,7 @@ from screening.errors import UsageError
 from screening.phantom.archive import LABEL_COLUMNS, ArchiveOptions, make_archive, make_training_set
 from screening.phantom.people import REGISTRY_COLUMNS
 from screening.phantom.unwanted import KINDS, MADE
+from tests.told import Told
 
 STUDIES = 40
 
@@ -46,10 +47,11 @@ def objects_of(archive: Path) -> dict[str, bytes]:
 @pytest.fixture(scope="module")
 def made(tmp_path_factory):
     folder = tmp_path_factory.mktemp("phantoms")
-    told: list[tuple[str, int, int]] = []
-    summary = make_archive(str(folder), STUDIES, 7, ArchiveOptions(size=160), lambda *said: told.append(said))
-    assert (told[0][1], told[-1][1]) == (0, told[-1][2]), "from nothing to all"
-    assert told[-1][2] > STUDIES, "what nobody wanted counts too"
+    told = Told()
+    summary = make_archive(str(folder), STUDIES, 7, ArchiveOptions(size=160), told)
+    assert told.said[0][1] == 0
+    [(done, total)] = told.ended.values()
+    assert done == total > STUDIES, "what nobody wanted counts too"
     return folder, summary, objects_of(folder / "archive")
 
 

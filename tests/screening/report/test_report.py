@@ -18,6 +18,7 @@ from screening.report.gallery import open_cases
 from screening.report.write import render
 from tests.screening.instance_rows import write_instances
 from tests.screening.report.screened import CHARTS, HOSTILE, open_people, reference_of_people, rows_of_people, write_pictures
+from tests.told import Told
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -145,7 +146,9 @@ def test_a_value_of_a_table_never_becomes_markup(tmp_path: Path):
 
 
 def test_nothing_screened(tmp_path: Path):
-    text, facts = render(connect(str(tmp_path), reference_of_people(5)), str(tmp_path))
+    told = Told()
+    text, facts = render(connect(str(tmp_path), reference_of_people(5), on_progress=told), str(tmp_path), on_progress=told)
+    assert told.steps == ["opening the results", "preparing the views", "reading cases and drawing the page"]
     page = Page(text)
     assert facts.scope is None
     assert not [tag for tag, _ in page.elements if tag == "svg"]
@@ -154,7 +157,9 @@ def test_nothing_screened(tmp_path: Path):
 
 
 def test_no_reference_table(folder: Path, written: tuple[Page, dict]):
-    page = Page(render(connect(str(folder)), str(folder))[0])
+    told = Told()
+    page = Page(render(connect(str(folder)), str(folder), on_progress=told)[0])
+    assert len(set(told.ended["asking the views"])) == 1
     charts = {attributes["id"] for tag, attributes in page.elements if tag == "svg"}
     assert charts == {"chart-flow", "chart-participants", "chart-failures"}
     for name in ("accuracy", "unknown", "roc", "thresholds", "subgroups", "calibration", "lead-time", "timeline", "gallery"):
@@ -162,7 +167,9 @@ def test_no_reference_table(folder: Path, written: tuple[Page, dict]):
 
 
 def test_nobody_verified(tmp_path: Path, folder: Path, written: tuple[Page, dict]):
-    page = Page(render(connect(str(folder), reference_of_people(60).slice(0, 0)), str(folder))[0])
+    told = Told()
+    page = Page(render(connect(str(folder), reference_of_people(60).slice(0, 0)), str(folder), on_progress=told)[0])
+    assert len(set(told.ended["asking the views"])) == 1
     for name in ("interval", "roc", "thresholds", "subgroups", "calibration", "lead-time", "timeline"):
         assert "Empty, because" in page.sections[name], name
 

@@ -8,6 +8,7 @@ from PIL import Image, ImageOps
 
 from schemas.reasons import Reason
 from screening.ingest.config import IngestConfig
+from tests.told import Told
 from tests.train.datasets.folders import dicom, radiograph
 from train.datasets.duplicates import COARSE_BITS, NEAR_BITS
 from train.datasets.fingerprints import WORDS, Fingerprint, fingerprint, fingerprints, perceptual_hash, without_border
@@ -28,10 +29,12 @@ def apart(one: Fingerprint, other: Fingerprint) -> tuple[int, int]:
 
 
 def test_the_bits_are_signs_of_a_cosine_transform_of_ranks() -> None:
-    dctn = pytest.importorskip("scipy.fft").dctn
+    """DCT-II as Zauner 2010 writes it: coefficient k weighs place n with cos(pi / 32 (n + 1/2) k)."""
+    frequency, place = np.mgrid[:16, :32]
+    cosines = np.cos(np.pi / 32 * (place + 0.5) * frequency)
     pixels = np.random.default_rng(0).integers(0, 256, (32, 32), dtype=np.uint8)
     ranks = np.argsort(np.argsort(pixels.ravel(), kind="stable")).reshape(32, 32)
-    positive = dctn(ranks - ranks.mean())[:16, :16] > 0
+    positive = cosines @ (ranks - ranks.mean()) @ cosines.T > 0
     positive[0, 0] = False
     bits = [int(digit) for word in perceptual_hash(pixels) for digit in f"{word:064b}"]
     assert len(bits) == 64 * WORDS
@@ -94,9 +97,9 @@ def test_images_in_processes_keep_their_order(tmp_path: Path, monkeypatch: pytes
         (tmp_path / f"{at}.png").write_bytes(coded(Image.fromarray(radiograph(at))))
         urls.append(str(tmp_path / f"{at}.png"))
     urls.insert(3, str(tmp_path / "gone.png"))
-    told: list[tuple[str, int, int]] = []
-    alone = fingerprints(urls, 0, on_progress=lambda *said: told.append(said))
-    assert told == [("decoding", 0, 9), ("decoding", 9, 9)]
+    told = Told()
+    alone = fingerprints(urls, 0, on_progress=told)
+    assert told.said == [("decoding", 0, 9), ("decoding", 9, 9)]
     assert alone[3].refusal is Reason.OBJECT_MISSING
     monkeypatch.setattr("train.datasets.fingerprints._IN_PROCESS", 0)
     assert fingerprints(urls * 8, 0, processes=2) == alone * 8

@@ -1,5 +1,6 @@
 import pytest
 
+from tests.told import Told
 from train.loop.progress import describe, watched
 
 LINE = {
@@ -29,12 +30,12 @@ def test_lines_arrive_in_order_and_none_is_lost() -> None:
 
 @pytest.mark.usefixtures("ray_cluster")
 def test_the_last_count_of_batches_arrives() -> None:
-    told: list[tuple[str, int, int]] = []
-    with watched(None, lambda *said: told.append(said)) as board:
+    told = Told()
+    with watched(None, told) as board:
         for done in (1, 7, 12):
             board.count.remote("covid", done, 12)
-    assert told[-1] == ("stage covid: training on batches", 12, 12)
-    assert len(set(told)) == len(told)
+    assert told.said[-1] == ("stage covid: training on batches", 12, 12)
+    assert len(set(told.said)) == len(told.said)
 
 
 def test_nobody_watches() -> None:
