@@ -34,9 +34,9 @@ def test_groups_weigh_the_same_however_rare_and_whoever_saw_them(plain: Objectiv
     def loss(logit: float, target: float) -> float:
         return cross_entropy(torch.tensor([[logit]]), torch.tensor([[target]])).item()
 
-    by_group = [(loss(-1, 0) + loss(-2, 0) + loss(0.5, 0)) / 3, loss(2, 1), (loss(1, 1) + loss(-1, 1)) / 2]
+    by_group = [(loss(-1.0, 0.0) + loss(-2.0, 0.0) + loss(0.5, 0.0)) / 3, loss(2.0, 1.0), (loss(1.0, 1.0) + loss(-1.0, 1.0)) / 2]
     assert line["tuning_loss"] == pytest.approx(sum(by_group) / 3)
-    assert line["tuning_auroc"] == pytest.approx((3 + 3 + 1) / 9 + 0.0 + 0.5 / 9)  # of 9 pairs 7 in order, one a tie
+    assert line["tuning_auroc"] == pytest.approx(7.5 / 9)  # of 9 pairs 7 are in order and one is a tie
     assert "tuning_distillation" not in line
 
 

@@ -1,6 +1,5 @@
-"""The card, and the page, of answers that were made up: everything that was measured stands in both."""
+"""The card of answers that were made up: everything that was measured stands in it."""
 
-import dataclasses
 import re
 from itertools import pairwise
 from pathlib import Path
@@ -12,41 +11,14 @@ import pytest
 from screening.benchmark.random_bundle import save_random_bundle
 from screening.bundle.checks import load_manifest, verify
 from screening.errors import UsageError
-from tests.train.evaluation.made_scores import bundle, scores
-from train.evaluation.audit import erased_figures
-from train.evaluation.comparison import compared
-from train.evaluation.figures import split_figures
-from train.evaluation.intervals import Resampling
+from tests.train.evaluation.made_metrics import made_metrics
 from train.evaluation.page import evaluation_page
-from train.evaluation.probe import source_probes
-from train.evaluation.randomisation import LEVELS, METHODS
 from train.release.model_card import CARD_FILE, markdown_table, write_card
-
-HOW = Resampling(replicates=40)
 
 
 @pytest.fixture(scope="module")
 def metrics() -> dict[str, Any]:
-    """What an evaluation gives, of made-up scores; a collection's name tries to be markup."""
-    found = scores(bundle=bundle())
-    found = dataclasses.replace(found, source=np.where(found.source == "here", "<b>here|", found.source))
-    other = scores(seed=1, bundle=bundle(name="the other"))
-    estimate = {"value": 0.5, "low": 0.4, "high": 0.6, "n": 12, "patients": 6}
-    similar = {level: {"rank_correlation": estimate, "ssim": estimate} for level in LEVELS}
-    figures = split_figures(found, HOW) | {"refused": {"blank": 2}, "comparisons": [compared(found, other, "the other", HOW)]}
-    figures["audit"] = {
-        "lungs_erased": {stage: erased_figures(found, other, stage, HOW) for stage in ("pneumonia", "covid")},
-        "source_probe": source_probes(found, np.random.default_rng(0).normal(size=(90, 4)), HOW),
-        "energy": {stage: {"share": estimate, "area": estimate, "difference": estimate} for stage in ("pneumonia", "covid")},
-        "randomisation": {"images": 12, "methods": dict.fromkeys(METHODS, similar), "guided_energy": estimate, "area": estimate},
-    }
-    return {
-        "bundle": {"name": "made", "digest": found.bundle.digest()},
-        "manifest": {"file": "labels.csv", "sha256": "0" * 64},
-        "unit": "image",
-        "bootstrap": {"replicates": 40, "seed": 0},
-        "splits": {"test": figures},
-    }
+    return made_metrics()
 
 
 @pytest.fixture(scope="module")
@@ -110,20 +82,3 @@ def test_what_was_not_measured_is_said_and_has_no_table(folder: str, metrics: di
 def test_figures_of_another_bundle_are_refused(folder: str, metrics: dict) -> None:
     with pytest.raises(UsageError, match="evaluate this one"):
         write_card(folder, metrics)
-
-
-def test_the_page_is_one_file_without_scripts(metrics: dict) -> None:
-    page = evaluation_page(metrics)
-    assert "<script" not in page
-    assert "<b>here" not in page, "a value of a table is never markup"
-    assert "&lt;b&gt;here|" in page
-    assert "<p>Unit of analysis: the image." in page
-    assert "&lt;p&gt;" not in page, "no markup of ours is escaped"
-    assert not re.search(r'(?:src|href)="(?!#|data:)', page)
-    assert "default-src &#39;none&#39;" in page
-    ids = re.findall(r' id="([^"]+)"', page)
-    assert len(ids) == len(set(ids))
-    assert set(re.findall(r'href="#([^"]+)"', page)) <= set(ids)
-    covid = metrics["splits"]["test"]["stages"]["covid"]
-    assert f"{covid['auroc']['value']:.3f} ({covid['auroc']['low']:.3f} to" in page
-    assert f"({covid['sensitivity']['k']}/{covid['sensitivity']['n']};" in page
