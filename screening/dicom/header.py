@@ -2,6 +2,18 @@
 
 Files come from strangers. This reader therefore never recurses without bound, never allocates what a length field merely claims,
 warns of nothing (a warning would quote header values, names among them), and raises only `ImageRefused` with a text of our own.
+
+pydicom gives the dictionary and the character sets. Its `dcmread`, with `stop_before_pixels` and `defer_size`, would not give the rest.
+The sandbox bounds what a file costs, but what it ends there is a child process that has to be replaced, and no reason that helps the
+sender. What pydicom 3.0.2 did with the hostile files of our tests:
+
+- Sequences that are nested without end raise `RecursionError`.
+- A sequence of 400,000 empty items, 3 MB, costs 270 MB and 40 times as long as here, for each becomes an object, deferred or not.
+- A deflated data set is inflated without a bound: 0.1 MB became 100 MB.
+- A value that the end of the file cuts off comes back as if it were whole, and so does the last fragment that `encaps.generate_fragments`
+  yields (as a copy, like every other): a truncated file would not be told from a complete one.
+- 4,000 spoilt headers raised five kinds of exceptions, and 108 of the warnings quoted the patient's data.
+- Where it reads from a path, memory is allocated for what a length field claims, be it 4 GB; from bytes in memory it is not.
 """
 
 import math
