@@ -223,7 +223,7 @@ def read_dicom(data: bytes | memoryview, limits: Limits) -> DicomFile:
     meta, start = _read_meta(buffer, start, budget)
     transfer_syntax = meta.text("TransferSyntaxUID")
     if transfer_syntax == DEFLATED:
-        buffer, start = memoryview(_inflate(buffer[start:], limits)), 0
+        buffer, start = memoryview(inflate(buffer[start:], limits)), 0
     implicit, little = _coding(buffer, start, transfer_syntax)
     if not transfer_syntax:
         transfer_syntax = IMPLICIT_LITTLE if implicit else EXPLICIT_LITTLE if little else EXPLICIT_BIG
@@ -250,7 +250,7 @@ def _read_meta(buffer: memoryview, start: int, budget: Budget) -> tuple[Header, 
     return Header(buffer, read, False, True, [], budget), start
 
 
-def _inflate(data: memoryview, limits: Limits) -> bytearray:
+def inflate(data: memoryview, limits: Limits) -> bytearray:
     """Return the inflated data set (PS3.5 A.5), never allocating more than the limits allow."""
     bound = int(min(limits.max_bytes, max(limits.free_expansion_bytes, limits.max_expansion * len(data))))
     inflated = bytearray()

@@ -13,7 +13,7 @@ from pydicom.datadict import tag_for_keyword
 
 from schemas.reasons import Reason
 from screening.dicom.elements import Element
-from screening.dicom.header import MAX_VALUE_BYTES, _inflate, is_dicom, read_dicom
+from screening.dicom.header import MAX_VALUE_BYTES, inflate, is_dicom, read_dicom
 from screening.dicom.limits import Limits
 from screening.errors import ImageRefused
 from tests.screening import hostile
@@ -173,9 +173,9 @@ def test_deflated_data_sets_of_every_size_come_back_whole():
         for content in (bytes(size), np.random.default_rng(size).bytes(size)):
             deflater = zlib.compressobj(6, zlib.DEFLATED, -zlib.MAX_WBITS)
             deflated = deflater.compress(content) + deflater.flush()
-            assert _inflate(memoryview(deflated), Limits()) == content
+            assert inflate(memoryview(deflated), Limits()) == content
             with pytest.raises(ImageRefused) as refusal:
-                _inflate(memoryview(deflated[:-1]), Limits())
+                inflate(memoryview(deflated[:-1]), Limits())
             assert refusal.value.reason == Reason.TRUNCATED
 
 
