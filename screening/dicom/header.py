@@ -4,8 +4,8 @@ Files come from strangers. This reader therefore never recurses without bound, n
 warns of nothing (a warning would quote header values, names among them), and raises only `ImageRefused` with a text of our own.
 
 pydicom gives the dictionary and the character sets. Its `dcmread`, with `stop_before_pixels` and `defer_size`, would not give the rest.
-The sandbox bounds what a file costs, but what it ends there is a child process that has to be replaced, and no reason that helps the
-sender. What pydicom 3.0.2 did with the hostile files of our tests:
+The sandbox would bound what such a file costs, but only by ending a child process, which must be replaced, and without a reason that
+helps the sender. What pydicom 3.0.2 did with the hostile files of our tests:
 
 - Sequences that are nested without end raise `RecursionError`.
 - A sequence of 400,000 empty items, 3 MB, costs 270 MB and 40 times as long as here, for each becomes an object, deferred or not.
