@@ -25,11 +25,11 @@ def seeded(name: str, *, pixels: bool = False, **changes: object) -> bytes:
 
     pixels: with a radiograph, and without the texts that would have the gate refuse it.
     """
-    attributes = hostile.attributes(PatientName=f"{name}^Wilhelmina", PatientAge="")
-    dataset = hostile.build_dataset(hostile.chest(), attributes, hostile.CODING)
-    if not pixels:
-        dataset.PixelData = b"\0\0"
     with disable_value_validation():
+        attributes = hostile.attributes(PatientName=f"{name}^Wilhelmina", PatientAge="")
+        dataset = hostile.build_dataset(hostile.chest(), attributes, hostile.CODING)
+        if not pixels:
+            dataset.PixelData = b"\0\0"
         for tag, (vr, _, _, retired, keyword) in DicomDictionary.items():
             if vr in _LENGTHS and not retired and keyword not in _KEPT and 0x0008 <= tag >> 16 <= 0x0040:
                 setattr(dataset, keyword, name[: _LENGTHS[vr]])
