@@ -10,7 +10,7 @@ from schemas.bundle import STAGES, BundleManifest, Calibration, Network, Operati
 from screening.bundle.networks import Bundle
 from screening.cascade.cascade import Cascade
 from screening.cascade.network_input import network_input
-from screening.cascade.result import CascadeResult, judgement_of
+from screening.cascade.result import CascadeResult
 from screening.errors import BundleError, UsageError
 from tests.screening.networks import small_densenet, small_unet
 
@@ -229,16 +229,6 @@ def test_no_images(networks):
 def test_wrong_arguments(networks, shape, dtype, audit):
     with pytest.raises(UsageError):
         cascade_of(networks, manifest_with())(np.zeros(shape, dtype), audit=audit)
-
-
-def test_scores_of_extreme_logits():
-    logit = np.array([-200, -30, 0, 30, 200, np.nan], np.float32)
-    judged = judgement_of(logit, 0.5, None)
-    np.testing.assert_allclose(judged.score, [0, 9.3576e-14, 0.5, 1, 1, np.nan], rtol=1e-4)
-    assert judged.positive.tolist() == [False, False, True, True, True, False]
-    assert judged.score.dtype == judged.probability.dtype == np.float32
-    everything = judgement_of(logit, 0.0, None)
-    assert everything.positive.tolist() == [True] * 5 + [False]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU here")
