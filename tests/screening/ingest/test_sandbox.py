@@ -19,6 +19,7 @@ from screening.ingest.ingest import ingest
 from screening.ingest.sandbox import DecodeSandbox
 from screening.privacy import Pseudonymizer
 from tests.screening import hostile
+from tests.screening.ingest.sabotage import sabotage
 
 CONFIG, KEY = IngestConfig(min_age_years=10), Pseudonymizer(b"a key of sixteen bytes or more")
 MEMORY = 2 << 30
@@ -57,25 +58,36 @@ def test_answers_are_those_of_ingest_and_the_child_is_quiet_and_ends(capfd: pyte
     assert capfd.readouterr() == ("", "")
 
 
-def test_slow_decoding_is_given_up_and_the_next_image_is_decoded():
-    slow = hostile.write_dicom(hostile.chest(2500, 2048), hostile.attributes(), hostile.CODING, "jpeg_ls_lossless")
-    with DecodeSandbox(CONFIG, KEY, 0.05, MEMORY) as sandbox:
+def test_slow_decoding_is_given_up_and_the_next_image_is_decoded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    hang = tmp_path / "hang"
+    hang.touch()
+    sabotage(tmp_path, monkeypatch, f"import os, time; os.path.exists({str(hang)!r}) and time.sleep(600)")
+    with DecodeSandbox(CONFIG, KEY, 1, MEMORY) as sandbox:
         first = sandbox.pid
-        refusal = sandbox.ingest(slow).refusal
+        refusal = sandbox.ingest(hostile.good()).refusal
         assert refusal.reason == Reason.DECODE_TIMEOUT
         assert refusal.reason.outcome is Outcome.FAILED
         assert not psutil.pid_exists(first)
+        hang.unlink()
         sandbox.seconds = 60
         assert sandbox.ingest(hostile.good()).refusal is None
 
 
-def test_death_while_decoding_costs_one_row():
-    slow = hostile.write_dicom(hostile.chest(2500, 2048), hostile.attributes(), hostile.CODING, "jpeg_ls_lossless")
+def test_death_while_decoding_costs_one_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    decoding = tmp_path / "decoding"  # the first image makes it, and then waits for its end
+    sabotage(
+        tmp_path, monkeypatch, f"import os, time; os.path.exists({str(decoding)!r}) or (open({str(decoding)!r}, 'w'), time.sleep(600))"
+    )
     with DecodeSandbox(CONFIG, KEY, 60, MEMORY) as sandbox:
-        sandbox.ingest(hostile.good())
-        killer = threading.Timer(0.03, os.kill, (sandbox.pid, signal.SIGKILL))
+
+        def kill() -> None:
+            while not decoding.exists():
+                time.sleep(0.01)
+            os.kill(sandbox.pid, signal.SIGKILL)
+
+        killer = threading.Thread(target=kill)
         killer.start()
-        assert sandbox.ingest(slow).refusal.reason == Reason.DECODER_DIED
+        assert sandbox.ingest(hostile.good()).refusal.reason == Reason.DECODER_DIED
         killer.join()
         assert sandbox.ingest(hostile.good()).refusal is None
 

@@ -1,6 +1,5 @@
 """What the sandbox tells of an error that nobody foresaw, of a crash and of a hang: the frames, never a value."""
 
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,18 +10,9 @@ from screening.ingest.config import IngestConfig
 from screening.ingest.ingest import Ingested
 from screening.ingest.sandbox import DecodeSandbox
 from tests.archives import phantom_dicom
+from tests.screening.ingest.sabotage import sabotage
 
 SECRET = "DOE^JANE"
-
-# what the child runs in the place of `polarity.upright`: the child imports this file because it lies on its path
-SITE = """
-from screening.ingest import polarity
-
-def upright(content, valid):
-    {body}
-
-polarity.upright = upright
-"""
 
 
 @pytest.fixture
@@ -30,8 +20,7 @@ def ingest_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[...
     """Return a function that ingests one good radiograph in a child whose decoding does something else in the middle."""
 
     def ingest(body: str, seconds: float = 60) -> Ingested:
-        (tmp_path / "sitecustomize.py").write_text(SITE.format(body=body))
-        monkeypatch.setattr(sys, "path", [str(tmp_path), *sys.path])
+        sabotage(tmp_path, monkeypatch, body)
         with DecodeSandbox(IngestConfig(), None, seconds, 2 << 30) as sandbox:
             return sandbox.ingest(phantom_dicom(0))
 
