@@ -17,7 +17,11 @@ def command(
 ) -> None:
     """Print the URLs behind encrypted ones (sealed://…), one a line; what is not encrypted stays as it is.
 
-    Example: screening sql s3://results/nightly "select object_url from instances where covid_positive" --format csv | screening open-url
+    Lines of a pipe are read where no URL is given, e.g. the answer of `screening sql`.
+
+    Example:
+
+        screening open-url sealed://mfrggzdfmztwq2lk --pseudonym-key pseudonym.key
     """
     from jobs.keys import existing_key
     from screening.errors import UsageError
