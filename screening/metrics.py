@@ -42,12 +42,15 @@ class Proportion:
         return f"{self.share:.1%} ({self.k}/{self.n}; 95 % CI {low:.1%} to {high:.1%})"
 
 
-def wilson(k: int, n: int) -> tuple[float, float]:
-    """Return the 95 % Wilson score interval of `k` of `n`, both in [0, 1]. `n` must not be 0."""
-    from scipy.stats import binomtest
+def wilson(k: float, n: float) -> tuple[float, float]:
+    """Return the 95 % Wilson score interval of `k` of `n`, both in [0, 1]. `n` must not be 0.
 
-    low, high = binomtest(k, n).proportion_ci(0.95, method="wilson")
-    return float(low), float(high)
+    scipy's takes whole numbers only. Counts that the audit sample estimates are fractions.
+    """
+    share, z2 = k / n, Z_95**2
+    centre = (share + z2 / (2 * n)) / (1 + z2 / n)
+    half = Z_95 / (1 + z2 / n) * sqrt(share * (1 - share) / n + z2 / (4 * n * n))
+    return max(0.0, centre - half), min(1.0, centre + half)
 
 
 def auroc(labels: np.ndarray, scores: np.ndarray) -> float:

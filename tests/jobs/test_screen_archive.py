@@ -103,6 +103,6 @@ def test_redrive_of_a_folder_without_runs_ends_with_2(refusal: Callable, key: st
     assert (code, "no run has written here" in said) == (2, True)
 
 
-def test_redrive_for_a_reason_that_no_row_fails_for_ends_with_2(refusal: Callable, key: str, tmp_path: Path) -> None:
-    code, said = refusal("redrive", str(tmp_path), "--reason", "blank", "--pseudonym-key", key)
+def test_redrive_for_a_reason_that_there_is_not_ends_with_2(refusal: Callable, key: str, tmp_path: Path) -> None:
+    code, said = refusal("redrive", str(tmp_path), "--reason", "bad_mood", "--pseudonym-key", key)
     assert (code, "decode_timeout" in said) == (2, True)

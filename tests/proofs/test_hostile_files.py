@@ -1,8 +1,7 @@
-"""Twenty thousand spoilt files, other ones each time: each is decoded or refused with a reason, soon and in little memory."""
+"""Twenty thousand spoilt files: each is decoded or refused with a reason, soon and in little memory."""
 
 import json
 import os
-import secrets
 import subprocess
 import sys
 from pathlib import Path
@@ -17,11 +16,12 @@ pytestmark = pytest.mark.slow
 COUNT = 20_000
 PER_CHILD = 5_000
 KILOBYTES = 1 << 20  # resident, the program itself included
-SEED_VARIABLE = "HOSTILE_SEED"  # repeats a run: its seed is in what failed, and printed with -s
+SEED = 20_201_127
+SEED_VARIABLE = "HOSTILE_SEED"  # another one spoils the files in other ways; it is printed with -s
 
 
 def test_every_spoilt_file_is_decoded_or_refused(tmp_path: Path) -> None:
-    seed = int(os.environ.get(SEED_VARIABLE) or secrets.randbelow(1 << 31))
+    seed = int(os.environ.get(SEED_VARIABLE, SEED))
     print(f"{SEED_VARIABLE}={seed}")
     reasons: dict[str, int] = {}
     for first in range(0, COUNT, PER_CHILD):
