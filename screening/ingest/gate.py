@@ -39,6 +39,7 @@ _LUMA_STEP = 8.0  # grey levels within which a tint is one colour
 MAX_FLAT_FRACTION = 0.5  # of the pixels that are not black: equal to their four neighbours. The flattest of 2,136 radiographs has 0.27
 MAX_WHITE_FRACTION = 0.5  # of all pixels. The whitest of the same radiographs has 0.31
 _BLACK, _WHITE = 10, 240
+MIN_FITTED_SIDE = 16  # pixels of the shorter side of an image that fits 512 x 512
 BLANK_CORRELATION = 0.5  # of neighbouring pixels; below it the image is noise, above 0.9 in every radiograph
 
 
@@ -169,7 +170,12 @@ def dicom_date(text: str) -> date | None:
 
 
 def check_content(content: np.ndarray, valid: np.ndarray) -> None:
-    """Raise BLANK where (h, w) uint8 grey values hold no image: no contrast, or nothing but noise. `valid` is false on padding."""
+    """Raise BLANK where (h, w) uint8 grey values hold no image: no contrast, or nothing but noise. `valid` is false on padding.
+
+    Raises TOO_SMALL where they are a strip: the sides of a radiograph do not differ 32-fold.
+    """
+    if min(content.shape) < MIN_FITTED_SIDE:
+        raise ImageRefused(Reason.TOO_SMALL, f"a strip: {min(content.shape)} pixels across once it is {max(content.shape)} long")
     values = content[valid]
     if values.size < 0.05 * content.size:
         raise ImageRefused(Reason.BLANK, "nearly all pixels are padding")

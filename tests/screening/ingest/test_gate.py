@@ -160,6 +160,13 @@ def test_dates(text: str, day: date | None):
     assert gate.dicom_date(text) == day
 
 
+def test_a_strip_is_no_radiograph():
+    for shape in ((512, 1), (15, 512)):
+        with pytest.raises(ImageRefused, match="strip") as refusal:
+            gate.check_content(np.zeros(shape, np.uint8), np.ones(shape, bool))
+        assert refusal.value.reason == Reason.TOO_SMALL
+
+
 def test_blank_content():
     chest = (hostile.chest() >> 4).astype(np.uint8)
     everywhere = np.ones(chest.shape, bool)
