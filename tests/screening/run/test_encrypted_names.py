@@ -51,20 +51,21 @@ def rows_of(results: Path, bundle: str) -> pa.Table:
     return pa.concat_tables(read_part(part) for part in list_parts(ResultsLayout(str(results)), load_manifest(bundle).digest()))
 
 
-def stop(progress: Progress) -> None:
-    if progress.outcomes:
-        raise KeyboardInterrupt
-
-
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_night_is_resumed_and_redriven_and_names_nobody(archive: Path, bundle: str, tmp_path: Path) -> None:
     results, lost = tmp_path / "results", archive / "Featherstonehaugh" / "Wilhelmina-3.dcm"
     os.utime(lost, (1_580_000_000, 1_580_000_000))  # the oldest: it is in the last shard
     plain = pa.concat_tables(scan(str(archive)))
     night = Night(str(archive), str(results), bundle, CONFIG, KEY)
+
+    def lose_and_stop(progress: Progress) -> None:
+        if lost.exists():  # before anything is read
+            shutil.move(lost, tmp_path / "kept.dcm")
+        if progress.outcomes:
+            raise KeyboardInterrupt
+
     with pytest.raises(KeyboardInterrupt):
-        list(screen(night, stop))
-    shutil.move(lost, tmp_path / "kept.dcm")
+        list(screen(night, lose_and_stop))
     resumed = next(screen(night))
     assert (resumed.executions, resumed.counts.written, resumed.counts.reasons) == (2, 9, {"object_missing": 1})
     shutil.move(tmp_path / "kept.dcm", lost)
