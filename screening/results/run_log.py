@@ -50,7 +50,8 @@ class RunLogHandler(logging.Handler):
         self._folder = layout.log(run_id)
         self._host, self._pid = socket.gethostname().partition(".")[0], os.getpid()
         self._lines: list[str] = []
-        self._flushed = -math.inf  # the first line is written at once: it shows who took part
+        self._flushed = -math.inf
+        self._shown: set[str] = set()  # roles whose first line was written, at once: it shows who took part
         self._writing = threading.Lock()
 
     def emit(self, record: logging.LogRecord) -> None:
@@ -60,7 +61,9 @@ class RunLogHandler(logging.Handler):
         except Exception:
             self.handleError(record)
             return
-        if record.levelno >= logging.WARNING or time.monotonic() - self._flushed > FLUSH_SECONDS:
+        new_role = _role.get() not in self._shown  # Ray gives one process decode tasks and write tasks
+        self._shown.add(_role.get())
+        if new_role or record.levelno >= logging.WARNING or time.monotonic() - self._flushed > FLUSH_SECONDS:
             self.flush()
 
     def flush(self) -> None:

@@ -67,6 +67,14 @@ def test_a_warning_is_written_at_once_and_the_rest_at_the_end(layout: ResultsLay
     assert len(read_log(layout, "run-1")) == 4
 
 
+def test_each_role_of_a_process_shows_itself_at_once(layout: ResultsLayout) -> None:
+    with logging_to(layout, "run-1"):
+        for role in ("decode", "write", "decode"):
+            with about(role, "shard-7"):
+                log.info("at work")
+        assert [line["role"] for line in read_log(layout, "run-1")] == ["decode", "write"]  # Ray may kill the process from here on
+
+
 def test_a_process_that_goes_on_with_another_run_leaves_the_first(layout: ResultsLayout) -> None:
     log_to(layout, "run-1")
     log.info("of the first")
