@@ -1,0 +1,60 @@
+"""The answer to one radiograph that was asked about: on demand, by the API and in the exports. Its fields are columns of instance rows."""
+
+import datetime as dt
+from typing import Any
+
+import pyarrow as pa
+from pydantic import BaseModel, ConfigDict, Field, create_model
+
+from schemas.bundle import BundleManifest
+from schemas.columns import description_of, unit_of
+from schemas.heatmap import URL_COLUMN, HeatmapKind
+from schemas.instance import CASCADE_COLUMNS, IDENTITY_COLUMNS
+from schemas.reasons import Outcome, Reason, Stage
+
+_PYTHON_TYPES = {pa.string(): str, pa.float32(): float, pa.bool_(): bool, pa.int32(): int, pa.date32(): dt.date}
+
+
+def _optional(column: pa.Field) -> tuple[Any, Any]:
+    unit = f" [{unit_of(column)}]" if unit_of(column) else ""
+    return _PYTHON_TYPES[column.type] | None, Field(None, description=description_of(column) + unit)
+
+
+_FROM_ROWS = [column for column in (*IDENTITY_COLUMNS, *CASCADE_COLUMNS) if column.name not in URL_COLUMN.values()]
+_Columns = create_model("_Columns", __config__=ConfigDict(frozen=True), **{column.name: _optional(column) for column in _FROM_ROWS})
+
+
+class Answer(_Columns):
+    """What one bundle says of one radiograph. A value is null where the stage that gives it was not reached.
+
+    `outcome` "scored" has scores; "rejected" and "failed" have a `reason` and, in words with the remedy, a `detail`.
+    """
+
+    file: str | None = Field(None, description="the name under which the file was handed over; null where it had none")
+    bundle_name: str = Field(description="name of the bundle that answered")
+    bundle_digest: str = Field(description="digest of the bundle that answered, 64 hex digits")
+    outcome: Outcome = Field(description="scored, rejected or failed")
+    reason: Reason | None = Field(None, description="why it was rejected or failed: a code of schemas.reasons.Reason")
+    detail: str | None = Field(None, description="the reason in words, with the attribute and the remedy; never a patient identifier")
+    stage_reached: Stage = Field(description="the last stage that finished: index, ingest, lungs, pneumonia or covid")
+    pneumonia_threshold: float = Field(description="the stage-2 operating point: positive at or above it")
+    covid_threshold: float = Field(description="the stage-3 operating point: positive at or above it")
+    heatmaps: dict[HeatmapKind, str] = Field(
+        default_factory=dict, description="kind → URL of a 512 x 512 8-bit PNG, or the PNG itself as a data URL, as far as it was asked for"
+    )
+
+    @classmethod
+    def of(cls, columns: dict[str, Any], bundle: BundleManifest, file: str | None = None) -> "Answer":
+        """Return the answer that a row's columns give; columns that an answer has not are left out.
+
+        `columns` are an instance row, or the part of one that ingest and the cascade fill; `bundle` is the one that made them.
+        """
+        known = {name: value for name, value in columns.items() if name in cls.model_fields}
+        thresholds = {f"{stage}_threshold": point.threshold for stage, point in bundle.operating_points.items()}
+        return cls(**{**known, **thresholds, "file": file, "bundle_name": bundle.name, "bundle_digest": bundle.digest()})
+
+
+class Answers(BaseModel):
+    """The answers to several radiographs, in the order in which they were handed over."""
+
+    answers: list[Answer]
