@@ -11,6 +11,7 @@ from jobs import (
     make_manifest,
     make_phantoms,
     manage_bundle,
+    manage_tokens,
     measure_accuracy,
     measure_lead_time,
     monitor_results,
@@ -21,7 +22,9 @@ from jobs import (
     redrive_failures,
     run_benchmark,
     run_demo,
+    score_files,
     screen_archive,
+    serve_bundle,
     show_status,
     write_report,
 )
@@ -35,6 +38,8 @@ COMMANDS = {
     "run": screen_archive.command,
     "status": show_status.command,
     "redrive": redrive_failures.command,
+    "score": score_files.command,
+    "serve": serve_bundle.command,
     "sql": query_results.command,
     "open-url": open_urls.command,
     "accuracy": measure_accuracy.command,
@@ -64,6 +69,7 @@ def make_app() -> typer.Typer:
     for name, command in COMMANDS.items():
         app.command(name)(command)
     app.add_typer(manage_bundle.app, name="bundle")
+    app.add_typer(manage_tokens.app, name="token")
     return app
 
 

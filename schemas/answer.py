@@ -39,6 +39,9 @@ class Answer(_Columns):
     stage_reached: Stage = Field(description="the last stage that finished: index, ingest, lungs, pneumonia or covid")
     pneumonia_threshold: float = Field(description="the stage-2 operating point: positive at or above it")
     covid_threshold: float = Field(description="the stage-3 operating point: positive at or above it")
+    image: str | None = Field(
+        None, description="URL of the image as the cascade saw it, a 512 x 512 8-bit PNG, or the PNG itself as a data URL"
+    )
     heatmaps: dict[HeatmapKind, str] = Field(
         default_factory=dict, description="kind → URL of a 512 x 512 8-bit PNG, or the PNG itself as a data URL, as far as it was asked for"
     )

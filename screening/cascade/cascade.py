@@ -76,13 +76,15 @@ class Cascade:
         bundle = replace(bundle, manifest=with_operating_points(bundle.manifest, operating_points))
         return cls(bundle, place, precision, batch_size_of(place, precision) if batch_size is None else batch_size)
 
-    def __call__(self, pixels: np.ndarray | torch.Tensor, audit: np.ndarray | None = None, guided: bool = True) -> CascadeResult:
+    def __call__(
+        self, pixels: np.ndarray | torch.Tensor, audit: np.ndarray | None = None, guided: bool | np.ndarray = True
+    ) -> CascadeResult:
         """Judge images.
 
         Args:
             pixels: (B, 1, 512, 512) uint8 as `screening.ingest.preprocess` makes them; may be read-only.
             audit: (B,) bool: images that go on to stage 3 even where stage 2 calls them negative. None is none of them.
-            guided: make the Guided Grad-CAM of stage-3 positives.
+            guided: make the Guided Grad-CAM of stage-3 positives; (B,) bool says of which.
 
         Raises:
             UsageError: shapes or types are not these.

@@ -1,0 +1,112 @@
+"""A replica of the cascade: the three networks in one process, which judge what several requests ask at the same time as one batch."""
+
+import asyncio
+import logging
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from ray import serve
+
+from schemas.service import BundleInUse, ServiceSettings
+from screening.bundle.checks import load_manifest
+from screening.bundle.pointer import bundle_in_use, is_pointer
+from screening.cascade.cascade import Cascade
+from screening.errors import BundleError
+from screening.on_demand.scored import Scored, refused_answer, scored_answer
+from serve.question import OtherBundle, Question
+
+FOLLOW_SECONDS = 1.0  # between two looks at the file that names the bundle in use
+BATCHES_A_CALL = 1  # of the cascade's own size: a larger call makes the others wait and is no faster
+
+log = logging.getLogger(__name__)
+
+
+class CascadeReplica:
+    """Answers questions with the bundle in use, and changes over to another between two calls."""
+
+    def __init__(self, settings: ServiceSettings):
+        """Load the networks. Raises BundleError, UsageError."""
+        self._settings = settings
+        self._url = bundle_in_use(settings.bundle)
+        self._cascade = self._load(self._url)
+        self._computing = ThreadPoolExecutor(1, thread_name_prefix="cascade")
+        self.judge.set_max_batch_size(BATCHES_A_CALL * self._cascade.batch_size)
+        self._closed = threading.Event()
+        if is_pointer(settings.bundle):
+            threading.Thread(target=self._follow, name="follow", daemon=True).start()
+
+    def _load(self, url: str) -> Cascade:
+        settings = self._settings
+        return Cascade.from_bundle(url, settings.device, settings.dtype, threads=settings.cpus_per_replica)
+
+    async def in_use(self) -> BundleInUse:
+        """Return what there is to say of the bundle that answers now."""
+        cascade = self._cascade
+        manifest = cascade.manifest
+        return BundleInUse(
+            name=manifest.name,
+            digest=cascade.digest,
+            **{f"{stage}_threshold": point.threshold for stage, point in manifest.operating_points.items()},
+            min_age_years=manifest.preprocessing.min_age_years,
+            device=str(cascade.device),
+            dtype=str(cascade.dtype).removeprefix("torch."),
+            license=manifest.license,
+        )
+
+    async def ask(self, question: Question) -> Scored | OtherBundle:
+        """Return the answer; a refused file waits for nothing."""
+        if question.ingested.refusal is None:
+            return await self.judge(question)
+        return self._refuse(self._cascade, question)
+
+    @serve.batch(max_batch_size=1, batch_wait_timeout_s=0.0)  # what came while the last call ran is the next one
+    async def judge(self, questions: list[Question]) -> list[Scored | OtherBundle]:
+        """Return the answers to several questions, all by the same bundle."""
+        return await asyncio.get_running_loop().run_in_executor(self._computing, self._judge, questions)
+
+    def _judge(self, questions: list[Question]) -> list[Scored | OtherBundle]:
+        cascade = self._cascade  # the one that answers this call, whatever `_follow` does meanwhile
+        limit = cascade.manifest.preprocessing.min_age_years
+        asked = [question for question in questions if question.min_age_years == limit]
+        if not asked:
+            return [OtherBundle(limit)] * len(questions)
+        pixels = np.stack([question.ingested.pixels for question in asked])[:, None]
+        result = cascade(pixels, guided=np.array([question.heatmaps for question in asked]))
+        places = iter(range(len(asked)))
+        return [
+            scored_answer(question.ingested, result, next(places), cascade.manifest, question.file, question.heatmaps)
+            if question.min_age_years == limit
+            else OtherBundle(limit)
+            for question in questions
+        ]
+
+    @staticmethod
+    def _refuse(cascade: Cascade, question: Question) -> Scored | OtherBundle:
+        limit = cascade.manifest.preprocessing.min_age_years
+        if question.min_age_years != limit:
+            return OtherBundle(limit)
+        return refused_answer(question.ingested, cascade.manifest, question.file)
+
+    def _follow(self) -> None:
+        """Load what the file names as soon as it names another bundle; one that is damaged changes nothing."""
+        refused = self._url
+        while not self._closed.wait(FOLLOW_SECONDS):
+            try:
+                url = bundle_in_use(self._settings.bundle)
+                if url in (self._url, refused):
+                    continue
+                refused = url
+                load_manifest(url)
+                started = time.monotonic()
+                self._cascade, self._url = self._load(url), url
+                log.info("bundle %s answers after %.1f s", self._cascade.digest[:12], time.monotonic() - started)
+            except (BundleError, OSError) as error:
+                log.error("the bundle in use stays: %s", error)
+            except Exception:
+                log.exception("the bundle in use stays")
+
+    def __del__(self) -> None:
+        if hasattr(self, "_closed"):
+            self._closed.set()
