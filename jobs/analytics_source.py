@@ -15,7 +15,9 @@ if TYPE_CHECKING:
 
 # the options that these commands share, one description each
 Results = Annotated[str | None, typer.Argument(help="folder or URL that was --results of `screening run`; or give --cases")]
-Reference = Annotated[str | None, typer.Option(help="RT-PCR results, Parquet or CSV, as `screening pseudonymize` writes them")]
+Reference = Annotated[
+    str | None, typer.Option(help="RT-PCR results, Parquet or CSV, as `screening pseudonymize` writes them; or the folder RESULTS/readings")
+]
 CasesFiles = Annotated[
     list[str] | None, typer.Option("--cases", help="CSV of results made elsewhere, one person a row; twice for two side by side")
 ]

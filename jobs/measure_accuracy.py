@@ -48,6 +48,7 @@ def command(
     """Measure accuracy against RT-PCR: 2×2, its figures and ROC areas with 95 % intervals, by stage and subgroup, bundles in pairs.
 
     Every proportion stands with k of n. What is unverified, indeterminate or not scored is counted beside the table, never in it.
+    With --reference RESULTS/readings the readings that `screening serve` recorded are the reference standard, and kappa is given, too.
 
     Example:
 
@@ -90,6 +91,9 @@ def _print(answer: dict[str, Any]) -> None:
         f"Subgroups (fewer than {answer['min_cell']} verified units are suppressed)": [_subgroup(row) for row in answer["subgroups"]],
         "Brier score": [_named(row, "n", "outside", "brier", "brier_reference", "predicted", "observed") for row in answer["brier"]],
         "Calibration": [_bin(row) for row in answer["calibration"]],
+        "Agreement with readers, by radiograph (Cohen's kappa; interval of Fleiss, Cohen and Everitt 1969)": [
+            _agreement(row) for row in answer["agreement"]
+        ],
     }.items():
         if rows:
             out.print()
@@ -172,6 +176,13 @@ def _subgroup(row: dict[str, Any]) -> dict[str, Any]:
     counts = {name: "suppressed" if row[name] is None else str(row[name]) for name in ("units", "verified")}
     shares = {name: "suppressed" if row[f"{name}_n"] is None else share(row, name) for name in ("sensitivity", "specificity")}
     return _named(row, "subgroup", "subgroup_value") | counts | shares
+
+
+def _agreement(row: dict[str, Any]) -> dict[str, Any]:
+    observed = "–" if row["observed"] is None else f"{100 * row['observed']:.1f} %"
+    who = {"reader": row["first"], "with": row["name"], "question": row["question"]}
+    kappa = ranged(row["kappa"], row["low"], row["high"])
+    return who | {"n": row["n"], "beside": row["beside"], "scores hidden": row["hidden"], "agreed": observed, "kappa": kappa}
 
 
 def _bin(row: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ import duckdb
 import numpy as np
 
 from schemas.progress import OnProgress, counter, unwatched
+from screening.analytics.agreement import measure_agreement
 from screening.analytics.linking import describe_links
 from screening.analytics.views import ViewRow
 from screening.errors import UsageError
@@ -29,7 +30,7 @@ def measure_accuracy(
     """Return all that is said of accuracy for one unit of analysis.
 
     Keys: link_rule and reference (see `analytics.linking`), unit, min_cell, and lists of rows: accuracy, auroc, gate_loss, paired,
-    paired_auroc, subgroups, brier, calibration.
+    paired_auroc, subgroups, brier, calibration, agreement (by radiograph, where the reference standard is a folder of readings).
     connection: of `screening.analytics`. Subgroups with fewer than min_cell verified units are suppressed, and those with no value but
     unknown are left out.
     replicates, seed: of the bootstrap over patients, 0 replicates for none. Raises UsageError for a unit that is none.
@@ -61,6 +62,7 @@ def measure_accuracy(
         ),
         "brier": view("select * from brier where unit = $unit and question in ('pneumonia', 'stage_3', 'covid')"),
         "calibration": view("select * from calibration where unit = $unit and question in ('pneumonia', 'stage_3', 'covid')"),
+        "agreement": lambda: measure_agreement(connection),
     }
     count = counter(on_progress, "asking the views", len(asked))
     answers = {}

@@ -10,7 +10,7 @@ import tempfile
 import weakref
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -23,9 +23,11 @@ from schemas.columns import description_of, unit_of
 from schemas.heatmap import HEATMAP_SCHEMA
 from schemas.instance import INSTANCE_SCHEMA
 from schemas.progress import OnProgress, counter, unwatched
+from schemas.reading import READING_SCHEMA
 from schemas.reference import REFERENCE_SCHEMA
 from screening.analytics.cases import Cases
 from screening.analytics.linking import LinkRule
+from screening.analytics.readings import load_readings
 from screening.analytics.reference import as_given, load_reference
 from screening.analytics.sql_files import read_sql
 from screening.errors import ReferenceTableError, UsageError
@@ -33,9 +35,10 @@ from screening.results.database import Resources, open_duckdb
 from screening.storage import join, list_files, read_bytes
 
 # in the order in which they build upon each other
+READINGS = ("latest_readings", "reading_tests")  # those of radiologists, where they are the reference standard
 REFERENCE = ("reference_read", "reference")  # the agency's table and what is used of it
 VIEWS = (
-    *("instance_rows", "bundles", "duplicates", "instances", "heatmaps"),
+    *("instance_rows", "bundles", "duplicates", "instances", "heatmaps", "worklist", "reading_pairs"),
     *("tested_radiographs", "reference_cleaning", "reference_reasons"),
     *("link_rule", "links", "reference_verdicts", "verdicts", "flow"),
     *("threshold_units", "monitor", "monitor_reasons", "monitor_scores"),
@@ -86,15 +89,17 @@ def connect(
     """Return an in-memory DuckDB connection with the views of `analytics/sql/` over a results folder.
 
     reference: URL of a Parquet or CSV file, or a table, with the columns of REFERENCE_SCHEMA, cleaned by `reference_read.sql`; without one
-    `accuracy` and `lead_time` say how to get it.
+    `accuracy` and `lead_time` say how to get it. The URL of a folder of readings makes these the reference standard, each for its day only.
     bundle: digest, or its first digits, or several of them; only their rows are seen. Where nothing was written yet the views have no rows.
     groups: columns of instance rows to make subgroups by, beside those that are always there (the view subgroups).
     resources: threads, memory and where to put what does not fit.
     Raises UsageError for an unknown bundle or column, ReferenceTableError for a reference table that cannot be used.
     """
     on_progress("opening the results", 0, 0)
-    connection = _open(rule or LinkRule(), has_reference=reference is not None, resources=resources)
-    _create_reference(connection, reference)
+    readings = load_readings(reference) if isinstance(reference, str) else None
+    rule = (rule or LinkRule()) if readings is None else replace(rule or LinkRule(), window_before_days=0, window_after_days=0)
+    connection = _open(rule, has_reference=reference is not None, readings=readings, resources=resources)
+    _create_reference(connection, reference if readings is None else connection.table("reading_tests").to_arrow_table())
     connection.register("bundle_names", pa.table({"bundle_digest": [], "name": []}, _NAMES))
     parts = _parts(results_url, [bundle] if isinstance(bundle, str) else bundle)
     if parts:
@@ -158,7 +163,7 @@ def read_reference(reference: pa.Table) -> pa.Table:
 
 def list_views() -> dict[str, str]:
     """Return the name of each view and its grain."""
-    return {name: _grain(name) for name in (*REFERENCE, *VIEWS, *REFERENCE_VIEWS)}
+    return {name: _grain(name) for name in (*READINGS, *REFERENCE, *VIEWS, *REFERENCE_VIEWS)}
 
 
 def describe(connection: duckdb.DuckDBPyConnection, view: str) -> list[ColumnInfo]:
@@ -174,12 +179,16 @@ def describe(connection: duckdb.DuckDBPyConnection, view: str) -> list[ColumnInf
     return [ColumnInfo(name, type.lower(), *known.get(name, ("", ""))) for name, type in columns]
 
 
-def _open(rule: LinkRule, has_reference: bool, resources: Resources | None = None) -> duckdb.DuckDBPyConnection:
-    """Return a connection with the macros and the variables that every view needs."""
+def _open(
+    rule: LinkRule, has_reference: bool, readings: pa.Table | None = None, resources: Resources | None = None
+) -> duckdb.DuckDBPyConnection:
+    """Return a connection with the macros, the variables and the readings that every view needs."""
     connection = open_duckdb(resources=resources)
-    for name, value in {**rule.variables(), "has_reference": has_reference}.items():
+    for name, value in {**rule.variables(), "has_reference": has_reference, "has_readings": readings is not None}.items():
         connection.execute(f"set variable {name} = $value", {"value": value})
     _create(connection, MACROS)
+    connection.register("readings", READING_SCHEMA.empty_table() if readings is None else readings)
+    _create(connection, READINGS)
     return connection
 
 

@@ -1,24 +1,22 @@
 """Everything a report says, asked once: rows of the views, and what the manifests of runs and bundle know."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 import duckdb
-from pydantic import ValidationError
 
 from schemas.bundle import BundleManifest
 from schemas.progress import OnProgress, counter, unwatched
 from schemas.run import RunManifest
+from screening.analytics.agreement import measure_agreement
 from screening.analytics.sql_files import read_sql
 from screening.analytics.views import ViewRow, ViewRows
 from screening.errors import UsageError
 from screening.page.markup import Markup
 from screening.page.section import empty
 from screening.results.layout import ResultsLayout
-from screening.results.manifests import list_runs
-from screening.storage import join, read_bytes
+from screening.results.manifests import bundle_of, list_runs
 
 REPORT_VIEWS = ("report_scope", "report_participants", "report_ends")
 # only with a reference table
@@ -74,6 +72,9 @@ class Facts:
     runs: list[RunManifest] = field(default_factory=list)
     bundle: BundleManifest | None = None
     name: str = ""  # of the bundle, or of the file of cases
+    agreement: ViewRows = field(
+        default_factory=list
+    )  # of readers with the cascade and each other, where readings are the reference standard
     made_elsewhere: bool = False  # answers of another product, from a file of cases
 
     @property
@@ -102,7 +103,7 @@ def gather(
     scope, others = scopes[0], [row["bundle_digest"] for row in scopes[1:]]
     digest = scope["bundle_digest"]
     runs = _runs(results_url, digest)
-    bundle = _bundle(runs, digest)
+    bundle = bundle_of(runs, digest)
     (named,) = _rows(connection, "select name from bundles where bundle_digest = $bundle", {"bundle": digest})
     return Facts(
         options,
@@ -139,6 +140,7 @@ def _answers(
     answers["subgroups"] = ask("subgroups", "and unit = 'patient' and question = 'covid'")
     areas = ask("auroc", "and unit = 'patient' and auroc is not null")
     answers["aurocs"] = {row["question"]: row for row in areas}
+    answers["agreement"] = measure_agreement(connection, digest)
     answers["gallery"] = _chosen_cases(ask("report_gallery", f"and place <= {options.cases:d}"), options.cases)
     return answers
 
@@ -166,20 +168,6 @@ def _runs(results_url: str | None, digest: str) -> list[RunManifest]:
     if results_url is None:
         return []
     return [run for run in list_runs(ResultsLayout(results_url)) if run.bundle_digest == digest]
-
-
-def _bundle(runs: list[RunManifest], digest: str) -> BundleManifest | None:
-    """Return the manifest of the bundle where a run says that it lies; None where it is gone or was changed since."""
-    for run in reversed(runs):
-        try:
-            manifest = BundleManifest.model_validate(json.loads(read_bytes(join(run.bundle_url, "bundle.json"))))
-        except (OSError, ValidationError, ValueError):
-            continue  # the report says that it is not at hand
-        points = {**manifest.operating_points, **run.operating_points}  # the digest stands for both together
-        manifest = manifest.model_copy(update={"operating_points": points})
-        if manifest.digest() == digest:
-            return manifest
-    return None
 
 
 def why_nothing(facts: Facts, *, reference: bool = True) -> Markup | None:

@@ -14,13 +14,14 @@ EDGE = 30  # days; intervals beyond are drawn at the edge
 
 def findings(facts: Facts) -> list[Section]:
     """Return the sections, in order."""
-    return [
+    sections = [
         Section("flow", "Flow of participants", "19", _flow(facts)),
         Section("participants", "Participants", "20, 21", _participants(facts)),
         Section("interval", "Interval between radiograph and RT-PCR", "22", _interval(facts)),
         Section("accuracy", "Cross-tabulation and accuracy", "23, 24", _accuracy(facts)),
         Section("unknown", "Missing and indeterminate", "15, 16", _unknown(facts)),
     ]
+    return [*sections, Section("agreement", "Agreement with readers", "", _agreement(facts))] if facts.agreement else sections
 
 
 def _flow(facts: Facts) -> Markup:
@@ -160,6 +161,28 @@ def _cross_table(row: ViewRow) -> Markup:
     outside = ", ".join(f"{count(row[name])} {name.replace('_', ' ')}" for name in ("indeterminate", "unverified", "not_scored"))
     note = f"By {UNITS[row['unit']]}, {count(row['units'])} in all: beside the table {outside}"
     return tag("div", tag("table", tag("caption", note), tag("thead", head), tag("tbody", *lines), class_="cross"), class_="scroll")
+
+
+AGREEMENT = {"finding": "normal, pneumonia or COVID-19", "pneumonia": "pneumonia of any kind", "covid": "COVID-19"}
+
+
+def _agreement(facts: Facts) -> Markup:
+    rows = [
+        (
+            f"{row['first']} and {row['name'] if row['kind'] == 'reader' else 'the cascade'}: {AGREEMENT[row['question']]}",
+            *(count(row[name]) for name in ("n", "beside", "hidden")),
+            share(row["observed"]),
+            NOTHING if row["kappa"] is None else f"{row['kappa']:.2f}",
+            NOTHING if row["kappa"] is None else f"{row['low']:.2f} to {row['high']:.2f}",
+        )
+        for row in facts.agreement
+    ]
+    head = ["judges and question", "radiographs", "unreadable or not scored", "scores hidden", "agreed", "kappa", "95% CI"]
+    words = (
+        "Cohen's kappa is the agreement beyond what chance would give, by radiograph, each reader's latest reading. Its interval is the "
+        "large-sample one of Fleiss, Cohen and Everitt (1969). Scores hidden: of so many radiographs the server had shown no score before."
+    )
+    return together([paragraphs(words), table(head, rows, caption="Agreement; unit: the radiograph")])
 
 
 def _unknown(facts: Facts) -> Markup:

@@ -3,9 +3,7 @@
 import base64
 import io
 from dataclasses import dataclass
-from zipfile import BadZipFile
 
-import fsspec
 import numpy as np
 from PIL import Image
 
@@ -16,7 +14,7 @@ from screening.ingest.config import IngestConfig
 from screening.ingest.ingest import ingest
 from screening.privacy import SEALED, UrlSeal
 from screening.report.facts import ViewRow, ViewRows
-from screening.results.layout import ResultsLayout
+from screening.results.pictures import read_heatmap
 
 PANEL_SIZE = 256  # pixels a side of a panel
 COLOURS = 96  # of a panel's palette: a quarter of the bytes, and the eye sees no difference
@@ -84,24 +82,16 @@ def _radiograph(row: ViewRow, reader: ObjectReader, pseudonym_key: bytes | None)
 
 def _heatmap(row: ViewRow, kind: HeatmapKind, results_url: str | None) -> tuple[np.ndarray | None, str]:
     """Return (PANEL_SIZE, PANEL_SIZE) uint8, or None and why there is nothing to show."""
-    pointer = row[URL_COLUMN[kind]]
-    if pointer is None:
+    if row[URL_COLUMN[kind]] is None:
         return None, "Stage 3 was not reached." if row["covid_score"] is None and kind is not HeatmapKind.PNEUMONIA else "No map was kept."
-    for url in _places(row, pointer, results_url):
-        try:
-            with fsspec.open(url) as file, Image.open(io.BytesIO(file.read())) as image:
-                return _small(image.convert("L")), ""
-        except (OSError, KeyError, ValueError, BadZipFile):
-            continue  # the next place, and then the panel says so
-    return None, "The map is not where the results say."
-
-
-def _places(row: ViewRow, pointer: str, results_url: str | None) -> list[str]:
-    """Return the pointer, and the place of the same file under the results folder, which may have been moved since."""
-    member = pointer.split("::")[0]
-    if results_url is None:
-        return [pointer]
-    return [pointer, f"{member}::{ResultsLayout(results_url).heatmaps(row['bundle_digest'], row['screen_date'], row['shard_id'])}"]
+    png = read_heatmap(row, kind, results_url)
+    if png is None:
+        return None, "The map is not where the results say."
+    try:
+        with Image.open(io.BytesIO(png)) as image:
+            return _small(image.convert("L")), ""
+    except (OSError, ValueError):
+        return None, "The map is damaged."
 
 
 def _small(image: Image.Image) -> np.ndarray:

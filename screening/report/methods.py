@@ -155,9 +155,17 @@ def _training(facts: Facts) -> Markup:
     )
 
 
+READINGS = (
+    "Reference standard: the readings of radiologists. Wherever this report says RT-PCR positive, a reader saw COVID-19; RT-PCR negative "
+    "stands for a reading of normal or of other pneumonia. No laboratory result is in it, and no lead time follows from it."
+)
+
+
 def _reference_standard(facts: Facts) -> Markup:
     if not facts.has_reference:
         return together([why_nothing(facts) or "", paragraphs(facts.link_rule)])
+    if facts.agreement:
+        return together([notice(READINGS), paragraphs(facts.link_rule)])
     return paragraphs(
         "Reference standard: RT-PCR, as the registry reports it. Stage 2 is held against the radiologist's reading where the "
         "registry has one.",

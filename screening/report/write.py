@@ -10,7 +10,7 @@ import duckdb
 from schemas.progress import OnProgress, unwatched
 from screening.page.head import head
 from screening.page.markup import Markup, tag, together
-from screening.page.section import Section
+from screening.page.section import Section, notice
 from screening.page.wording import NOTHING, count, day, interval, share
 from screening.report.closing import closing
 from screening.report.curves import curves
@@ -18,7 +18,7 @@ from screening.report.early import early
 from screening.report.facts import Facts, ReportOptions, ViewRow, gather
 from screening.report.findings import findings
 from screening.report.gallery import open_cases
-from screening.report.methods import methods
+from screening.report.methods import READINGS, methods
 
 __all__ = ["Facts", "ReportOptions", "gather", "head", "render", "write_page"]
 
@@ -74,9 +74,9 @@ def _header(facts: Facts, written: datetime) -> Markup:
     if scope is not None:
         dates = f"{day(scope['first_radiograph'])} to {day(scope['last_radiograph'])}"
         words.insert(0, f"Radiographs of {dates}, judged by {facts.name} ({facts.digest[:12]}).")
-    return tag(
-        "header", tag("h1", facts.options.title), tag("p", " ".join(words), class_="lead"), tag("ul", *_key_figures(facts), class_="keys")
-    )
+    lead = tag("p", " ".join(words), class_="lead")
+    standard = notice(READINGS) if facts.agreement else None
+    return tag("header", tag("h1", facts.options.title), lead, standard, tag("ul", *_key_figures(facts), class_="keys"))
 
 
 def _key_figures(facts: Facts) -> list[Markup]:

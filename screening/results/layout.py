@@ -52,6 +52,15 @@ class ResultsLayout:
         """The zip file with a shard's heatmaps."""
         return f"{self.heatmap_folder(bundle_digest)}/screen_date={screen_date.isoformat()}/{shard_id}.zip"
 
+    @property
+    def readings(self) -> str:
+        """Folder of what radiologists recorded."""
+        return f"{self.root}/readings"
+
+    def reading(self, day: date, reading_id: str) -> str:
+        """One reading (READING_SCHEMA, one row)."""
+        return f"{self.readings}/{day.isoformat()}/{reading_id}.parquet"
+
 
 def shard_id_of_part(url: str) -> str:
     """Return the shard that a part's URL or path names."""

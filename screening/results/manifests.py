@@ -5,17 +5,20 @@ import logging
 import platform
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
+from pydantic import ValidationError
+
+from schemas.bundle import BundleManifest
 from schemas.columns import version_of
 from schemas.instance import INSTANCE_SCHEMA
 from schemas.run import RunManifest
 from screening.errors import ResultsError, ScreeningError
 from screening.results.layout import ResultsLayout
 from screening.results.run_log import logging_to
-from screening.storage import list_files, put_atomic, read_bytes
+from screening.storage import join, list_files, put_atomic, read_bytes
 
 _PACKAGES = ("chest-screening", "ray", "torch", "torchvision", "pyarrow", "pydicom", "imagecodecs", "pillow", "numpy")
 
@@ -99,4 +102,21 @@ def unfinished_run(layout: ResultsLayout, archive_url: str, bundle_digest: str) 
         same = run.archive_url == archive_url and run.bundle_digest == bundle_digest
         if same and run.kind == "run" and run.status != "finished":
             return run
+    return None
+
+
+def bundle_of(runs: Sequence[RunManifest], bundle_digest: str) -> BundleManifest | None:
+    """Return the manifest of a bundle, with its operating points, where one of its runs says that it lies; the latest run is asked first.
+
+    None where the bundle is gone from there, or was changed since.
+    """
+    for run in reversed([run for run in runs if run.bundle_digest == bundle_digest]):
+        try:
+            manifest = BundleManifest.model_validate_json(read_bytes(join(run.bundle_url, "bundle.json")))
+        except (OSError, ValidationError):
+            continue
+        points = {**manifest.operating_points, **run.operating_points}  # the digest stands for both together
+        manifest = manifest.model_copy(update={"operating_points": points})
+        if manifest.digest() == bundle_digest:
+            return manifest
     return None

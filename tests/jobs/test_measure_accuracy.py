@@ -12,6 +12,7 @@ from jobs.analytics_source import parse_columns
 from schemas.reference import REFERENCE_SCHEMA
 from screening.errors import UsageError
 from tests.paper_data import nhia_path
+from tests.readings import reading_of, write_readings
 from tests.screening.instance_rows import instance_row, pneumonia_row, write_instances
 
 app = typer.Typer(add_completion=False)
@@ -103,3 +104,16 @@ def test_a_mapping_is_ours_is_theirs():
     for wrong in ("covid_score", "=x", "x="):
         with pytest.raises(UsageError, match="ours=theirs"):
             parse_columns([wrong])
+
+
+def test_readings_as_the_reference_standard(results: tuple[str, str]):
+    folder, _ = results
+    readings = write_readings(folder, reading_of(pneumonia_row(1), "covid"), reading_of(instance_row(2), "normal"))
+    found = answer("accuracy", folder, "--reference", readings, "--bundle", "a", "--replicates", "0")
+    assert [(row["tp"], row["tn"]) for row in found["accuracy"] if row["question"] == "covid"] == [(1, 1)]
+    assert [(row["question"], row["n"], row["kappa"]) for row in found["agreement"]] == [
+        *(("finding", 2, 1.0), ("pneumonia", 2, 1.0), ("covid", 2, 1.0)),
+    ]
+    printed = " ".join(ask("accuracy", folder, "--reference", readings, "--replicates", "0").stdout.split())
+    assert "The reference standard is the readings of radiologists" in printed
+    assert "Cohen's kappa" in printed

@@ -17,6 +17,7 @@ from screening.report.facts import ReportOptions
 from screening.report.gallery import open_cases
 from screening.report.write import render
 from tests.screening.instance_rows import write_instances
+from tests.readings import reading_of, write_readings
 from tests.screening.report.screened import CHARTS, HOSTILE, open_people, reference_of_people, rows_of_people, write_pictures
 from tests.told import Told
 
@@ -267,3 +268,16 @@ def test_the_papers_evaluation_as_a_file_of_cases():
     assert "20 persons without the dates" in " ".join(page.sections["timeline"].split())
     assert "made elsewhere" in page.sections["gallery"]
     assert "made elsewhere" in page.sections["index-test"]
+
+
+def test_readings_as_the_reference_standard(tmp_path: Path):
+    rows = rows_of_people(30)
+    write_instances(str(tmp_path), rows)
+    readings = [reading_of(row, "covid" if row["covid_positive"] else "normal", reader) for row in rows[:20] for reader in ("ann", "bo")]
+    text, facts = render(connect(str(tmp_path), write_readings(tmp_path, *readings)), str(tmp_path))
+    assert {(row["kind"], row["question"], row["n"]) for row in facts.agreement if row["question"] == "covid"} == {
+        ("cascade", "covid", 20),
+        ("reader", "covid", 20),
+    }
+    assert "ann and the cascade: COVID-19" in text
+    assert "Wherever this report says RT-PCR positive, a reader saw COVID-19" in text

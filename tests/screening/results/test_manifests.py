@@ -5,10 +5,11 @@ from pathlib import Path
 
 import pytest
 
+from schemas.bundle import BundleManifest, OperatingPoint
 from schemas.run import RunManifest
 from screening.errors import ResultsError
 from screening.results.layout import ResultsLayout
-from screening.results.manifests import list_runs, new_run_id, now, recorded, software_versions, unfinished_run, write_manifest
+from screening.results.manifests import bundle_of, list_runs, new_run_id, now, recorded, software_versions, unfinished_run, write_manifest
 
 START = datetime(2020, 3, 1, 23, 0, tzinfo=UTC)
 
@@ -104,3 +105,20 @@ def test_the_oldest_dead_run_over_this_archive_with_this_bundle_is_resumed(layou
     for run_id, status in (("6", "running"), ("5", "failed"), ("7", "planning")):
         write_manifest(layout, manifest(run_id, status=status))
     assert unfinished_run(layout, "archive", "d").run_id == "5"
+
+
+def test_the_bundle_of_a_run_with_its_operating_points(tmp_path: Path) -> None:
+    bundle = BundleManifest(name="b", networks={}, operating_points={"covid": point(0.5)})
+    (tmp_path / "bundle.json").write_text(bundle.model_dump_json())
+    other = bundle.model_copy(update={"operating_points": {"covid": point(0.7)}})
+    plain = manifest("a", bundle_url=str(tmp_path), bundle_digest=bundle.digest())
+    changed = manifest("b", bundle_url=str(tmp_path), bundle_digest=other.digest(), operating_points={"covid": point(0.7)})
+    assert bundle_of([plain, changed], bundle.digest()) == bundle
+    assert bundle_of([plain, changed], other.digest()) == other
+    assert bundle_of([plain], other.digest()) is None
+    (tmp_path / "bundle.json").write_text(bundle.model_copy(update={"name": "c"}).model_dump_json())
+    assert bundle_of([plain], bundle.digest()) is None, "it was changed since"
+
+
+def point(threshold: float) -> OperatingPoint:
+    return OperatingPoint(threshold=threshold, rule="r", data="d")

@@ -1,5 +1,5 @@
 -- grain: one row: the rule by which a radiograph and an RT-PCR test of one person are linked
--- needs: variables window_before_days, window_after_days, link_undated, link_repeated, link_indeterminate
+-- needs: variables window_before_days, window_after_days, link_undated, link_repeated, link_indeterminate, has_readings
 --
 -- columns:
 --   window_before_days  a specimen counts when taken at most that many days before the radiograph
@@ -16,7 +16,13 @@ select
     getvariable('link_undated') as link_undated,
     getvariable('link_repeated') as repeated,
     getvariable('link_indeterminate') as indeterminate,
-    format(
+    if(
+        getvariable('has_readings'),
+        'The reference standard is the readings of radiologists, each reader''s latest one: covid stands for positive, pneumonia and normal '
+        || 'for negative, unreadable for indeterminate; below, a test is a reading and its specimen date the day of the radiograph. ',
+        ''
+    )
+    || format(
         'A test counts for a radiograph of the same person when its specimen was taken from {} days before to {} days after it '
         || '(the result date stands in for a missing specimen date). A pair with an unknown date {}. {}. {}. '
         || 'Without any test a radiograph is unverified; unverified and indeterminate ones are counted beside the 2×2 table, never in it. '
