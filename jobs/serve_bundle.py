@@ -46,6 +46,7 @@ def command(
     """
     from pydantic import ValidationError
 
+    from jobs.analytics_source import check_results
     from jobs.checks import check_bundle, check_file
     from schemas.service import ServiceSettings
     from screening.bundle.pointer import bundle_in_use
@@ -58,6 +59,8 @@ def command(
     )
     bundle = bundle or released_bundle()
     check_bundle(bundle_in_use(bundle))
+    if results:
+        check_results(results)
     for option, url in (("--tokens", tokens), ("--pseudonym-key", pseudonym_key)):
         if url:
             check_file(option, url)

@@ -9,7 +9,7 @@ from fastapi import FastAPI, Request, Response
 
 from serve import gateway
 from serve.problems import problem, tell_problems
-from serve.routes import scoring, service
+from serve.routes import instances, page, readings, scoring, service, worklist
 
 log = logging.getLogger(__name__)
 access = logging.getLogger("serve.access")
@@ -36,7 +36,7 @@ def make_app() -> FastAPI:
     """Return the application; its routes look for the gateway when they are called."""
     app = FastAPI(title="Chest radiograph screening", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None)
     tell_problems(app)
-    for router in (scoring.router, service.router):
+    for router in (scoring.router, instances.router, worklist.router, readings.router, service.router, page.router):
         app.include_router(router)
     app.middleware("http")(_watch)
     return app

@@ -23,6 +23,8 @@ from serve.decoders import Decoders
 from serve.metrics import Metrics
 from serve.problems import Refused, busy
 from serve.question import OtherBundle, Question
+from serve.reading_book import ReadingBook
+from serve.stored import Stored
 from serve.tokens import TokenFile
 from serve.uploads import Upload
 
@@ -45,6 +47,8 @@ class Gateway:
         self._pseudonymizer = Pseudonymizer(load_key(settings.pseudonym_key)) if settings.pseudonym_key else None
         min_age_years = load_manifest(bundle_in_use(settings.bundle)).preprocessing.min_age_years
         self._decoders = Decoders(settings, min_age_years, self._pseudonymizer)
+        self.stored = Stored(settings) if settings.results else None
+        self.readings = ReadingBook(settings.results) if settings.results else None
         self._changing = asyncio.Lock()
         self._admitted = 0
 
@@ -79,6 +83,10 @@ class Gateway:
                 return answer
             await self._change_over(answer)
         raise busy("the server changes over to another bundle: come back in a moment", 5)
+
+    async def ingest(self, content: bytes) -> Ingested:
+        """Return what the decoders make of one file."""
+        return await self._decoders.ingest(content)
 
     async def in_use(self) -> BundleInUse:
         """Return the bundle that answers now. Raises Refused 503 where no replica is up."""

@@ -16,8 +16,8 @@ from screening.privacy import UrlSeal
 from screening.report.facts import ReportOptions
 from screening.report.gallery import open_cases
 from screening.report.write import render
-from tests.screening.instance_rows import write_instances
 from tests.readings import reading_of, write_readings
+from tests.screening.instance_rows import write_instances
 from tests.screening.report.screened import CHARTS, HOSTILE, open_people, reference_of_people, rows_of_people, write_pictures
 from tests.told import Told
 
