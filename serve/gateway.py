@@ -20,6 +20,7 @@ from screening.ingest.ingest import Ingested
 from screening.on_demand.scored import Scored
 from screening.privacy import Pseudonymizer, load_key
 from serve.decoders import Decoders
+from serve.log import log_to_folder
 from serve.metrics import Metrics
 from serve.problems import Refused, busy
 from serve.question import OtherBundle, Question
@@ -38,6 +39,7 @@ class Gateway:
 
     def __init__(self, settings: ServiceSettings, cascade: DeploymentHandle):
         """Read what the settings name and start the decoders. Raises UsageError, BundleError."""
+        log_to_folder(settings.log, "gateway")
         self.settings = settings
         self.tokens = TokenFile(settings.tokens) if settings.tokens else None
         self.metrics = Metrics()
