@@ -84,6 +84,9 @@ SHOWN_BY = {
     "tests/train/release/test_promotion.py": [
         "jobs/promote_bundle.py",
     ],
+    "tests/serve/outputs/test_render.py": [
+        "serve/outputs/form.py",
+    ],
     "tests/proofs/test_demo.py": [
         "jobs/run_demo.py",
     ],
