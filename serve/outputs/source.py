@@ -7,6 +7,8 @@ reads it, within its limits. It warns of nothing, because a warning would quote 
 import re
 from dataclasses import dataclass, field
 
+from pydicom.datadict import dictionary_VR
+
 from screening.dicom.header import Header, is_dicom, read_dicom
 from screening.dicom.limits import Limits
 from screening.dicom.uids import uid_of
@@ -69,13 +71,20 @@ def _source_of(header: Header, name: str) -> SourceImage:
     for keyword, uid in uids.items():
         if not _UID.fullmatch(uid):
             raise OutputRefused(f"{name} has no {keyword}, so that no object can refer to it: send it again from the archive with its UIDs")
-    known = {keyword: "\\".join(header.texts(keyword)) for keyword in (*TYPE_2, *OPTIONAL)}
+    known = {keyword: _text(header, keyword) for keyword in (*TYPE_2, *OPTIONAL)}
     return SourceImage(
         identity={keyword: value for keyword, value in known.items() if value or keyword in TYPE_2},
         uids=uids,
         rows=header.integer("Rows", 0),
         columns=header.integer("Columns", 0),
         patient_orientation=tuple(header.texts("PatientOrientation")),
-        lossy={keyword: value for keyword in LOSSY if (value := "\\".join(header.texts(keyword)))},
+        lossy={keyword: value for keyword in LOSSY if (value := _text(header, keyword))},
         modality=header.text("Modality"),
     )
+
+
+def _text(header: Header, keyword: str) -> str:
+    """Return the values of an attribute as DICOM writes them; empty where a decimal string (DS) is no number, which nobody could write."""
+    if dictionary_VR(keyword) == "DS" and not header.numbers(keyword):
+        return ""
+    return "\\".join(header.texts(keyword))

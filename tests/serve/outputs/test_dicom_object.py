@@ -2,6 +2,7 @@
 
 import io
 import logging
+import random
 import warnings
 
 import pydicom
@@ -49,7 +50,8 @@ def test_patient_and_study_are_those_of_the_source(form: Form) -> None:
 
 @pytest.mark.parametrize("form", DICOM_FORMS)
 def test_values_that_the_standard_forbids_are_carried_and_never_told(form: Form, caplog: pytest.LogCaptureFixture) -> None:
-    data = changed(dicom_file(), PatientName="Secret Name", PatientSex="female", PatientBirthDate="Secret", AccessionNumber="S" * 40)
+    forbidden = {"PatientName": "Secret Name", "PatientSex": "female", "PatientBirthDate": "Secret", "AccessionNumber": "S" * 40}
+    data = changed(dicom_file(), **forbidden)
     caplog.set_level(logging.DEBUG)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
@@ -80,3 +82,26 @@ def test_once_lossy_always_said() -> None:
 def test_a_private_class_cannot_be_referred_to() -> None:
     with pytest.raises(OutputRefused, match="SOPClassUID"):
         render(Form.SR, changed(dicom_file(), SOPClassUID="1.2.3"), scored(), BUNDLE, WHEN)
+
+
+@pytest.mark.parametrize("form", DICOM_FORMS)
+def test_a_weight_that_is_no_number_is_left_out(form: Form) -> None:
+    weighed = changed(dicom_file(), PatientWeight="70.5")
+    assert made(form, weighed).PatientWeight == 70.5
+    assert "PatientWeight" not in made(form, weighed.replace(b"70.5", b"much"))
+
+
+@pytest.mark.parametrize("form", list(Form))
+def test_a_spoilt_header_gives_an_object_or_a_refusal(form: Form) -> None:
+    spoilt, draw = dicom_file(), random.Random(form)
+    outcomes = {"written": 0, "refused": 0}
+    for _ in range(30):
+        file = bytearray(spoilt)
+        for _ in range(3):
+            file[draw.randrange(132, 1200)] = draw.randrange(256)
+        try:
+            render(form, bytes(file), scored(spoilt), BUNDLE, WHEN)
+            outcomes["written"] += 1
+        except OutputRefused:
+            outcomes["refused"] += 1
+    assert min(outcomes.values()) > 0, "the seed shows both"
