@@ -101,6 +101,7 @@ OF_SEVERAL = {
     "tests/screening/report/test_report_in_browser.py": "the report in a real browser",
     "tests/screening/run/test_encrypted_names.py": "a run that encrypts the names of files",
     "tests/screening/run/test_faults.py": "errors thrown on purpose in each part of a run",
+    "tests/serve/outputs/test_in_a_pacs.py": "the DICOM forms in a real PACS",
     "tests/screening/test_mutants.py": "the spoilt files that a proof is made of",
 }
 
