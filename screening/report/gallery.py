@@ -16,15 +16,10 @@ from screening.ingest.config import IngestConfig
 from screening.ingest.ingest import ingest
 from screening.privacy import SEALED, UrlSeal
 from screening.report.facts import ViewRow, ViewRows
-from screening.results.layout import ResultsLayout
+from screening.results.heatmaps import coloured, heatmap_urls, overlaid
 
 PANEL_SIZE = 256  # pixels a side of a panel
 COLOURS = 96  # of a panel's palette: a quarter of the bytes, and the eye sees no difference
-_OPACITY = 0.65  # of the hottest place of a map
-
-# cividis (Nuñez, Anderton and Renslow 2018) at 0, 1/8, ... 1: even to the eye, and the same to the colour-blind
-_CIVIDIS = np.array([(0, 34, 78), (27, 54, 108), (70, 77, 107), (100, 101, 111), (125, 124, 120), (154, 148, 119), (187, 174, 107),
-                     (220, 201, 83), (254, 232, 56)], np.float32)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -84,24 +79,15 @@ def _radiograph(row: ViewRow, reader: ObjectReader, pseudonym_key: bytes | None)
 
 def _heatmap(row: ViewRow, kind: HeatmapKind, results_url: str | None) -> tuple[np.ndarray | None, str]:
     """Return (PANEL_SIZE, PANEL_SIZE) uint8, or None and why there is nothing to show."""
-    pointer = row[URL_COLUMN[kind]]
-    if pointer is None:
+    if row[URL_COLUMN[kind]] is None:
         return None, "Stage 3 was not reached." if row["covid_score"] is None and kind is not HeatmapKind.PNEUMONIA else "No map was kept."
-    for url in _places(row, pointer, results_url):
+    for url in heatmap_urls(row, kind, results_url):
         try:
             with fsspec.open(url) as file, Image.open(io.BytesIO(file.read())) as image:
                 return _small(image.convert("L")), ""
         except (OSError, KeyError, ValueError, BadZipFile):
             continue  # the next place, and then the panel says so
     return None, "The map is not where the results say."
-
-
-def _places(row: ViewRow, pointer: str, results_url: str | None) -> list[str]:
-    """Return the pointer, and the place of the same file under the results folder, which may have been moved since."""
-    member = pointer.split("::")[0]
-    if results_url is None:
-        return [pointer]
-    return [pointer, f"{member}::{ResultsLayout(results_url).heatmaps(row['bundle_digest'], row['screen_date'], row['shard_id'])}"]
 
 
 def _small(image: Image.Image) -> np.ndarray:
@@ -114,13 +100,7 @@ def _overlay(radiograph: np.ndarray | None, heat: np.ndarray | None) -> np.ndarr
     """Return the map in colour over the radiograph, (PANEL_SIZE, PANEL_SIZE, 3) uint8; alone where there is no radiograph."""
     if heat is None:
         return None
-    value = heat.astype(np.float32)[..., None] / 255
-    at = np.linspace(0, 1, len(_CIVIDIS))
-    coloured = np.concatenate([np.interp(value, at, _CIVIDIS[:, channel]) for channel in range(3)], axis=-1)
-    if radiograph is None:
-        return coloured.astype(np.uint8)
-    opacity = _OPACITY * np.sqrt(value)
-    return np.rint(opacity * coloured + (1 - opacity) * radiograph[..., None]).astype(np.uint8)
+    return coloured(heat).astype(np.uint8) if radiograph is None else overlaid(radiograph, heat)
 
 
 def _data_uri(pixels: np.ndarray | None) -> str | None:
