@@ -6,6 +6,7 @@ import json
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image
 
@@ -109,3 +110,34 @@ def test_more_requests_than_may_wait_are_told_when_to_come_back(served: Served) 
     assert all(int(reply.headers["retry-after"]) >= 1 for reply in refused)
     assert all(reply.headers["content-type"] == "application/problem+json" for reply in refused)
     assert {answers_of(reply)[0]["outcome"] for reply in replies if reply.status == 200} == {"scored"}
+
+
+@pytest.mark.parametrize(("form", "modality"), [("sr", "SR"), ("seg", "SEG"), ("sc", "OT")])
+def test_an_answer_as_a_dicom_object(served: Served, form: str, modality: str) -> None:
+    reply = served.score(FILES[2], query=f"?format={form}")
+    assert (reply.status, reply.headers["content-type"]) == (200, "application/dicom")
+    made = pydicom.dcmread(io.BytesIO(reply.body))
+    source = pydicom.dcmread(io.BytesIO(FILES[2]))
+    assert made.Modality == modality
+    assert (made.PatientID, made.StudyInstanceUID) == (source.PatientID, source.StudyInstanceUID)
+
+
+def test_an_accept_header_asks_for_a_form(served: Served) -> None:
+    body, content_type = form(FILES[2])
+    reply = served.ask("/v1/score", body, Content_Type=content_type, Accept="text/html, application/fhir+json;q=0.9")
+    assert reply.headers["content-type"] == "application/fhir+json"
+    assert reply.json()["resourceType"] == "Bundle"
+    assert "answers" in served.ask("/v1/score", body, Content_Type=content_type, Accept="*/*").json()
+
+
+@pytest.mark.parametrize(
+    ("files", "query", "status", "words"),
+    [
+        ([FILES[0], FILES[1]], "?format=sr", 400, "one file at a time"),
+        ([PNG.getvalue()], "?format=sr", 406, "DICOM"),
+        ([FILES[0]], "?format=pdf", 422, "format"),
+    ],
+)
+def test_forms_that_cannot_be(served: Served, files: list[bytes], query: str, status: int, words: str) -> None:
+    reply = served.score(*files, query=query)
+    assert (reply.status, words in reply.json()["detail"]) == (status, True), reply.body
