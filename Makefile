@@ -8,8 +8,8 @@ INSTALLED := .venv/.installed
 demo: $(INSTALLED)  ## the main job on synthetic studies: archive, bundle, run, answers
 	$(BIN)/screening demo out/demo
 
-test: $(INSTALLED) check  ## the quick tests, under 10 minutes on 2 cores
-	$(BIN)/python -m pytest -m "not slow"
+test: $(INSTALLED) check  ## the quick tests, under 7 minutes on 2 cores
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadgroup
 
 proofs: $(INSTALLED)  ## the slow proofs, under 30 minutes on 2 cores
 	$(BIN)/python -m pytest -m slow --timeout 1500

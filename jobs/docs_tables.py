@@ -17,6 +17,7 @@ from schemas.reasons import Reason
 from screening.analytics.linking import describe_links
 from screening.analytics.views import connect, list_views
 from screening.bundle.released import RELEASED_BUNDLE
+from serve.outputs.findings import PRIVATE_CODES
 from train.datasets.registry import SETS
 from train.evaluation.metrics_file import METRICS_FILE
 from train.evaluation.wording import STAGES, estimate, proportion
@@ -61,6 +62,11 @@ def data_sets() -> str:
 def reasons() -> str:
     """Return a table of the reason codes."""
     return table(("reason", "outcome", "what it means"), [(f"`{r}`", r.outcome, r.description) for r in Reason])
+
+
+def private_codes() -> str:
+    """Return a table of the concepts that exports code in our own scheme; outcomes and reasons have their own names as codes."""
+    return table(("code", "meaning"), [(f"`{code.value}`", code.meaning) for code in PRIVATE_CODES])
 
 
 def released() -> str:

@@ -35,7 +35,7 @@ def command(
     pseudonym_key: Annotated[
         str | None, typer.Option(help="file with the key of the pseudonyms  [default: answers hold no pseudonym]")
     ] = None,
-    log: Annotated[str | None, typer.Option(help="folder for the access log and the log of errors  [default: Ray's own]")] = None,
+    log: Annotated[str | None, typer.Option(help="folder for the log of accesses and errors  [default: Ray's own]")] = None,
     not_blind: Annotated[bool, typer.Option("--not-blind", help="show scores to readers before they have recorded their reading")] = False,
 ) -> None:
     """Score radiographs on demand over HTTP until interrupted, and show the page at /.

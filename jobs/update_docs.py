@@ -14,7 +14,7 @@ from schemas.reference import REFERENCE_SCHEMA
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 # in the order in which README.md lists them
-SUBJECTS = ("running", "results", "reasons", "reference", "commands", "training", "bundle", "speed", "structure", "files")
+SUBJECTS = ("running", "results", "reasons", "reference", "exports", "commands", "training", "bundle", "speed", "structure", "files")
 
 _BLOCK = re.compile(r"(<!-- (?!end -->)([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -49,6 +49,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "views": docs_tables.views,
     "link rule": docs_tables.link_rule,
     "reasons": docs_tables.reasons,
+    "private codes": docs_tables.private_codes,
     "data sets": docs_tables.data_sets,
     "released bundle": docs_tables.released,
     "top packages": docs_structure.top_packages,

@@ -27,7 +27,9 @@ class ServiceSettings(FrozenModel):
     pseudonym_key: str | None = Field(
         None, description="file with the key of the pseudonyms; without one, answers have no patient_pseudonym"
     )
-    log: str | None = Field(None, description="folder for the access log and the log of errors; without one, they go to Ray's own")
+    log: str | None = Field(
+        None, description="folder of each machine for the access log and the log of errors; without one, they go to Ray's own"
+    )
     device: Literal["auto", "cpu", "cuda"] = "auto"
     dtype: Literal["auto", "float32", "bfloat16"] = "auto"
     replicas: int = Field(1, ge=1, description="cascade replicas at least, each with all three networks")

@@ -39,6 +39,10 @@ class TrainingError(ScreeningError):
     """A manifest or configuration that no stage can be trained with."""
 
 
+class OutputRefused(ScreeningError):
+    """An answer that cannot be written in the form that was asked for, e.g. because the source file does not say whose it is."""
+
+
 class ImageRefused(ScreeningError):
     """One image cannot be scored. Becomes a row with `reason` and `detail`; never ends a task."""
 

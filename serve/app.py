@@ -19,6 +19,8 @@ DESCRIPTION = """Scores chest radiographs on demand, as the nightly run does. Re
 A radiograph that cannot be scored is answered with 200, an outcome and a reason. A request that cannot be carried out is answered with
 4xx or 503 and application/problem+json."""
 
+ROUTERS = (scoring.router, instances.router, worklist.router, readings.router, service.router, page.router)
+
 HEADERS = {
     "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data: blob:; connect-src 'self'; "
     "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
@@ -36,7 +38,7 @@ def make_app() -> FastAPI:
     """Return the application; its routes look for the gateway when they are called."""
     app = FastAPI(title="Chest radiograph screening", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None)
     tell_problems(app)
-    for router in (scoring.router, instances.router, worklist.router, readings.router, service.router, page.router):
+    for router in ROUTERS:
         app.include_router(router)
     app.middleware("http")(_watch)
     return app

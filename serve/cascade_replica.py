@@ -15,6 +15,7 @@ from screening.bundle.pointer import bundle_in_use, is_pointer
 from screening.cascade.cascade import Cascade
 from screening.errors import BundleError
 from screening.on_demand.scored import Scored, refused_answer, scored_answer
+from serve.log import log_to_folder
 from serve.question import OtherBundle, Question
 
 FOLLOW_SECONDS = 1.0  # between two looks at the file that names the bundle in use
@@ -28,6 +29,7 @@ class CascadeReplica:
 
     def __init__(self, settings: ServiceSettings):
         """Load the networks. Raises BundleError, UsageError."""
+        log_to_folder(settings.log, "cascade")
         self._settings = settings
         self._url = bundle_in_use(settings.bundle)
         self._cascade = self._load(self._url)

@@ -12,6 +12,7 @@ from ray.exceptions import RayActorError
 from ray.serve.exceptions import BackPressureError, DeploymentUnavailableError
 from ray.serve.handle import DeploymentHandle
 
+from schemas.bundle import BundleManifest
 from schemas.service import BundleInUse, ServiceSettings
 from screening.bundle.checks import load_manifest
 from screening.bundle.pointer import bundle_in_use
@@ -20,6 +21,7 @@ from screening.ingest.ingest import Ingested
 from screening.on_demand.scored import Scored
 from screening.privacy import Pseudonymizer, load_key
 from serve.decoders import Decoders
+from serve.log import log_to_folder
 from serve.metrics import Metrics
 from serve.problems import Refused, busy
 from serve.question import OtherBundle, Question
@@ -40,13 +42,15 @@ class Gateway:
 
     def __init__(self, settings: ServiceSettings, cascade: DeploymentHandle):
         """Read what the settings name and start the decoders. Raises UsageError, BundleError."""
+        log_to_folder(settings.log, "gateway")
         self.settings = settings
         self.tokens = TokenFile(settings.tokens) if settings.tokens else None
         self.metrics = Metrics()
         self._cascade = cascade
         self._pseudonymizer = Pseudonymizer(load_key(settings.pseudonym_key)) if settings.pseudonym_key else None
-        min_age_years = load_manifest(bundle_in_use(settings.bundle)).preprocessing.min_age_years
-        self._decoders = Decoders(settings, min_age_years, self._pseudonymizer)
+        manifest = load_manifest(bundle_in_use(settings.bundle))
+        self._manifests = {manifest.digest(): manifest}
+        self._decoders = Decoders(settings, manifest.preprocessing.min_age_years, self._pseudonymizer)
         self.stored = Stored(settings) if settings.results else None
         self.readings = ReadingBook(settings.results) if settings.results else None
         self._changing = asyncio.Lock()
@@ -95,6 +99,17 @@ class Gateway:
                 return await self._cascade.in_use.remote()
         except (TimeoutError, RayActorError, DeploymentUnavailableError, BackPressureError):
             raise busy("no replica of the cascade is up: come back in a moment", 5) from None
+
+    async def manifest(self, digest: str) -> BundleManifest:
+        """Return the manifest of the bundle that gave an answer. Raises Refused 503 where it is in use no more."""
+        if digest not in self._manifests:
+            url = bundle_in_use(self.settings.bundle)
+            manifest = await asyncio.get_running_loop().run_in_executor(None, load_manifest, url)
+            self._manifests = {manifest.digest(): manifest}
+        try:
+            return self._manifests[digest]
+        except KeyError:
+            raise busy("the server changes over to another bundle: come back in a moment", 5) from None
 
     async def _ask(self, question: Question) -> Scored | OtherBundle:
         """Return a replica's answer; where one dies over it, another's."""

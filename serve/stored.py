@@ -27,9 +27,9 @@ from screening.bundle.checks import load_manifest
 from screening.bundle.pointer import bundle_in_use
 from screening.errors import ScreeningError
 from screening.privacy import SEALED, UrlSeal, load_key
+from screening.results.heatmaps import read_heatmap
 from screening.results.layout import ResultsLayout
 from screening.results.manifests import bundle_of, list_runs
-from screening.results.pictures import read_heatmap
 from screening.storage import filesystem_of, join
 from serve.problems import Refused, busy
 

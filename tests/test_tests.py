@@ -84,6 +84,9 @@ SHOWN_BY = {
     "tests/train/release/test_promotion.py": [
         "jobs/promote_bundle.py",
     ],
+    "tests/serve/outputs/test_render.py": [
+        "serve/outputs/form.py",
+    ],
     "tests/proofs/test_demo.py": [
         "jobs/run_demo.py",
     ],
@@ -98,6 +101,7 @@ OF_SEVERAL = {
     "tests/screening/report/test_report_in_browser.py": "the report in a real browser",
     "tests/screening/run/test_encrypted_names.py": "a run that encrypts the names of files",
     "tests/screening/run/test_faults.py": "errors thrown on purpose in each part of a run",
+    "tests/serve/outputs/test_in_a_pacs.py": "the DICOM forms in a real PACS",
     "tests/screening/test_mutants.py": "the spoilt files that a proof is made of",
 }
 

@@ -45,6 +45,19 @@ def letterbox(content: np.ndarray, size: int = SIZE) -> np.ndarray:
     return padded
 
 
+def unletterbox(picture: np.ndarray, rows: int, columns: int) -> np.ndarray:
+    """Return (rows, columns): for each pixel of a rows x columns image the value of the pixel of `picture` that its centre fell into.
+
+    `picture` is (size, size), e.g. a lung mask, made of what `fit` and `letterbox` gave of that image.
+    """
+    size = len(picture)
+    height, width = fitted_size(rows, columns, size)
+    top, left = (size - height) // 2, (size - width) // 2
+    down = top + (2 * np.arange(rows) + 1) * height // (2 * rows)
+    across = left + (2 * np.arange(columns) + 1) * width // (2 * columns)
+    return picture[np.ix_(down, across)]
+
+
 def fit_mask(mask: np.ndarray, size: int = SIZE) -> np.ndarray:
     """Return a (h, w) bool mask of an image as (size, size) bool, placed as the image's own pixels are."""
     height, width = fitted_size(*mask.shape, size)

@@ -14,15 +14,10 @@ from screening.ingest.config import IngestConfig
 from screening.ingest.ingest import ingest
 from screening.privacy import SEALED, UrlSeal
 from screening.report.facts import ViewRow, ViewRows
-from screening.results.pictures import read_heatmap
+from screening.results.heatmaps import coloured, overlaid, read_heatmap
 
 PANEL_SIZE = 256  # pixels a side of a panel
 COLOURS = 96  # of a panel's palette: a quarter of the bytes, and the eye sees no difference
-_OPACITY = 0.65  # of the hottest place of a map
-
-# cividis (Nuñez, Anderton and Renslow 2018) at 0, 1/8, ... 1: even to the eye, and the same to the colour-blind
-_CIVIDIS = np.array([(0, 34, 78), (27, 54, 108), (70, 77, 107), (100, 101, 111), (125, 124, 120), (154, 148, 119), (187, 174, 107),
-                     (220, 201, 83), (254, 232, 56)], np.float32)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -104,13 +99,7 @@ def _overlay(radiograph: np.ndarray | None, heat: np.ndarray | None) -> np.ndarr
     """Return the map in colour over the radiograph, (PANEL_SIZE, PANEL_SIZE, 3) uint8; alone where there is no radiograph."""
     if heat is None:
         return None
-    value = heat.astype(np.float32)[..., None] / 255
-    at = np.linspace(0, 1, len(_CIVIDIS))
-    coloured = np.concatenate([np.interp(value, at, _CIVIDIS[:, channel]) for channel in range(3)], axis=-1)
-    if radiograph is None:
-        return coloured.astype(np.uint8)
-    opacity = _OPACITY * np.sqrt(value)
-    return np.rint(opacity * coloured + (1 - opacity) * radiograph[..., None]).astype(np.uint8)
+    return coloured(heat).astype(np.uint8) if radiograph is None else overlaid(radiograph, heat)
 
 
 def _data_uri(pixels: np.ndarray | None) -> str | None:

@@ -13,7 +13,7 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextvars import ContextVar
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -38,17 +38,48 @@ def entry_of(object_id: str) -> str:
     return object_id[:ENTRY_DIGITS]
 
 
-class RunLogHandler(logging.Handler):
-    """Puts log records as JSON lines into a run's folder, in objects whose names no other process uses. Thread-safe.
+class JsonLines(logging.Formatter):
+    """Writes a record as one line of JSON, with `common` in each: which run, or which server, it is of.
 
     A fault that is handed over as `extra={"fault": …}`, or the exception of `logger.exception`, is written as its type and frames only.
     """
+
+    def __init__(self, common: Mapping[str, str]):
+        super().__init__()
+        self._common = dict(common)
+        self._host, self._pid = socket.gethostname().partition(".")[0], os.getpid()
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Return the line of one record."""
+        fault = getattr(record, "fault", None)
+        if fault is None and record.exc_info and record.exc_info[1] is not None:
+            fault = Fault.of(record.exc_info[1])
+        entry = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname,
+            "logger": record.name,
+            "message": record.getMessage(),
+            **self._common,
+            "role": _role.get(),
+            "host": self._host,
+            "pid": self._pid,
+            "shard_id": _shard.get(),
+        }
+        entry |= {name: getattr(record, name) for name in FIELDS if getattr(record, name, None)}
+        if "object_id" in entry:
+            entry["entry"] = entry_of(entry["object_id"])
+        return json.dumps(entry if fault is None else entry | {"fault": asdict(fault)}, default=str)
+
+
+class RunLogHandler(logging.Handler):
+    """Puts log records as lines of JSON into a run's folder, in objects whose names no other process uses. Thread-safe."""
 
     def __init__(self, layout: ResultsLayout, run_id: str):
         super().__init__(logging.INFO)
         self.run_id = run_id
         self._folder = layout.log(run_id)
-        self._host, self._pid = socket.gethostname().partition(".")[0], os.getpid()
+        self.setFormatter(JsonLines({"run_id": run_id}))
+        self._process = f"{socket.gethostname().partition('.')[0]}-{os.getpid()}"
         self._lines: list[str] = []
         self._flushed = -math.inf
         self._shown: set[str] = set()  # roles whose first line was written, at once: it shows who took part
@@ -57,7 +88,7 @@ class RunLogHandler(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Keep one record, and write what was kept where it is time."""
         try:
-            self._lines.append(json.dumps(self._entry(record), default=str))
+            self._lines.append(self.format(record))
         except Exception:
             self.handleError(record)
             return
@@ -72,31 +103,11 @@ class RunLogHandler(logging.Handler):
             lines, self._lines, self._flushed = self._lines, [], time.monotonic()
             if not lines:
                 return
-            name = f"{self._host}-{self._pid}-{time.time_ns()}.jsonl"
+            name = f"{self._process}-{time.time_ns()}.jsonl"
             try:
                 put_atomic(f"{self._folder}/{name}", ("\n".join(lines) + "\n").encode())
             except Exception as error:
                 print(f"log of run {self.run_id} cannot be written ({type(error).__name__})", *lines, sep="\n", file=sys.stderr)
-
-    def _entry(self, record: logging.LogRecord) -> dict[str, Any]:
-        fault = getattr(record, "fault", None)
-        if fault is None and record.exc_info and record.exc_info[1] is not None:
-            fault = Fault.of(record.exc_info[1])
-        entry = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname,
-            "logger": record.name,
-            "message": record.getMessage(),
-            "run_id": self.run_id,
-            "role": _role.get(),
-            "host": self._host,
-            "pid": self._pid,
-            "shard_id": _shard.get(),
-        }
-        entry |= {name: getattr(record, name) for name in FIELDS if getattr(record, name, None)}
-        if "object_id" in entry:
-            entry["entry"] = entry_of(entry["object_id"])
-        return entry if fault is None else entry | {"fault": asdict(fault)}
 
 
 def log_to(layout: ResultsLayout, run_id: str) -> RunLogHandler:

@@ -23,7 +23,7 @@ from train.evaluation.intervals import Resampling
 from train.evaluation.page import evaluation_page
 from train.fit import fit
 
-pytestmark = pytest.mark.usefixtures("ray_cluster")
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
 
 
 def tiny(**overrides: Any) -> FitConfig:

@@ -49,6 +49,24 @@ def test_letterbox_and_mask_lie_where_the_pixels_lie():
     assert np.array_equal(np.argwhere(placed)[[0, -1]], [[128, 192], [383, 319]])
 
 
+@pytest.mark.parametrize("shape", [(2500, 2048), (2048, 2501), (2100, 2100)])
+def test_a_mask_goes_back_to_the_pixels_that_it_came_from(shape: tuple[int, int]):
+    height, width = preprocess.fitted_size(*shape)
+    top, left = (512 - height) // 2, (512 - width) // 2
+    placed = np.zeros((512, 512), bool)
+    placed[top : top + height, left : left + width] = np.random.default_rng(0).random((height, width)) < 0.5
+    back = preprocess.unletterbox(placed, *shape)
+    assert back.shape == shape
+    assert np.array_equal(preprocess.fit_mask(back), placed)
+
+
+def test_each_source_pixel_takes_the_value_that_its_centre_fell_into():
+    numbered = np.arange(512 * 512).reshape(512, 512)
+    back = preprocess.unletterbox(numbered, 300, 700)  # 219 x 512, so 146 rows of padding above
+    for row, column in ((0, 0), (299, 699), (150, 350), (7, 411)):
+        assert back[row, column] == numbered[146 + int((row + 0.5) / 300 * 219), int((column + 0.5) / 700 * 512)]
+
+
 def _header(**elements: object):
     return read_dicom(hostile.changed(**elements), Limits()).header
 

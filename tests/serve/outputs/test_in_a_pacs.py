@@ -1,0 +1,50 @@
+"""A real PACS takes the DICOM forms over C-STORE, files them under the radiograph's own study, and gives them back as they were."""
+
+import base64
+import io
+import shutil
+import subprocess
+import urllib.request
+from pathlib import Path
+
+import pydicom
+import pytest
+
+from serve.outputs.form import Form
+from serve.outputs.render import render
+from tests.serve.outputs.answers import BUNDLE, WHEN, dicom_file, scored
+
+DICOM_FORMS = [Form.SR, Form.SEG, Form.SC]
+
+
+def store(orthanc, *files: Path) -> None:
+    """Send files as a modality would. Raises CalledProcessError where one is not taken."""
+    program = shutil.which("storescu")
+    if program is None:
+        pytest.skip("no storescu here: apt-get install dcmtk")
+    subprocess.run([program, "-R", "-aec", "ORTHANC", "127.0.0.1", str(orthanc.dicom_port), *map(str, files)], check=True, timeout=60)
+
+
+def stored(orthanc, instance: str) -> pydicom.Dataset:
+    """Return an instance as the PACS gives it back."""
+    token = base64.b64encode(f"{orthanc.user}:{orthanc.password}".encode()).decode()
+    request = urllib.request.Request(f"{orthanc.rest_url}/instances/{instance}/file", headers={"Authorization": f"Basic {token}"})
+    with urllib.request.urlopen(request, timeout=20) as answer:
+        return pydicom.dcmread(io.BytesIO(answer.read()))
+
+
+def test_the_forms_come_back_as_they_were_sent(orthanc, tmp_path: Path) -> None:
+    data = dicom_file(PatientName="山田^太郎")
+    sent = {form: render(form, data, scored(), BUNDLE, WHEN)[1] for form in DICOM_FORMS}
+    paths = [tmp_path / f"{name}.dcm" for name in ("radiograph", *sent)]
+    for path, file in zip(paths, (data, *sent.values()), strict=True):
+        path.write_bytes(file)
+    store(orthanc, *paths)
+    [study] = orthanc.rest("GET", "/studies")
+    assert len(orthanc.rest("GET", f"/studies/{study}")["Series"]) == 4
+    back = {item.SOPInstanceUID: item for item in (stored(orthanc, instance) for instance in orthanc.rest("GET", "/instances"))}
+    for file in sent.values():
+        ours = pydicom.dcmread(io.BytesIO(file))
+        assert back[ours.SOPInstanceUID] == ours
+    store(orthanc, *paths)
+    assert len(orthanc.rest("GET", "/instances")) == 4, "an export that is repeated adds nothing"
