@@ -8,7 +8,7 @@ import uuid
 from schemas.reading import NewReading, Reading
 from screening.analytics.views import ViewRow
 from screening.results.layout import ResultsLayout
-from screening.results.readings import list_readings, put_reading, read_readings
+from screening.results.readings import list_readings, put_reading, read_readings, reading_id_of
 
 LOOK_SECONDS = 3.0  # at least, between two looks at the folder
 
@@ -24,7 +24,7 @@ class ReadingBook:
     def __init__(self, results_url: str):
         self._layout = ResultsLayout(results_url)
         self._lock = threading.Lock()
-        self._readings: dict[str, Reading] = {}  # by URL
+        self._readings: dict[str, Reading] = {}  # by reading_id, which is the name of the file
         self._looked = -LOOK_SECONDS
 
     def latest(self, reader: str) -> dict[str, Reading]:
@@ -35,8 +35,8 @@ class ReadingBook:
         """Return every reading, or those of one radiograph, oldest first. Raises OSError, ReferenceTableError."""
         with self._lock:
             if time.monotonic() - self._looked > LOOK_SECONDS:
-                new = [url for url in list_readings(self._layout.readings) if url not in self._readings]
-                self._readings |= {url: Reading(**row) for url in new for row in read_readings([url]).to_pylist()}
+                new = [url for url in list_readings(self._layout.readings) if reading_id_of(url) not in self._readings]
+                self._readings |= {row["reading_id"]: Reading(**row) for row in read_readings(new).to_pylist()}
                 self._looked = time.monotonic()
             readings = sorted(self._readings.values(), key=lambda reading: (reading.read_at, reading.reading_id))
         return [reading for reading in readings if radiograph in (None, radiograph_of(vars(reading)))]
@@ -53,7 +53,7 @@ class ReadingBook:
             StudyDate=row["StudyDate"] or row["AcquisitionDate"],
             **{name: row[name] for name in ("bundle_digest", "object_id", "SOPInstanceUID", "patient_pseudonym")},
         )
-        url = put_reading(self._layout, reading)
+        put_reading(self._layout, reading)
         with self._lock:
-            self._readings[url] = reading
+            self._readings[reading.reading_id] = reading
         return reading

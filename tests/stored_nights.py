@@ -37,8 +37,13 @@ class StoredNight:
         return next(row for row in self.rows if (row["pneumonia_positive"], row["covid_positive"]) == calls)
 
 
-def make_night(folder: Path, bundle_url: str, bundle: OpenBundle, phantoms: list[tuple[int, str]], night: date = NIGHT) -> StoredNight:
+def make_night(folder: Path, bundle_url: str, phantoms: list[tuple[int, str]], night: date = NIGHT) -> StoredNight:
     """Screen phantoms of (seed, finding) into `folder/results`, and one file that is no image."""
+    with screening.open_bundle(bundle_url) as bundle:
+        return _make_night(folder, bundle_url, bundle, phantoms, night)
+
+
+def _make_night(folder: Path, bundle_url: str, bundle: OpenBundle, phantoms: list[tuple[int, str]], night: date) -> StoredNight:
     archive = folder / f"archive-{night}"
     archive.mkdir(parents=True)
     for seed, finding in phantoms:

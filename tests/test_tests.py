@@ -102,6 +102,7 @@ OF_SEVERAL = {
     "tests/screening/run/test_encrypted_names.py": "a run that encrypts the names of files",
     "tests/screening/run/test_faults.py": "errors thrown on purpose in each part of a run",
     "tests/serve/outputs/test_in_a_pacs.py": "the DICOM forms in a real PACS",
+    "tests/serve/test_page.py": "the page in a real browser, against a real server",
     "tests/screening/test_mutants.py": "the spoilt files that a proof is made of",
 }
 

@@ -18,7 +18,7 @@ _SCHEMA_NAME = (READING_SCHEMA.metadata or {})[SCHEMA_NAME_KEY]
 
 
 def put_reading(layout: ResultsLayout, reading: Reading) -> str:
-    """Write one reading in one atomic put and return its URL."""
+    """Write one reading in one atomic put, under a name of its own, and return its URL."""
     url = layout.reading(reading.read_at.date(), reading.reading_id)
     buffer = io.BytesIO()
     pq.write_table(pa.Table.from_pylist([reading.model_dump()], READING_SCHEMA), buffer)
@@ -29,6 +29,11 @@ def put_reading(layout: ResultsLayout, reading: Reading) -> str:
 def list_readings(url: str) -> list[str]:
     """Return the URLs of the files below a folder of readings."""
     return list_files(url, ".parquet")
+
+
+def reading_id_of(url: str) -> str:
+    """Return the reading that a file's URL or path names."""
+    return url.rsplit("/", 1)[-1].removesuffix(".parquet")
 
 
 def read_readings(urls: Iterable[str]) -> pa.Table:

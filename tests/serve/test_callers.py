@@ -11,7 +11,7 @@ from serve.app import ROUTERS, make_app
 from tests.archives import phantom_dicom
 from tests.served import Served
 
-OPEN = {"/healthz", "/readyz"}
+OPEN = {"/healthz", "/readyz", "/", "/static/{name}"}
 DESCRIPTION = {"/openapi.json"}  # what FastAPI adds
 ROUTES = [route for router in ROUTERS for route in router.routes]
 

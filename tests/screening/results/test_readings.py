@@ -10,7 +10,7 @@ import pytest
 from schemas.reading import READING_SCHEMA, Reading
 from screening.errors import ReferenceTableError
 from screening.results.layout import ResultsLayout
-from screening.results.readings import list_readings, put_reading, read_readings
+from screening.results.readings import list_readings, put_reading, read_readings, reading_id_of
 from screening.storage import put_atomic
 from tests.readings import reading_of, write_readings
 from tests.screening.instance_rows import instance_row
@@ -27,6 +27,7 @@ def test_readings_come_back_in_the_order_of_time(tmp_path: Path) -> None:
 def test_each_reading_is_a_file_of_its_own_by_day(tmp_path: Path) -> None:
     made = reading_of(instance_row(1), "normal")
     url = put_reading(ResultsLayout(str(tmp_path)), made)
+    assert reading_id_of(url) == made.reading_id
     assert Path(url) == tmp_path / "readings" / made.read_at.date().isoformat() / f"{made.reading_id}.parquet"
 
 
