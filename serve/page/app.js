@@ -67,7 +67,7 @@ async function choose(view) {
 }
 
 /** Show an answer, its radiograph and its maps, as they come. */
-async function open(answer, name) {
+async function open(answer, title) {
   const turn = (showing += 1);
   shown = answer;
   showAnswer(byId("answer"), answer);
@@ -77,8 +77,8 @@ async function open(answer, name) {
   byId("nothing").hidden = Boolean(answer.image);
   byId("nothing").textContent = answer.image ? "" : "There is no picture of this file.";
   const words = verdict(answer).words;
-  byId("canvas").setAttribute("aria-label", answer.image ? `Radiograph ${name}: ${words}` : "No radiograph is shown");
-  say(`${name}: ${words}`);
+  byId("canvas").setAttribute("aria-label", answer.image ? `${title}: ${words}` : "No radiograph is shown");
+  say(`${title}: ${words}`);
   if (!answer.image) return;
   const { values } = await grey(answer.image);
   if (turn !== showing) return;
@@ -93,7 +93,7 @@ async function open(answer, name) {
 async function openStored(id) {
   worklist.mark(id);
   const answer = await getJson(`/v1/instances/${id}`);
-  await open(answer, `of ${answer.InstitutionName ?? "an unknown site"}`);
+  await open(answer, `Radiograph of ${answer.InstitutionName ?? "an unknown site"}`);
 }
 
 function offerLayers(answer) {
@@ -163,7 +163,7 @@ async function take(files) {
     const openIt = () => {
       for (const other of byId("file-list").querySelectorAll("button")) other.removeAttribute("aria-current");
       button.setAttribute("aria-current", "true");
-      return open(answer, file.name);
+      return open(answer, `Radiograph ${file.name}`);
     };
     button.addEventListener("click", openIt);
     await openIt();
