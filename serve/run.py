@@ -1,6 +1,7 @@
 """A server on this machine: Ray, Serve and the application, from the first request to the last."""
 
 import contextlib
+import logging
 import signal
 import socket
 import threading
@@ -40,6 +41,7 @@ def serving(settings: ServiceSettings, host: str, port: int) -> Iterator[Running
     """
     from ray import serve
 
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)  # it tells each step on stderr
     _check_free(host, port)
     with ray_session(actors=settings.replicas):
         http = {"host": host, "port": port, "request_timeout_s": settings.request_seconds + 5}

@@ -12,10 +12,10 @@ from PIL import Image
 
 from schemas.heatmap import HeatmapKind
 from screening.on_demand.open_bundle import OpenBundle
-from tests.archives import FINDINGS, phantom_dicom
+from tests.archives import phantom_dicom
 from tests.served import Served, form
 
-FILES = [phantom_dicom(seed, finding, 512) for seed, finding in enumerate(FINDINGS)]
+FILES = [phantom_dicom(seed, finding, 512) for seed, finding in ((0, "normal"), (3, "pneumonia"), (1, "covid"))]
 PNG = io.BytesIO()
 Image.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64, 3), dtype=np.uint8)).save(PNG, "PNG")
 
