@@ -12,7 +12,6 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from screening import storage
 from screening.archive import dicomweb
 from screening.archive.dicomweb import NotDicomweb, RequestRefused, answer_to, archive_error, attempted, body_of, resource_of
 from screening.errors import UsageError
@@ -157,8 +156,3 @@ def test_a_certificate_is_checked(certificate: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setenv(dicomweb.CA_FILE_VARIABLE, str(certificate.with_name("key")))
         with pytest.raises(UsageError, match="certificates"), answer_to("GET", url, accept="a/b"):
             pass
-
-
-def test_a_pacs_holds_no_results() -> None:
-    assert not storage.is_pacs(storage.filesystem_of("/tmp")[0])
-    assert storage.is_pacs(storage.filesystem_of("dicomwebs://pacs/dicom-web")[0])

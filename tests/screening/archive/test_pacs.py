@@ -16,10 +16,12 @@ from screening.archive.index import check_apart, check_listable, check_uids_hidd
 from screening.archive.reader import READ_ATTEMPTS, ObjectReader
 from screening.archive.source import IndexedObject
 from screening.dicom.uids import uid_of
+from screening.dicom.writer import Coding, write_dicom
 from screening.errors import ArchiveError, ImageRefused, UsageError
 from screening.ingest.config import IngestConfig
 from screening.ingest.ingest import ingest
 from tests.archives import phantom_dicom
+from tests.dicom_files import picture, study
 from tests.orthanc import Orthanc
 from tests.web_server import serving
 
@@ -66,6 +68,16 @@ def test_every_instance_is_one_row_and_comes_back_as_it_was_stored(filled: Ortha
         assert read(row) == FILES[uid_in(row["object_url"])]
     told = [ingest(data, IngestConfig(), None).columns["pixel_hash"] for data in (read(rows[0]), FILES[uid_in(rows[0]["object_url"])])]
     assert told[0] == told[1]
+
+
+@pytest.mark.parametrize(
+    "syntax", ["implicit_little_endian", "deflated", "rle", "jpeg_lossless_sv1", "jpeg_2000_lossless", "htj2k_lossless"]
+)
+def test_a_compressed_instance_is_not_decompressed_on_its_way(orthanc: Orthanc, syntax: str) -> None:
+    file = write_dicom(picture(12), study(), Coding(12), syntax)
+    orthanc.add(file)
+    [row] = rows_of(orthanc.dicomweb_url)
+    assert read(row) == file
 
 
 def test_a_study_a_series_an_instance_and_a_search_are_archives_too(filled: Orthanc) -> None:
