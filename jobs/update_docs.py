@@ -14,7 +14,10 @@ from schemas.reference import REFERENCE_SCHEMA
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 # in the order in which README.md lists them
-SUBJECTS = ("running", "results", "reasons", "reference", "exports", "commands", "training", "bundle", "speed", "structure", "files")
+SUBJECTS = (
+    *("running", "serve", "pacs", "results", "reasons", "reference", "exports"),
+    *("commands", "training", "bundle", "speed", "structure", "files"),
+)
 
 _BLOCK = re.compile(r"(<!-- (?!end -->)([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.nights import KEY
 from tests.served import Served, a_server
 
 
@@ -12,5 +13,8 @@ def served(ray_cluster: None, tmp_path_factory: pytest.TempPathFactory) -> Itera
     """A server with the bundle for phantoms, a short queue and small limits."""
     limits = {"queue": 12, "max_files": 4, "max_file_bytes": 4 * 2**20, "max_request_bytes": 6 * 2**20}
     folder = tmp_path_factory.mktemp("served")
-    with a_server(folder, log=str(folder / "log"), **limits) as server:
+    key = folder / "key"
+    key.touch(mode=0o600)
+    key.write_bytes(KEY)
+    with a_server(folder, log=str(folder / "log"), pseudonym_key=str(key), **limits) as server:
         yield server
