@@ -11,7 +11,7 @@ from types import FrameType
 from schemas.service import ServiceSettings
 from screening.errors import UsageError
 from screening.run.ray_session import ray_session
-from serve.application import build
+from serve.application import application_of
 
 APPLICATION = "screening"
 
@@ -47,7 +47,7 @@ def serving(settings: ServiceSettings, host: str, port: int) -> Iterator[Running
         http = {"host": host, "port": port, "request_timeout_s": settings.request_seconds + 5}
         try:
             serve.start(http_options=http)
-            serve.run(build(settings), name=APPLICATION)
+            serve.run(application_of(settings), name=APPLICATION)
             yield Running()
         finally:
             serve.shutdown()
