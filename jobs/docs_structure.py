@@ -1,6 +1,7 @@
 """The parts of docs/ that show how the code is built: every file, who may import whom, and the two ways through `screening/`."""
 
 import ast
+import re
 import subprocess
 import tomllib
 from collections.abc import Sequence
@@ -122,6 +123,8 @@ def _folder(folder: Path, members: Sequence[Path]) -> str:
     heading = f"{'#' * min(4, len(relative.parts) + 1)} {relative}"
     if all(file.suffix == ".sql" for file in members):
         return f"{heading}\n\n" + table(("file", "what it gives"), [(f"`{file.name}`", _sql_header(file)) for file in members])
+    if not (folder / "__init__.py").exists():
+        return f"{heading}\n\n" + table(("file", "what it is"), [(f"`{file.name}`", _first_comment(file)) for file in members])
     rows = [(f"`{file.name}`", _docstring(file)) for file in members if file.suffix == ".py" and file.name != "__init__.py"]
     said = " ".join((ast.get_docstring(ast.parse((folder / "__init__.py").read_text())) or "").split())
     return f"{heading}\n\n{said}" + (f"\n\n{table(('file', 'what it holds'), rows)}" if rows else "")
@@ -137,6 +140,13 @@ def _listed(names: Sequence[str]) -> str:
 
 def _docstring(file: Path) -> str:
     return first_sentence(ast.get_docstring(ast.parse(file.read_text())))
+
+
+def _first_comment(file: Path) -> str:
+    """Return what the first comment of a script, style or page says."""
+    match = re.search(r"(?://|/\*|<!--) (.*?)(?: \*/| -->|$)", file.read_text(), re.MULTILINE)
+    assert match is not None, f"{file} begins without a comment that says what it is"
+    return first_sentence(match[1])
 
 
 def _sql_header(file: Path) -> str:

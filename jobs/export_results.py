@@ -18,7 +18,7 @@ HEATMAPS = ("covid", "pneumonia")
 def command(
     results: Annotated[str, typer.Argument(help="the folder or URL given to `screening run --results`")],
     format: Annotated[Form, typer.Option(help="what each row becomes")],
-    output: Annotated[str, typer.Option(help="folder or URL for the files, outside the archive")],
+    output: Annotated[str, typer.Option(help="folder or URL for the files, outside the archive, or dicomweb:// URL of a PACS")],
     where: Annotated[
         str, typer.Option(help="which rows: a condition in SQL over the view instances, e.g. covid_positive and counts", metavar="SQL")
     ] = "counts",

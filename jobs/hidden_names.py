@@ -8,8 +8,8 @@ if TYPE_CHECKING:
     from screening.run.config import RunConfig
 
 FILE_NAMES_STAND = (
-    "object_url holds the names of files and folders as the archive has them. Where these name patients, begin another results folder "
-    "with --encrypt-urls."
+    "object_url holds the names of files and folders as the archive has them, and of a PACS the UIDs. Where these name patients, begin "
+    "another results folder with --encrypt-urls."
 )
 _NOUNS = {"InstitutionName": "institutions", "Manufacturer": "manufacturers", "ManufacturerModelName": "models"}
 

@@ -8,7 +8,9 @@ from jobs.console import err, out, print_json, run_command
 
 
 def command(
-    archive: Annotated[str, typer.Argument(help="folder, file or URL: /data/night, s3://bucket/prefix, any fsspec URL")],
+    archive: Annotated[
+        str, typer.Argument(help="folder, file or URL: /data/night, s3://bucket/prefix, dicomweb://pacs:8042/dicom-web, any fsspec URL")
+    ],
     output: Annotated[str | None, typer.Option(help="write the index there as Parquet, one row per object")] = None,
     limit: Annotated[int | None, typer.Option(help="stop after that many objects")] = None,
     json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,

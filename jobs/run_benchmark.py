@@ -26,16 +26,23 @@ class Part(StrEnum):
     THROUGHPUT = "throughput"  # `screening run` beside a bare loop over the same images
     MEMORY = "memory"  # peak memory of a run over N and 10 N instances
     ANALYTICS = "analytics"  # seconds of every view over a population of generated rows
+    SERVE = "serve"  # answers a second of a server beside a bare cascade, and what an idle request costs; runs when named
     FORGETTING = "forgetting"  # what stage 2 forgets while it learns COVID-19, by lambda of Eq. 2; takes minutes, runs when named
 
 
+WHEN_NAMED = (Part.SERVE, Part.FORGETTING)
+
+
 def command(
-    parts: Annotated[list[Part] | None, typer.Argument(help="what to measure  [default: all but forgetting]")] = None,
+    parts: Annotated[list[Part] | None, typer.Argument(help="what to measure  [default: all but serve and forgetting]")] = None,
     images: Annotated[int, typer.Option(min=16, help="images of the throughput benchmark")] = 512,
     instances: Annotated[int, typer.Option(min=10, help="instances of the smaller run of the memory benchmark")] = 1000,
     repeats: Annotated[int, typer.Option(min=1, help="of each measurement; the best is shown, of throughput every pair")] = 3,
     rows: Annotated[int, typer.Option(min=1000, help="instance rows of the analytics benchmark; a tenth as many RT-PCR tests")] = 1_000_000,
     rows_per_part: Annotated[int | None, typer.Option(min=1, help="rows of one Parquet part there  [default: a night]")] = None,
+    requests: Annotated[int, typer.Option(min=32, help="requests of the serve benchmark")] = 2000,
+    clients: Annotated[int, typer.Option(min=1, help="that send them at once")] = 32,
+    bundle: Annotated[str | None, typer.Option(help="that answers there  [default: the released one]")] = None,
     distill_weights: Annotated[str, typer.Option(help="values of lambda, the weight of distillation")] = "0,0.5,1,2",
     epochs: Annotated[int, typer.Option(min=1, help="of each training of the forgetting benchmark")] = 12,
     json: Annotated[bool, typer.Option("--json", help="print the rows as JSON")] = False,
@@ -63,10 +70,11 @@ def command(
         Part.THROUGHPUT: lambda told: _throughput(images, repeats, told),
         Part.MEMORY: lambda told: _memory(instances, told),
         Part.ANALYTICS: lambda told: _analytics(rows, rows_per_part, told),
+        Part.SERVE: lambda told: _serve(bundle, requests, clients, told),
         Part.FORGETTING: lambda told: _forgetting(weights, epochs, told),
     }
     answers: dict[str, list[Row]] = {}
-    for part in parts or [part for part in Part if part is not Part.FORGETTING]:
+    for part in parts or [part for part in Part if part not in WHEN_NAMED]:
         measured = answers[part.value] = []
         with answer_apart(json), Steps(err) as steps:
             for row in measures[part](within(steps.show, part.value)):
@@ -159,6 +167,23 @@ def _analytics(rows: int, rows_per_part: int | None, told: OnProgress) -> Iterat
         for timing in analytics.time_views(results, reference, folder / "spill", on_progress=told):
             seconds, cpu_seconds = round(timing.seconds, 2), round(timing.cpu_seconds, 2)
             yield {"view": timing.name, "seconds": seconds, "cpu seconds": cpu_seconds, "rows": timing.rows}
+
+
+def _serve(bundle: str | None, requests: int, clients: int, told: OnProgress) -> Iterator[Row]:
+    from screening.bundle.released import released_bundle
+    from serve.benchmark import benchmark
+
+    times = benchmark(bundle or released_bundle(), requests, clients, told)
+    statuses = ", ".join(f"{count} of {status}" for status, count in sorted(times.requests.statuses.items()))
+    per_second = {"answers/s": round(times.served_per_second, 2), "ms": round(statistics.median(times.requests.milliseconds))}
+    yield {"what": "bare cascade", "answers/s": round(times.bare_per_second, 2), "ms": round(times.model_milliseconds, 1)}
+    yield {"what": f"{requests} requests of {clients} clients", **per_second, "statuses": statuses, "wrong": times.requests.wrong}
+    yield {"what": "one idle request", "ms": round(times.idle_milliseconds, 1)}
+    yield {
+        "what": "ratio, and idle milliseconds over the model",
+        "answers/s": round(times.ratio, 3),
+        "ms": round(times.idle_milliseconds - times.model_milliseconds, 1),
+    }
 
 
 def _forgetting(weights: list[float], epochs: int, told: OnProgress) -> Iterator[Row]:

@@ -10,7 +10,9 @@ from jobs.console import answer_apart, err, out, print_json, run_command
 
 
 def command(
-    archive: Annotated[str, typer.Argument(help="folder, bucket prefix or file with the radiographs: a path or any fsspec URL")],
+    archive: Annotated[
+        str, typer.Argument(help="folder, bucket prefix or file with the radiographs, or a PACS: a path, dicomweb:// or any fsspec URL")
+    ],
     results: Annotated[str, typer.Option(help="where the results go: a path or URL outside the archive")],
     bundle: Annotated[
         str | None,
@@ -86,8 +88,10 @@ def command(
     from jobs.checks import check_archive, check_bundle, check_file, check_operating_points
     from jobs.hidden_names import FILE_NAMES_STAND, is_first_run, say_what_became_pseudonyms, with_sites
     from jobs.keys import key_of
+    from screening.archive.index import check_uids_hidden
     from screening.bundle.released import released_bundle
 
+    check_uids_hidden(archive, pseudonymize_uids=pseudonymize_uids, encrypt_urls=encrypt_urls)
     check_archive(archive, results)
     bundle = bundle or released_bundle()
     manifest = check_bundle(bundle)

@@ -9,12 +9,16 @@ from jobs import docs_structure, docs_tables
 from jobs.docs_tables import ROOT, first_sentence
 from schemas.index import PLAN_SCHEMA
 from schemas.instance import INSTANCE_SCHEMA
+from schemas.reading import READING_SCHEMA
 from schemas.reference import REFERENCE_SCHEMA
 
 README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 # in the order in which README.md lists them
-SUBJECTS = ("running", "results", "reasons", "reference", "exports", "commands", "training", "bundle", "speed", "structure", "files")
+SUBJECTS = (
+    *("running", "serve", "reading", "pacs", "results", "reasons", "reference", "exports"),
+    *("commands", "training", "bundle", "speed", "structure", "files"),
+)
 
 _BLOCK = re.compile(r"(<!-- (?!end -->)([\w ]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -46,6 +50,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "instance columns": partial(docs_tables.columns, INSTANCE_SCHEMA),
     "plan columns": partial(docs_tables.columns, PLAN_SCHEMA),
     "reference columns": partial(docs_tables.columns, REFERENCE_SCHEMA),
+    "reading columns": partial(docs_tables.columns, READING_SCHEMA),
     "views": docs_tables.views,
     "link rule": docs_tables.link_rule,
     "reasons": docs_tables.reasons,

@@ -16,7 +16,7 @@ class UsageError(ScreeningError):
 
 
 class ArchiveError(ScreeningError):
-    """The archive cannot be listed at all: wrong URL, no permission, no such bucket."""
+    """The archive cannot be listed at all, or a PACS takes nothing: wrong URL, no permission, no such bucket."""
 
 
 class BundleError(ScreeningError):

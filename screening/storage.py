@@ -1,7 +1,7 @@
 """The one place that makes fsspec filesystems, and the few file operations that everything else needs.
 
 `s3://` takes its endpoint and credentials from the usual AWS environment variables or profile. Its client is set up so that a slow or
-silent server costs seconds, not for ever: see `_s3_filesystem`.
+silent server costs seconds, not for ever: see `_s3_filesystem`. `dicomweb://` is a PACS: see `screening.archive.pacs`.
 """
 
 import contextlib
@@ -18,7 +18,13 @@ CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 15
 ATTEMPTS = 4  # requests made for one S3 call before it fails
 
+PACS_PROTOCOLS = ("dicomweb", "dicomwebs")  # the second one by TLS
+
 TEMPORARY_PREFIX = ".tmp-"  # names that begin so are half-written files, and never listed
+
+# fsspec loads these when the first such URL is opened
+fsspec.register_implementation("dicomweb", "screening.archive.pacs.DicomwebFileSystem")
+fsspec.register_implementation("dicomwebs", "screening.archive.pacs.DicomwebsFileSystem")
 
 _filesystems: dict[tuple, fsspec.AbstractFileSystem] = {}
 _filesystems_lock = threading.Lock()
@@ -28,7 +34,7 @@ def filesystem_of(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
     """Return the filesystem that `url` names and the path that it uses for it.
 
     A URL without a protocol is a local path. The path is taken as it stands, also with spaces, `#`, `?` and `::` in it;
-    only protocols other than file, s3 and memory may be chained (`simplecache::s3://...`).
+    only protocols other than file, s3, memory and dicomweb may be chained (`simplecache::s3://...`).
     Filesystems are shared between threads, never between processes.
     """
     protocol, path = split_url(url)
@@ -38,6 +44,9 @@ def filesystem_of(url: str) -> tuple[fsspec.AbstractFileSystem, str]:
         return _s3_filesystem(), path.rstrip("/")
     if protocol == "memory":
         return fsspec.filesystem("memory"), "/" + path.strip("/")
+    if protocol in PACS_PROTOCOLS:
+        fs = fsspec.filesystem(protocol)
+        return fs, fs._strip_protocol(url)
     return fsspec.core.url_to_fs(url)
 
 
@@ -59,6 +68,11 @@ def is_local(fs: fsspec.AbstractFileSystem) -> bool:
 def is_s3(fs: fsspec.AbstractFileSystem) -> bool:
     """Return whether `fs` speaks S3; never imports s3fs."""
     return "s3" in ((fs.protocol,) if isinstance(fs.protocol, str) else fs.protocol)
+
+
+def is_pacs(fs: fsspec.AbstractFileSystem) -> bool:
+    """Return whether `fs` is a PACS that speaks DICOMweb."""
+    return fs.protocol in PACS_PROTOCOLS
 
 
 def url_of(fs: fsspec.AbstractFileSystem, path: str) -> str:

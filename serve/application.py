@@ -6,6 +6,7 @@ from fastapi import FastAPI
 from ray import serve
 from ray.serve.handle import DeploymentHandle
 
+from schemas.bundle import FrozenModel
 from schemas.service import ServiceSettings
 from serve.gateway import Gateway
 
@@ -27,12 +28,21 @@ class GatewayDeployment:
         self.gateway = Gateway(settings, cascade)
 
 
-def build(settings: ServiceSettings | dict[str, object]) -> serve.Application:
-    """Return the application that the settings describe, for `serve.run` and as the import_path of `serve/config.yaml`."""
+class Arguments(FrozenModel):
+    """What `serve/config.yaml` hands to `build`."""
+
+    settings: ServiceSettings
+
+
+def build(arguments: Arguments) -> serve.Application:
+    """Return the application that the settings describe: what import_path names in `serve/config.yaml`."""
+    return application_of(arguments.settings)
+
+
+def application_of(settings: ServiceSettings) -> serve.Application:
+    """Return the application that the settings describe, for `serve.run`."""
     from serve.cascade_replica import CascadeReplica
 
-    if isinstance(settings, dict):
-        settings = ServiceSettings(**settings)
     draining = settings.request_seconds + DRAIN_SECONDS
     cores = settings.cpus_per_replica or os.cpu_count() or 1
     scaling: dict[str, object] = {"num_replicas": settings.replicas}

@@ -1,6 +1,7 @@
 """A server on this machine: Ray, Serve and the application, from the first request to the last."""
 
 import contextlib
+import logging
 import signal
 import socket
 import threading
@@ -10,7 +11,7 @@ from types import FrameType
 from schemas.service import ServiceSettings
 from screening.errors import UsageError
 from screening.run.ray_session import ray_session
-from serve.application import build
+from serve.application import application_of
 
 APPLICATION = "screening"
 
@@ -40,12 +41,13 @@ def serving(settings: ServiceSettings, host: str, port: int) -> Iterator[Running
     """
     from ray import serve
 
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)  # it tells each step on stderr
     _check_free(host, port)
     with ray_session(actors=settings.replicas):
         http = {"host": host, "port": port, "request_timeout_s": settings.request_seconds + 5}
         try:
             serve.start(http_options=http)
-            serve.run(build(settings), name=APPLICATION)
+            serve.run(application_of(settings), name=APPLICATION)
             yield Running()
         finally:
             serve.shutdown()

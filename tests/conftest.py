@@ -3,10 +3,11 @@
 import pytest
 
 from tests.browser import browser
+from tests.orthanc import orthanc, orthanc_server
 from tests.ray_cluster import ray_cluster
 from tests.s3 import s3_bucket, s3_environment, s3_server
 
-__all__ = ["browser", "ray_cluster", "s3_bucket", "s3_environment", "s3_server"]
+__all__ = ["browser", "orthanc", "orthanc_server", "ray_cluster", "s3_bucket", "s3_environment", "s3_server"]
 
 RAY_FIXTURES = {"ray_cluster"}  # also what a fixture of the test asks for
 

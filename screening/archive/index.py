@@ -4,6 +4,7 @@ Listed is every regular file or object under the URL, hidden ones too, except na
 software), empty S3 keys that end in `/` (folders), and sockets, pipes and devices. A local folder that cannot be listed, and a link that
 leads nowhere, is one row. A zip or tar file gives one row per member instead of its own. One that is damaged gives the members that can
 be found and itself, and one without members gives itself, so that nothing is lost: the reader says what is wrong with it.
+Of a PACS every instance is one row, see `pacs`.
 
 A local archive is the same archive by whichever link it is named: links on the way to it are resolved, see `listing.root_of`.
 An object's URL opens in fsspec as it is, with two exceptions: a name with `::` in it, which fsspec cannot express (see `escape`), and a
@@ -72,11 +73,19 @@ def object_id_of(object_url: str, object_bytes: int, object_etag: str) -> str:
 
 def check_apart(archive_url: str, results_url: str) -> None:
     """Raise UsageError when results would be written into the archive, where the next run would find and index them."""
+    if storage.split_url(results_url)[0] in storage.PACS_PROTOCOLS:
+        raise UsageError(f"a PACS holds no results: give a folder or a bucket in place of {results_url}")
     (archive_fs, archive), (results_fs, results) = storage.filesystem_of(archive_url), storage.filesystem_of(results_url)
     if storage.is_local(archive_fs) and storage.is_local(results_fs):
         archive, results = os.path.realpath(archive), os.path.realpath(results)
     if type(archive_fs) is type(results_fs) and f"{results}/".startswith(f"{archive.rstrip('/')}/"):
         raise UsageError(f"the results {results_url} lie inside the archive {archive_url}: give a folder outside it")
+
+
+def check_uids_hidden(archive_url: str, *, pseudonymize_uids: bool, encrypt_urls: bool) -> None:
+    """Raise UsageError where rows would hold pseudonyms in the place of UIDs, and beside them URLs that show the UIDs."""
+    if pseudonymize_uids and not encrypt_urls and storage.split_url(archive_url)[0] in storage.PACS_PROTOCOLS:
+        raise UsageError("--pseudonymize-uids with a PACS needs --encrypt-urls too, because the URL of an instance is made of its UIDs")
 
 
 def check_listable(archive_url: str) -> None:
@@ -91,7 +100,7 @@ def _rows(archive_url: str) -> Iterator[dict[str, object]]:
 
 def _listed(archive_url: str) -> Iterator[tuple[fsspec.AbstractFileSystem, ListedObject]]:
     """Yield every object of an archive, containers unopened. Raises ArchiveError where it cannot be listed or there is none."""
-    if "::" in archive_url and storage.split_url(archive_url)[0] not in ("file", "s3", "memory"):
+    if "::" in archive_url and storage.split_url(archive_url)[0] not in ("file", "s3", "memory", *storage.PACS_PROTOCOLS):
         raise UsageError(f"{archive_url} is a chained URL: name the folder or the container itself")
     empty = True
     try:

@@ -40,12 +40,14 @@ def objects(fs: fsspec.AbstractFileSystem, path: str, url: str) -> Iterator[List
     """Yield the object at `path`, or all below it, in an order that does not change between calls.
 
     `url` is how the caller names `path`. A local file or folder that gives no access is one object. Raises FileNotFoundError,
-    PermissionError, or what else the store raises, where `path` itself cannot be listed.
+    PermissionError, or what else the store raises, where `path` itself cannot be listed; ArchiveError for a PACS.
     """
     if storage.is_local(fs):
         return _local_objects(path)
     if storage.is_s3(fs):
         return _s3_objects(fs, path)
+    if storage.is_pacs(fs):
+        return (ListedObject(f"{fs.protocol}://{found.path}", found.path, found.identity, found.modified) for found in fs.instances(path))
     return _other_objects(fs, fs.info(path), url.rstrip("/"), path)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from schemas.bundle import BundleManifest, OperatingPoint
 from schemas.run import RunCounts, RunManifest, RunTimes
-from screening.archive.index import check_apart, write_index
+from screening.archive.index import check_apart, check_uids_hidden, write_index
 from screening.bundle import operating_points
 from screening.bundle.checks import verify, with_operating_points
 from screening.errors import UsageError
@@ -67,10 +67,13 @@ def screen(night: Night, show: ShowProgress = show_nothing) -> Iterator[RunManif
         BundleError: the bundle is damaged; nothing was read.
         ArchiveError: the archive cannot be listed.
         UsageError: results inside the archive, an unfinished run that was made with another pseudonym key, operating points that
-            were chosen for another bundle, or a results folder of which some rows would name their objects and others not.
+            were chosen for another bundle, a results folder of which some rows would name their objects and others not, or a PACS
+            whose URLs would show the UIDs that rows hide.
         ResultsError: the run does not account for every object; its manifest says failed.
     """
     check_apart(night.archive_url, night.results_url)
+    rows = night.config.rows
+    check_uids_hidden(night.archive_url, pseudonymize_uids=rows.ingest.pseudonymize_uids, encrypt_urls=rows.encrypt_urls)
     bundle = verify(night.bundle_url)
     points = operating_points.check(operating_points.load(url), bundle.digest()) if (url := night.operating_points_url) else {}
     bundle = with_operating_points(bundle, points)

@@ -17,9 +17,11 @@ from schemas.reasons import Outcome
 from schemas.run import RunManifest
 from screening.analytics.conditions import rows_where
 from screening.analytics.views import ViewRow, connect
+from screening.archive.dicomweb import is_pacs
 from screening.archive.index import check_apart
 from screening.archive.reader import ObjectReader
 from screening.archive.source import IndexedObject
+from screening.archive.stow import store
 from screening.bundle.checks import load_manifest, with_operating_points
 from screening.errors import BundleError, Fault, ImageRefused, OutputRefused, UsageError
 from screening.ingest.config import IngestConfig
@@ -65,12 +67,15 @@ class ExportSummary:
 def export(request: Export, on_progress: OnProgress = unwatched) -> ExportSummary:
     """Write one file for each chosen row, `OUTPUT/<object_id>.<digest12>.<form>.dcm` or `.fhir.json`, and return the counts.
 
+    An `output_url` that begins with `dicomweb://` or `dicomwebs://` is a PACS, which gets the files by STOW-RS.
+
     A row that cannot be written is in the summary with its reason and does not end the export. An export that is repeated writes the
     same bytes under the same names, because the objects bear the row's screen_date as their time.
 
     Raises:
         UsageError: no run, a condition that is none, an output folder inside the archive, or names that no key here opens.
         BundleError: the bundle that answered is not where its run says.
+        ArchiveError: the PACS takes nothing.
     """
     run = _run_of(request)
     _check_output(run, request)
@@ -78,16 +83,46 @@ def export(request: Export, on_progress: OnProgress = unwatched) -> ExportSummar
     summary = ExportSummary(run.bundle_digest)
     on_progress("choosing rows", 0, 0)
     with connect(request.results_url, bundle=run.bundle_digest) as connection, _Sources(request) as sources:
-        for row, data, reason in _rendered(rows_where(connection, request.where), sources, bundle, request):
-            summary.rows += 1
-            if data is None:
-                summary.refused[row["object_id"]] = reason
-            else:
-                name = f"{row['object_id']}.{run.bundle_digest[:DIGEST_LENGTH]}{request.form.suffix}"
+        rendered = _rendered(rows_where(connection, request.where), sources, bundle, request)
+        files = _written_down(rendered, summary, on_progress)
+        if is_pacs(request.output_url):
+            _store(files, request, summary)
+        else:
+            for object_id, data in files:
+                name = f"{object_id}.{run.bundle_digest[:DIGEST_LENGTH]}{request.form.suffix}"
                 put_atomic(join(request.output_url, name), data)
                 summary.written += 1
-            on_progress("writing files", summary.rows, 0)
     return summary
+
+
+def _written_down(
+    rendered: Iterator[tuple[ViewRow, bytes | None, str]], summary: ExportSummary, on_progress: OnProgress
+) -> Iterator[tuple[str, bytes]]:
+    """Yield object_id and file of each row that has one; write down the others with their reason."""
+    for row, data, reason in rendered:
+        summary.rows += 1
+        on_progress("writing files", summary.rows, 0)
+        if data is None:
+            summary.refused[row["object_id"]] = reason
+        else:
+            yield row["object_id"], data
+
+
+def _store(files: Iterator[tuple[str, bytes]], request: Export, summary: ExportSummary) -> None:
+    """Send the files to a PACS; one that it does not take has the PACS's reason."""
+    object_ids: list[str] = []
+
+    def contents() -> Iterator[bytes]:
+        for object_id, data in files:
+            object_ids.append(object_id)
+            yield data
+
+    outcomes = store(request.output_url, contents())
+    for object_id, outcome in zip(object_ids, outcomes, strict=True):
+        if outcome.stored:
+            summary.written += 1
+        else:
+            summary.refused[object_id] = outcome.reason
 
 
 def _rendered(
@@ -183,7 +218,11 @@ def _bundle_of(run: RunManifest, request: Export) -> BundleManifest:
 
 
 def _check_output(run: RunManifest, request: Export) -> None:
-    """Raise UsageError where the next run would find the exported files in its archive."""
+    """Raise UsageError where the next run would find the exported files in its archive; a PACS is meant to have them beside the images."""
+    if is_pacs(request.output_url):
+        if request.form is Form.FHIR:
+            raise UsageError("a PACS takes DICOM objects: give --format sr, seg or sc, or a folder as --output")
+        return
     if not run.archive_url.startswith(SEALED):
         check_apart(run.archive_url, request.output_url)
     elif request.pseudonym_key is not None:

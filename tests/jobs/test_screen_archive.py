@@ -73,6 +73,22 @@ def test_wrong_usage_ends_with_2(arguments: list[str], message: str, bundle: str
     assert not (tmp_path / "r").exists()
 
 
+@pytest.mark.parametrize(
+    ("archive", "more", "message"),
+    [
+        ("dicomweb://jo:secret@127.0.0.1:1/dicom-web", [], "leave both out of it"),
+        ("dicomweb://127.0.0.1:1/dicom-web", ["--pseudonymize-uids"], "needs --encrypt-urls"),
+    ],
+)
+def test_a_pacs_that_would_show_too_much_ends_with_2(
+    archive: str, more: list[str], message: str, refusal: Callable, tmp_path: Path
+) -> None:
+    code, told = refusal("run", archive, "--results", str(tmp_path / "r"), *more)
+    assert code == 2
+    assert message in " ".join(told.split())
+    assert "secret" not in told
+
+
 @pytest.fixture
 def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ray_cluster: None) -> Callable[..., tuple[int, str]]:
     """Runs the command line in this process, which has torch and Ray already, and gives its exit code and what it says of it."""

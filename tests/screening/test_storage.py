@@ -100,3 +100,12 @@ def test_a_pickled_filesystem_becomes_that_of_the_process(s3_bucket: str):
     storage.put_atomic(f"{s3_bucket}/a", b"1")
     fs, path = storage.filesystem_of(f"{s3_bucket}/a")
     assert pickle.loads(pickle.dumps(fs)).cat_file(path) == b"1"
+
+
+@pytest.mark.parametrize("url", ["dicomweb://pacs:8042/dicom-web", "dicomwebs://pacs/dicom-web/studies/1.2/series/3/instances/4"])
+def test_a_pacs_is_a_filesystem_and_its_urls_come_back(url: str) -> None:
+    fs, path = storage.filesystem_of(url)
+    assert storage.is_pacs(fs)
+    assert storage.url_of(fs, path) == url
+    assert storage.filesystem_of(url.replace("pacs", "PACS") + "/")[1] == path
+    assert not any(storage.is_pacs(storage.filesystem_of(other)[0]) for other in ("/tmp", "memory://a"))

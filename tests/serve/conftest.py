@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from screening.bundle.released import phantom_bundle
+from tests.nights import KEY
 from tests.served import Served, a_server
 from tests.stored_nights import StoredNight, make_night
 
@@ -22,5 +23,8 @@ def served(ray_cluster: None, stored_night: StoredNight, tmp_path_factory: pytes
     """A server with the bundle for phantoms, a night, a short queue and small limits."""
     limits = {"queue": 12, "max_files": 4, "max_file_bytes": 4 * 2**20, "max_request_bytes": 6 * 2**20}
     folder = tmp_path_factory.mktemp("served")
-    with a_server(folder, log=str(folder / "log"), results=stored_night.url, **limits) as server:
+    key = folder / "key"
+    key.touch(mode=0o600)
+    key.write_bytes(KEY)
+    with a_server(folder, log=str(folder / "log"), pseudonym_key=str(key), results=stored_night.url, **limits) as server:
         yield server

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from screening.archive import reader
+from screening.archive import dicomweb, reader
 
 NOBODY = 65534
 
@@ -25,6 +25,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def no_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
     """Retries follow at once."""
     monkeypatch.setattr(reader, "FIRST_WAIT_SECONDS", 0.0)
+    monkeypatch.setattr(dicomweb, "FIRST_WAIT_SECONDS", 0.0)
 
 
 @pytest.fixture

@@ -10,9 +10,11 @@ from pathlib import Path
 import pydicom
 import pytest
 
+from screening.errors import ArchiveError, UsageError
+from serve.outputs.export import Export, export
 from serve.outputs.form import Form
 from serve.outputs.render import render
-from tests.serve.outputs.answers import BUNDLE, WHEN, dicom_file, scored
+from tests.serve.outputs.answers import BUNDLE, PNG, WHEN, dicom_file, results_folder, scored
 
 DICOM_FORMS = [Form.SR, Form.SEG, Form.SC]
 
@@ -48,3 +50,18 @@ def test_the_forms_come_back_as_they_were_sent(orthanc, tmp_path: Path) -> None:
         assert back[ours.SOPInstanceUID] == ours
     store(orthanc, *paths)
     assert len(orthanc.rest("GET", "/instances")) == 4, "an export that is repeated adds nothing"
+
+
+def test_an_export_goes_straight_into_the_pacs(orthanc, tmp_path: Path) -> None:
+    results = results_folder(tmp_path, {"first.dcm": dicom_file(), "second.dcm": dicom_file(PatientID="P-2"), "picture.png": PNG})
+    summary = export(Export(results, Form.SR, orthanc.dicomweb_url, where="true"))
+    assert (summary.rows, summary.written, len(summary.refused)) == (3, 2, 1)
+    back = [stored(orthanc, instance) for instance in orthanc.rest("GET", "/instances")]
+    assert {item.PatientID for item in back} == {"P-1", "P-2"}
+    assert {item.Modality for item in back} == {"SR"}
+    with pytest.raises(UsageError, match="a PACS takes DICOM objects"):
+        export(Export(results, Form.FHIR, orthanc.dicomweb_url))
+    orthanc.kill()
+    with pytest.raises(ArchiveError, match="cannot be reached"):
+        export(Export(results, Form.SR, orthanc.dicomweb_url))
+    orthanc.start()

@@ -1,0 +1,20 @@
+"""What a server can be told: it is open or guarded, never neither."""
+
+import pytest
+from pydantic import ValidationError
+
+from schemas.service import ServiceSettings
+
+
+def test_a_server_is_open_or_guarded() -> None:
+    assert ServiceSettings(bundle="b", tokens="t").blind
+    assert ServiceSettings(bundle="b", open=True).tokens is None
+    for wrong in ({}, {"tokens": "t", "open": True}):
+        with pytest.raises(ValidationError, match="file of tokens"):
+            ServiceSettings(bundle="b", **wrong)
+
+
+@pytest.mark.parametrize("wrong", [{"queue": 0}, {"replicas": 0}, {"device": "tpu"}, {"no_such": 1}, {"request_seconds": 0}])
+def test_settings_that_make_no_sense(wrong: dict) -> None:
+    with pytest.raises(ValidationError, match=next(iter(wrong))):
+        ServiceSettings(bundle="b", open=True, **wrong)
