@@ -24,11 +24,51 @@ _FROM_ROWS = [column for column in (*IDENTITY_COLUMNS, *CASCADE_COLUMNS) if colu
 _Columns = create_model("_Columns", __config__=ConfigDict(frozen=True), **{column.name: _optional(column) for column in _FROM_ROWS})
 
 
+EXAMPLE = {
+    "file": "chest.dcm",
+    "SOPInstanceUID": "2.25.269311183463984276386220906930010592487",
+    "Modality": "CR",
+    "ViewPosition": "PA",
+    "age_years": 50.0,
+    "Rows": 2048,
+    "Columns": 2500,
+    "bundle_name": "cxr-public-1",
+    "bundle_digest": "0e22496ec06a0000000000000000000000000000000000000000000000000000",
+    "outcome": "scored",
+    "stage_reached": "covid",
+    "lung_area_fraction": 0.231,
+    "pneumonia_logit": 0.414,
+    "pneumonia_score": 0.602,
+    "pneumonia_probability": 0.647,
+    "pneumonia_threshold": 0.404,
+    "pneumonia_positive": True,
+    "audit_sample": False,
+    "covid_logit": 0.784,
+    "covid_score": 0.686,
+    "covid_probability": 0.666,
+    "covid_threshold": 0.388,
+    "covid_positive": True,
+}
+REFUSED_EXAMPLE = {
+    "file": "side.dcm",
+    "bundle_name": "cxr-public-1",
+    "bundle_digest": "0e22496ec06a0000000000000000000000000000000000000000000000000000",
+    "outcome": "rejected",
+    "reason": "lateral_view",
+    "detail": "ViewPosition (0018,5101) is LL: send the frontal view of the study",
+    "stage_reached": "index",
+    "pneumonia_threshold": 0.404,
+    "covid_threshold": 0.388,
+}
+
+
 class Answer(_Columns):
     """What one bundle says of one radiograph. A value is null where the stage that gives it was not reached.
 
     `outcome` "scored" has scores; "rejected" and "failed" have a `reason` and, in words with the remedy, a `detail`.
     """
+
+    model_config = ConfigDict(frozen=True, json_schema_extra={"examples": [EXAMPLE, REFUSED_EXAMPLE]})
 
     file: str | None = Field(None, description="the name under which the file was handed over; null where it had none")
     bundle_name: str = Field(description="name of the bundle that answered")

@@ -77,4 +77,4 @@ class BundleInUse(BaseModel):
 class NewBundle(FrozenModel):
     """Which bundle is to answer from now on."""
 
-    bundle_url: str = Field(min_length=1, description="folder of the bundle, any fsspec URL")
+    bundle_url: str = Field(min_length=1, max_length=2000, pattern=r"^[^\x00-\x1f]+$", description="folder of the bundle, any fsspec URL")

@@ -1,6 +1,7 @@
 """A server on this machine: Ray, Serve and the application, from the first request to the last."""
 
 import contextlib
+import io
 import logging
 import signal
 import socket
@@ -50,7 +51,8 @@ def serving(settings: ServiceSettings, host: str, port: int) -> Iterator[Running
             serve.run(application_of(settings), name=APPLICATION)
             yield Running()
         finally:
-            serve.shutdown()
+            with contextlib.redirect_stdout(io.StringIO()):  # where Ray reports the end of its own controller as a failure
+                serve.shutdown()
 
 
 def _check_free(host: str, port: int) -> None:

@@ -87,6 +87,25 @@ SHOWN_BY = {
     "tests/serve/outputs/test_render.py": [
         "serve/outputs/form.py",
     ],
+    "tests/serve/routes/test_scoring.py": [
+        "serve/app.py",
+        "serve/cascade_replica.py",
+        "serve/decoders.py",
+        "serve/gateway.py",
+        "serve/problems.py",
+        "serve/question.py",
+        "serve/run.py",
+        "serve/uploads.py",
+    ],
+    "tests/serve/routes/test_service.py": [
+        "serve/metrics.py",
+    ],
+    "tests/serve/test_callers.py": [
+        "serve/log.py",
+    ],
+    "tests/proofs/test_server_under_load.py": [
+        "serve/benchmark.py",
+    ],
     "tests/proofs/test_demo.py": [
         "jobs/run_demo.py",
     ],
@@ -103,6 +122,7 @@ OF_SEVERAL = {
     "tests/screening/run/test_faults.py": "errors thrown on purpose in each part of a run",
     "tests/serve/outputs/test_in_a_pacs.py": "the DICOM forms in a real PACS",
     "tests/serve/test_page.py": "the page in a real browser, against a real server",
+    "tests/serve/test_same_answers.py": "a night, Python and the API give one answer",
     "tests/screening/test_mutants.py": "the spoilt files that a proof is made of",
 }
 

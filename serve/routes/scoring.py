@@ -34,7 +34,7 @@ ACCEPTED: dict[str, Form | Literal["json"]] = {
     Form.FHIR.media_type: Form.FHIR,
     Form.SR.media_type: Form.SR,
 }
-FORMS = {200: {"content": {form.media_type: _BINARY for form in (Form.SR, Form.FHIR)}}}
+FORMS = {200: {"content": {Form.SR.media_type: _BINARY, Form.FHIR.media_type: {"schema": {"type": "object"}}}}}
 BODY = {"requestBody": {"required": True, "content": {MULTIPART: _FORM} | dict.fromkeys(PLAIN_TYPES, _BINARY)}}
 
 
@@ -43,7 +43,7 @@ BODY = {"requestBody": {"required": True, "content": {MULTIPART: _FORM} | dict.f
     response_model=Answers,
     dependencies=[Depends(allowed(Scope.SCORE))],
     openapi_extra=BODY,
-    responses=FORMS | responses(400, 401, 403, 406, 413, 415, 503),
+    responses=FORMS | responses(400, 401, 403, 406, 413, 415, 422, 503),
 )
 async def score(
     request: Request,

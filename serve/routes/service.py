@@ -4,6 +4,7 @@ import asyncio
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
+from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from schemas.service import BundleInUse, NewBundle, Scope
@@ -38,7 +39,7 @@ async def bundle(service: Service) -> BundleInUse:
     return await service.in_use()
 
 
-@router.put("/v1/bundle", status_code=202, dependencies=[Depends(allowed(Scope.ADMIN))], responses=responses(400, 401, 403, 409))
+@router.put("/v1/bundle", status_code=202, dependencies=[Depends(allowed(Scope.ADMIN))], responses=responses(400, 401, 403, 409, 422))
 async def change_bundle(new: NewBundle, service: Service) -> NewBundle:
     """Let another bundle answer, as soon as the replicas have loaded it; no request is lost meanwhile.
 
@@ -52,11 +53,13 @@ async def change_bundle(new: NewBundle, service: Service) -> NewBundle:
         await loop.run_in_executor(None, load_manifest, new.bundle_url)
     except BundleError as error:
         raise Refused(400, str(error)) from None
+    except (OSError, ValueError, ImportError) as error:  # of whatever filesystem the URL names
+        raise Refused(400, f"no bundle can be read there ({type(error).__name__}): check the URL and the permissions") from None
     await loop.run_in_executor(None, point_to, pointer, new.bundle_url)
     return new
 
 
-@router.get("/metrics", dependencies=[Depends(allowed(Scope.ADMIN))], response_model=None, responses=responses(401, 403))
+@router.get("/metrics", dependencies=[Depends(allowed(Scope.ADMIN))], response_class=PlainTextResponse, responses=responses(401, 403))
 async def metrics(service: Service) -> Response:
     """Return this gateway's counts for Prometheus."""
     return Response(service.metrics.text(), media_type=CONTENT_TYPE_LATEST)

@@ -2,7 +2,9 @@
 
 import json
 
-from schemas.answer import Answer
+import pytest
+
+from schemas.answer import EXAMPLE, REFUSED_EXAMPLE, Answer
 from schemas.heatmap import URL_COLUMN
 from schemas.instance import CASCADE_COLUMNS, IDENTITY_COLUMNS
 from screening.bundle.checks import load_manifest
@@ -16,6 +18,13 @@ def test_its_fields_are_the_columns_of_a_row() -> None:
     assert columns < Answer.model_fields.keys()
     assert not {"object_url", "object_id", "shard_id"} & Answer.model_fields.keys()
     assert all(field.description for field in Answer.model_fields.values())
+
+
+@pytest.mark.parametrize("example", [EXAMPLE, REFUSED_EXAMPLE])
+def test_the_examples_are_answers(example: dict) -> None:
+    answer = Answer.model_validate(example)
+    assert example.items() <= json.loads(answer.model_dump_json()).items()
+    assert example in Answer.model_json_schema()["examples"]
 
 
 def test_of_a_row() -> None:
