@@ -131,13 +131,15 @@ def test_a_blind_reader_records_a_reading_and_then_sees_the_scores(opened: Visit
     page.wait_for_load_state("networkidle")
     assert opened.level() > 20, "the radiograph itself is there"
     page.get_by_label("COVID-19 pneumonia").check()
-    page.get_by_label("Comment").fill("both bases")
+    page.get_by_label("Comment").fill("seen in a browser")
     page.get_by_role("button", name="Save reading").click()
     page.locator("#answer .verdict.covid").wait_for()
     assert page.get_by_label("COVID-19 map").is_enabled()
     page.get_by_text("You read it as COVID-19 pneumonia").wait_for()
     assert "read: COVID-19" in page.locator(f"#worklist-list button[data-id='{row['object_id']}']").inner_text()
-    recorded = [one for one in read_readings(list_readings(f"{stored_night.url}/readings")).to_pylist() if one["comment"] == "both bases"]
+    recorded = [
+        one for one in read_readings(list_readings(f"{stored_night.url}/readings")).to_pylist() if one["comment"] == "seen in a browser"
+    ]
     assert [(one["reader"], one["finding"], one["object_id"], one["scores_hidden"]) for one in recorded] == [
         ("has-all", "covid", row["object_id"], True)
     ]
