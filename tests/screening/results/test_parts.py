@@ -31,9 +31,10 @@ def test_parts_are_those_of_the_bundle_in_order(layout: ResultsLayout) -> None:
         f"file://{layout.root}/instances/bundle=aaaaaaaaaaaa/screen_date={day}/part-{shard}.parquet"
         for day, shard in (("2020-02-29", "b"), ("2020-03-01", "a"), ("2020-03-01", "b"))
     ]
-    assert committed_shards(layout, DIGEST) == {"a", "b"}
-    assert committed_shards(layout, "b" * 64) == {"c"}
-    assert committed_shards(layout, "c" * 64) == set()
+    assert committed_shards(layout, DIGEST, NIGHT) == {"a", "b"}
+    assert committed_shards(layout, DIGEST, NIGHT - timedelta(1)) == {"b"}
+    assert committed_shards(layout, "b" * 64, NIGHT) == {"c"}
+    assert committed_shards(layout, "c" * 64, NIGHT) == set()
 
 
 def test_a_part_comes_back_with_its_schema(layout: ResultsLayout) -> None:

@@ -79,8 +79,9 @@ def test_an_error_in_the_cascade(night: Night, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_error_in_writing(night: Night) -> None:
-    Path(night.results_url).mkdir()
-    (Path(night.results_url) / "instances").write_text("in the place of a folder")
+    instances = Path(night.results_url) / "instances"
+    instances.parent.mkdir()
+    instances.symlink_to(instances)  # it leads to itself
     with pytest.raises(ResultsError, match=r"could not be committed.*screening status .* --log"):
         list(screen(night))
     [run] = list_runs(ResultsLayout(night.results_url))
