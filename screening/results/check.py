@@ -26,6 +26,7 @@ def check_parts(connection: duckdb.DuckDBPyConnection, parts: Mapping[str, str],
     Raises ResultsError for a part that is damaged, of another schema, copied or moved, and where two rows answer the same object.
     """
     rows: Counter[str] = Counter()
+    _check_footer(*next(iter(parts.items())))  # DuckDB reads all parts by the columns of the first
     with _named(parts):
         facts = connection.execute(
             "select filename, count(*), min(bundle_digest), min(screen_date), min(shard_id), max(bundle_digest), max(screen_date), "
@@ -98,14 +99,18 @@ def _named(parts: Mapping[str, str]) -> Iterator[None]:
         yield
     except duckdb.Error:
         for path, url in parts.items():
-            try:
-                footer = pq.read_metadata(path)
-            except (pa.ArrowException, OSError):
-                check_pages([url])
-                raise
-            check_part(url, footer)
+            _check_footer(path, url)
         check_pages(parts.values())
         raise
+
+
+def _check_footer(path: str, url: str) -> None:
+    try:
+        footer = pq.read_metadata(path)
+    except (pa.ArrowException, OSError):
+        check_pages([url])
+        raise
+    check_part(url, footer)
 
 
 def _shards_of(plan_url: str) -> set[str]:
