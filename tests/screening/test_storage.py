@@ -2,7 +2,6 @@
 
 import os
 import pickle
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +11,7 @@ import pytest
 from screening import storage
 from screening.errors import WriteError
 from tests.s3 import S3Server
+from tests.small_disk import remount, small_disk
 
 
 @pytest.mark.parametrize(
@@ -106,35 +106,30 @@ def test_a_pickled_filesystem_becomes_that_of_the_process(s3_bucket: str):
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def disk(tmp_path: Path) -> Iterator[Path]:
     """A disk of 64 KiB."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    made = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(folder)], capture_output=True, text=True)
-    if made.returncode:
-        pytest.skip(f"no disk can be mounted here: {made.stderr.strip()}")
-    yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    with small_disk(tmp_path / "disk", "64k") as folder:
+        yield folder
 
 
-def test_a_full_disk_keeps_what_it_has_and_takes_files_again_when_there_is_space(small_disk: Path):
-    storage.put_atomic(f"{small_disk}/a/part", b"old")
-    with pytest.raises(WriteError, match=rf"^{small_disk}/a: no space is left there \(.*\); make space, then give the same command again$"):
-        storage.put_atomic(f"{small_disk}/a/part", bytes(100_000))
-    assert [path.name for path in (small_disk / "a").iterdir()] == ["part"]
-    assert (small_disk / "a" / "part").read_bytes() == b"old"
-    subprocess.run(["mount", "-o", "remount,size=1m", str(small_disk)], check=True)
-    storage.put_atomic(f"{small_disk}/a/part", bytes(100_000))
+def test_a_full_disk_keeps_what_it_has_and_takes_files_again_when_there_is_space(disk: Path):
+    storage.put_atomic(f"{disk}/a/part", b"old")
+    with pytest.raises(WriteError, match=rf"^{disk}/a: no space is left there \(.*\); make space, then give the same command again$"):
+        storage.put_atomic(f"{disk}/a/part", bytes(100_000))
+    assert [path.name for path in (disk / "a").iterdir()] == ["part"]
+    assert (disk / "a" / "part").read_bytes() == b"old"
+    remount(disk, "size=1m")
+    storage.put_atomic(f"{disk}/a/part", bytes(100_000))
 
 
-def test_a_read_only_folder_is_told_from_one_that_takes_files(small_disk: Path):
-    storage.check_writable(f"{small_disk}/not/yet/there")
-    assert list(small_disk.iterdir()) == []
-    (small_disk / f"{storage.TEMPORARY_PREFIX}left").touch()
-    subprocess.run(["mount", "-o", "remount,ro", str(small_disk)], check=True)
+def test_a_read_only_folder_is_told_from_one_that_takes_files(disk: Path):
+    storage.check_writable(f"{disk}/not/yet/there")
+    assert list(disk.iterdir()) == []
+    (disk / f"{storage.TEMPORARY_PREFIX}left").touch()
+    remount(disk, "ro")
     for write in (storage.check_writable, storage.remove_temporaries, lambda url: storage.put_atomic(f"{url}/part", b"x")):
-        with pytest.raises(WriteError, match=rf"^{small_disk}: it cannot be written to \(Read-only file system\); make it writable"):
-            write(str(small_disk))
+        with pytest.raises(WriteError, match=rf"^{disk}: it cannot be written to \(Read-only file system\); make it writable"):
+            write(str(disk))
 
 
 def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path):
