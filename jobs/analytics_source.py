@@ -1,6 +1,7 @@
 """The one way in which every command of analytics opens its data: a results folder with a reference table, or files of cases."""
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -36,6 +37,7 @@ Indeterminate = Annotated[str, typer.Option(help="an indeterminate result stands
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 
+@contextlib.contextmanager
 def open_source(
     results: str | None = None,
     reference: str | None = None,
@@ -48,16 +50,18 @@ def open_source(
     groups: Sequence[str] | None = None,
     verified: bool = False,
     on_progress: OnProgress = unwatched,
-) -> "duckdb.DuckDBPyConnection":
-    """Return a DuckDB connection with the same views whichever source was given: see `screening.analytics`.
+) -> "Iterator[duckdb.DuckDBPyConnection]":
+    """Give a DuckDB connection with the same views whichever source was given: see `screening.analytics`.
 
     columns: "ours=theirs", for every file of `cases`. threshold: for cases with scores and no calls.
     groups: further columns to make subgroups by. verified: a reference standard is needed, from a table or from the cases' labels.
-    Raises UsageError where not exactly one source is given, or an argument does not go with it.
+    Raises UsageError where not exactly one source is given, or an argument does not go with it, and ResultsError where a part of the
+    results is damaged, also when the block finds that out.
     """
     from screening.analytics.cases import load_cases
     from screening.analytics.views import connect, connect_cases
     from screening.errors import UsageError
+    from screening.results.check import damage_named
 
     if (results is None) == (not cases):
         raise UsageError("give either the folder that was --results of `screening run`, or --cases FILE.csv")
@@ -67,14 +71,18 @@ def open_source(
         check_results(results)
         if verified and reference is None:
             raise UsageError("the RT-PCR results are needed: give --reference FILE")
-        return connect(results, reference, bundle=bundle, rule=rule, groups=groups or (), on_progress=on_progress)
+        options = {"bundle": bundle, "rule": rule, "groups": groups or (), "on_progress": on_progress}
+        with damage_named(results), connect(results, reference, **options) as connection:
+            yield connection
+        return
     if bundle:
         raise UsageError("--bundle goes with a results folder: files of cases are told apart by their names")
     mapping = parse_columns(columns or ())
     files = [load_cases(file, mapping) for file in cases or ()]
     if verified and reference is None and not any("label" in file.mapping for file in files):
         raise UsageError("the cases have no labels: name their column, --column label=COLUMN, or give --reference FILE")
-    return connect_cases(files, reference, threshold=threshold, rule=rule, groups=groups or ())
+    with connect_cases(files, reference, threshold=threshold, rule=rule, groups=groups or ()) as connection:
+        yield connection
 
 
 def check_results(results: str) -> None:

@@ -20,6 +20,13 @@ def check_archive(archive: str, results: str) -> None:
     check_listable(archive)
 
 
+def check_writable(results: str) -> None:
+    """Raise WriteError where the results folder takes no file."""
+    from screening.storage import check_writable as check_folder
+
+    check_folder(results)
+
+
 def check_bundle(url: str) -> "BundleManifest":
     """Return the manifest of a bundle that has all its files, unread. Raises BundleError."""
     from screening.errors import BundleError

@@ -36,10 +36,10 @@ def run(app: typer.Typer) -> None:
     try:
         app()
     except UsageError as error:
-        err.print(f"error: {error}", style="red", markup=False)
+        err.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(EXIT_USAGE)
     except ScreeningError as error:
-        err.print(f"error: {error}", style="red", markup=False)
+        err.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
         sys.exit(EXIT_FAILED)
 
 

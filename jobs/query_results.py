@@ -51,6 +51,7 @@ def command(
     from screening.analytics.linking import LinkRule
     from screening.analytics.views import connect
     from screening.errors import UsageError
+    from screening.results.check import damage_named
 
     rule = LinkRule(window_before, window_after, undated, repeated, indeterminate)
     if query is None and output is not None:
@@ -59,13 +60,14 @@ def command(
         raise UsageError("--format parquet cannot be printed: give --output FILE")
     check_results(results)
     if query is not None:
-        with Steps(err) as steps, connect(results, reference, bundle=bundle, rule=rule, on_progress=steps.show) as connection:
+        options = {"bundle": bundle, "rule": rule}
+        with Steps(err) as steps, damage_named(results), connect(results, reference, **options, on_progress=steps.show) as connection:
             steps.show("asking", 0, 0)
             answer = _answer(connection, query)
         _write(answer, format, output)
         return
     with connect(results, reference, bundle=bundle, rule=rule) as connection:
-        prompt = Prompt(connection, lambda answer: _write(answer, format, None))
+        prompt = Prompt(connection, lambda answer: _write(answer, format, None), results)
         if prompt.run(interactive=sys.stdin.isatty()):
             return
     raise typer.Exit(EXIT_FAILED)

@@ -85,7 +85,7 @@ def command(
         shard_rows=shard_rows,
         limit=limit,
     )
-    from jobs.checks import check_archive, check_bundle, check_file, check_operating_points
+    from jobs.checks import check_archive, check_bundle, check_file, check_operating_points, check_writable
     from jobs.hidden_names import FILE_NAMES_STAND, is_first_run, say_what_became_pseudonyms, with_sites
     from jobs.keys import key_of
     from screening.archive.index import check_uids_hidden
@@ -99,6 +99,7 @@ def command(
         check_operating_points(operating_points, manifest)
     if sites:
         check_file("--sites", sites)
+    check_writable(results)
     key = key_of(pseudonym_key)  # may make one, so only where the run can begin
     config = with_sites(config, sites, key)
     from jobs.display import RunDisplay

@@ -10,7 +10,8 @@ import pyarrow as pa
 
 from jobs.console import err, out
 from screening.analytics.views import ColumnInfo, describe, list_views
-from screening.errors import UsageError
+from screening.errors import ScreeningError, UsageError
+from screening.results.check import damage_named
 
 HELP = """\
 A statement ends with ; and may take several lines. Commands:
@@ -23,9 +24,10 @@ A statement ends with ; and may take several lines. Commands:
 class Prompt:
     """Reads statements from stdin and shows each answer with `show`. An error is printed and does not end it."""
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, show: Callable[[pa.Table], None]):
+    def __init__(self, connection: duckdb.DuckDBPyConnection, show: Callable[[pa.Table], None], results_url: str):
         self._connection = connection
         self._show = show
+        self._results_url = results_url
         self._pending = ""
 
     def run(self, interactive: bool) -> bool:
@@ -76,8 +78,8 @@ class Prompt:
     def _try(self, action: Callable[[str], None], argument: str) -> bool:
         try:
             action(argument)
-        except (duckdb.Error, UsageError) as error:
-            err.print(f"error: {error}", style="red", markup=False)
+        except (duckdb.Error, ScreeningError) as error:
+            err.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
             return False
         except KeyboardInterrupt:
             err.print("interrupted")
@@ -85,9 +87,11 @@ class Prompt:
         return True
 
     def _execute(self, statement: str) -> None:
-        relation = self._connection.sql(statement)
-        if relation is not None:
-            self._show(relation.to_arrow_table())
+        with damage_named(self._results_url):
+            relation = self._connection.sql(statement)
+            answer = None if relation is None else relation.to_arrow_table()
+        if answer is not None:
+            self._show(answer)
 
     def _command(self, line: str) -> None:
         name, *arguments = line.rstrip(";").split()

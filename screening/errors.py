@@ -31,6 +31,10 @@ class ResultsError(ScreeningError):
     """The results folder contradicts itself, e.g. rows are missing or doubled after a run."""
 
 
+class WriteError(ScreeningError):
+    """A file cannot be written where it belongs: the disk is full, the folder is read-only, or something else is in its place."""
+
+
 class ReferenceTableError(ScreeningError):
     """A reference table that lacks a column or holds values that mean nothing."""
 

@@ -5,14 +5,18 @@ silent server costs seconds, not for ever: see `_s3_filesystem`. `dicomweb://` i
 """
 
 import contextlib
+import errno
 import os
 import re
 import threading
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
+
+from screening.errors import WriteError
 
 CONNECT_TIMEOUT_S = 5
 READ_TIMEOUT_S = 15
@@ -25,6 +29,16 @@ TEMPORARY_PREFIX = ".tmp-"  # names that begin so are half-written files, and ne
 # fsspec loads these when the first such URL is opened
 fsspec.register_implementation("dicomweb", "screening.archive.pacs.DicomwebFileSystem")
 fsspec.register_implementation("dicomwebs", "screening.archive.pacs.DicomwebsFileSystem")
+
+# what is wrong with the place of a file that cannot be written, and what to do about it
+_NO_SPACE = ("no space is left there", "make space")
+_NO_LEAVE = ("it cannot be written to", "make it writable")
+_NO_FOLDER = ("a file is in the place of a folder", "move it away")
+_TROUBLES = {
+    **dict.fromkeys((errno.ENOSPC, errno.EDQUOT, errno.EFBIG), _NO_SPACE),
+    **dict.fromkeys((errno.EROFS, errno.EACCES, errno.EPERM), _NO_LEAVE),
+    **dict.fromkeys((errno.ENOTDIR, errno.EEXIST), _NO_FOLDER),
+}
 
 _filesystems: dict[tuple, fsspec.AbstractFileSystem] = {}
 _filesystems_lock = threading.Lock()
@@ -137,15 +151,46 @@ def read_bytes(url: str) -> bytes:
 
 
 def put_atomic(url: str, data: bytes) -> None:
-    """Write `data` under `url`: other readers see all of it or nothing, also when this process dies halfway."""
+    """Write `data` under `url`: other readers see all of it or nothing, also when this process dies halfway.
+
+    Raises WriteError where the disk is full, the folder is read-only, or a file is in the place of a folder; another OSError where the
+    store fails.
+    """
+    fs, path = filesystem_of(url)
+    with _troubles_named(url.rpartition("/")[0]):
+        if is_local(fs):
+            _put_local(Path(path), data)
+        elif is_s3(fs):
+            fs.pipe_file(path, data, chunksize=5 * 2**30)  # one put_object, never a multipart upload
+        else:
+            fs.makedirs(fs._parent(path), exist_ok=True)
+            fs.pipe_file(path, data)
+
+
+def check_writable(url: str) -> None:
+    """Raise WriteError unless a local folder takes a file, or where it is missing the folder that it would be made in. Leaves nothing.
+
+    Other stores are not tried: who may write there need not be allowed to remove.
+    """
     fs, path = filesystem_of(url)
     if is_local(fs):
-        _put_local(Path(path), data)
-    elif is_s3(fs):
-        fs.pipe_file(path, data, chunksize=5 * 2**30)  # one put_object, never a multipart upload
-    else:
-        fs.makedirs(fs._parent(path), exist_ok=True)
-        fs.pipe_file(path, data)
+        folder = next(folder for folder in (Path(path), *Path(path).parents) if folder.exists())
+        with _troubles_named(url):
+            probe = folder / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
+            probe.touch()
+            probe.unlink()
+
+
+@contextlib.contextmanager
+def _troubles_named(folder: str) -> Iterator[None]:
+    """Turn the errors of a folder that takes no file into a WriteError with the remedy."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _TROUBLES:
+            raise
+        trouble, remedy = _TROUBLES[error.errno]
+        raise WriteError(f"{folder}: {trouble} ({os.strerror(error.errno)}); {remedy}, then give the same command again") from error
 
 
 def _put_local(path: Path, data: bytes) -> None:
@@ -189,6 +234,7 @@ def remove_temporaries(url: str) -> int:
     if not is_local(fs):
         return 0
     left = list(Path(path).rglob(f"{TEMPORARY_PREFIX}*"))
-    for file in left:
-        file.unlink(missing_ok=True)
+    with _troubles_named(url):
+        for file in left:
+            file.unlink(missing_ok=True)
     return len(left)

@@ -59,4 +59,5 @@ def summary(n: int, reason: str | None = None) -> dict[str, object]:
         "decode_seconds": 2.0,
         "cascade_seconds": 1.0,
         "write_seconds": 0.5,
+        "not_written": None,
     }

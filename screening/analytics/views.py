@@ -31,7 +31,9 @@ from screening.analytics.readings import load_readings
 from screening.analytics.reference import as_given, load_reference
 from screening.analytics.sql_files import read_sql
 from screening.errors import ReferenceTableError, UsageError
+from screening.results.check import check_parts
 from screening.results.database import Resources, open_duckdb
+from screening.results.layout import ResultsLayout
 from screening.storage import join, list_files, read_bytes
 
 # in the order in which they build upon each other
@@ -64,6 +66,7 @@ _SCHEMAS = {"instance_rows": INSTANCE_SCHEMA, "instances": INSTANCE_SCHEMA, "hea
 
 
 _NAMES = pa.schema([("bundle_digest", pa.string()), ("name", pa.string())])
+_ROWS = pa.schema([("bundle_digest", pa.string()), ("objects", pa.int64())])
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,8 @@ def connect(
     bundle: digest, or its first digits, or several of them; only their rows are seen. Where nothing was written yet the views have no rows.
     groups: columns of instance rows to make subgroups by, beside those that are always there (the view subgroups).
     resources: threads, memory and where to put what does not fit.
-    Raises UsageError for an unknown bundle or column, ReferenceTableError for a reference table that cannot be used.
+    Raises UsageError for an unknown bundle or column, ReferenceTableError for a reference table that cannot be used, ResultsError for
+    a part that is damaged or copied: see `screening.results.check`.
     """
     on_progress("opening the results", 0, 0)
     readings = load_readings(reference) if isinstance(reference, str) else None
@@ -102,10 +106,15 @@ def connect(
     _create_reference(connection, reference if readings is None else connection.table("reading_tests").to_arrow_table())
     connection.register("bundle_names", pa.table({"bundle_digest": [], "name": []}, _NAMES))
     parts = _parts(results_url, [bundle] if isinstance(bundle, str) else bundle)
+    rows: dict[str, int] = {}
     if parts:
-        connection.execute("set variable instance_files = $parts", {"parts": _local_paths(parts, connection, on_progress)})
+        paths = _local_paths(parts, connection, on_progress)
+        on_progress("checking the results", 0, 0)
+        rows = check_parts(connection, dict(zip(paths, parts, strict=True)), ResultsLayout(results_url))
+        connection.execute("set variable instance_files = $parts", {"parts": paths})
     else:
         connection.register("instance_rows", INSTANCE_SCHEMA.empty_table())
+    connection.register("bundle_rows", pa.table([list(rows), list(rows.values())], schema=_ROWS))
     on_progress("preparing the views", 0, 0)
     _create(connection, VIEWS if parts else VIEWS[1:])
     # `bundles` has few rows, but DuckDB cannot see that through a view and would hash the larger side of the join; so it is a table
@@ -144,6 +153,7 @@ def connect_cases(
     _create(connection, CASE_VIEWS)
     _check_cells(connection, cases)
     connection.execute("create table instance_rows as from case_instances")
+    connection.execute("create table bundle_rows as select bundle_digest, count(*) as objects from instance_rows group by bundle_digest")
     _create_reference(connection, reference)
     if labelled:
         connection.execute("drop view reference; create view reference as from case_tests")

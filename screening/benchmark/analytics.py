@@ -54,7 +54,7 @@ from ({_FACTS})
 _COLUMNS = {
     "bundle_digest": "$digest",
     "screen_date": "$night::date",
-    "shard_id": "printf('%016x', object // 256)",
+    "shard_id": "printf('%016x', $first::bigint)",
     "object_id": "md5(object::varchar)",
     "object_url": "'s3://archive/' || (object // 1000) || '/' || object || '.dcm'",
     "object_bytes": "8000000 + (hash(object, 'bytes') % 4000000)::bigint",

@@ -40,13 +40,17 @@ class ResultsLayout:
         """Folder of every committed part of one bundle."""
         return f"{self.root}/instances/bundle={bundle_digest[:DIGEST_LENGTH]}"
 
+    def night(self, bundle_digest: str, screen_date: date) -> str:
+        """Folder of every committed part of one bundle and night."""
+        return f"{self.instances(bundle_digest)}/screen_date={screen_date.isoformat()}"
+
     def heatmap_folder(self, bundle_digest: str) -> str:
         """Folder of every heatmap zip of one bundle."""
         return f"{self.root}/heatmaps/bundle={bundle_digest[:DIGEST_LENGTH]}"
 
     def part(self, bundle_digest: str, screen_date: date, shard_id: str) -> str:
         """The Parquet file whose existence commits a shard (INSTANCE_SCHEMA)."""
-        return f"{self.instances(bundle_digest)}/screen_date={screen_date.isoformat()}/part-{shard_id}.parquet"
+        return f"{self.night(bundle_digest, screen_date)}/part-{shard_id}.parquet"
 
     def heatmaps(self, bundle_digest: str, screen_date: date, shard_id: str) -> str:
         """The zip file with a shard's heatmaps."""

@@ -15,7 +15,7 @@ from schemas.bundle import BundleManifest
 from schemas.columns import version_of
 from schemas.instance import INSTANCE_SCHEMA
 from schemas.run import RunManifest
-from screening.errors import ResultsError, ScreeningError
+from screening.errors import ResultsError, ScreeningError, WriteError
 from screening.results.layout import ResultsLayout
 from screening.results.run_log import logging_to
 from screening.storage import join, list_files, put_atomic, read_bytes
@@ -66,16 +66,21 @@ def recorded(layout: ResultsLayout, run: RunManifest) -> Iterator[RunManifest]:
         write_manifest(layout, run)
         try:
             yield run
-            run.status = "finished"
         except BaseException as error:
-            run.status, run.error = "failed", _said_of(error)
+            _end(run, "failed", clock)
+            run.error = _said_of(error)
             log.exception("%s failed: %s", run.kind, run.error)
+            with contextlib.suppress(WriteError):  # it says less than `error`, and a manifest that says running is resumed as well
+                write_manifest(layout, run)
             raise
-        finally:
-            run.finished = now()
-            run.times.wall_seconds = time.monotonic() - clock
-            write_manifest(layout, run)
+        _end(run, "finished", clock)
+        write_manifest(layout, run)
         log.info("%s finished: %d rows written in %.0f s", run.kind, run.counts.written, run.times.wall_seconds)
+
+
+def _end(run: RunManifest, status: str, clock: float) -> None:
+    run.status, run.finished = status, now()
+    run.times.wall_seconds = time.monotonic() - clock
 
 
 def _said_of(error: BaseException) -> str:

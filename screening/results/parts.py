@@ -4,9 +4,12 @@ A shard is committed when its Parquet part exists. The heatmap zip is written fi
 that only its content decides, so that two workers that do the same shard write the same bytes to the same names.
 """
 
+import contextlib
 import io
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from datetime import date
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,25 +22,73 @@ from screening.results.layout import ResultsLayout, shard_id_of_part
 from screening.storage import list_files, read_bytes
 
 PARTS_AT_ONCE = 16
+MOVE_AWAY = "move it away, and the next `screening run` scores its objects again"
+
+_COLUMNS = [(field.name, field.type) for field in INSTANCE_SCHEMA]
+_PLACES = [INSTANCE_SCHEMA.get_field_index(name) for name in ("bundle_digest", "screen_date", "shard_id")]
 
 
 def read_part(url: str) -> pa.Table:
-    """Return a committed part (INSTANCE_SCHEMA); raises ResultsError where its schema is another one."""
-    table = pq.read_table(io.BytesIO(read_bytes(url)))
-    if not table.schema.equals(INSTANCE_SCHEMA, check_metadata=False):
-        raise ResultsError(f"{url}: its columns are not those of instance schema version 1; it was not written by this version")
-    return table.cast(INSTANCE_SCHEMA)
+    """Return a committed part (INSTANCE_SCHEMA). Raises ResultsError as `check_part` does, and where the part is missing or damaged."""
+    return _read(url, INSTANCE_SCHEMA.names).cast(INSTANCE_SCHEMA)
 
 
 def read_columns(urls: list[str], columns: list[str]) -> pa.Table:
-    """Return some columns of many parts: one request a part, `PARTS_AT_ONCE` at a time."""
-
-    def read(url: str) -> pa.Table:
-        return pq.read_table(io.BytesIO(read_bytes(url)), columns=columns)
-
+    """Return some columns of many parts: one request a part, `PARTS_AT_ONCE` at a time. Raises ResultsError as `read_part` does."""
     schema = pa.schema([INSTANCE_SCHEMA.field(name) for name in columns])
     with ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="parts") as pool:
-        return pa.concat_tables([schema.empty_table(), *(table.cast(schema) for table in pool.map(read, urls))])
+        return pa.concat_tables([schema.empty_table(), *(table.cast(schema) for table in pool.map(lambda url: _read(url, columns), urls))])
+
+
+def check_part(url: str, footer: pq.FileMetaData) -> None:
+    """Raise ResultsError unless a part has the columns of INSTANCE_SCHEMA and lies where the shard of its rows belongs.
+
+    A part that was copied or moved is known by the statistics of three columns, so no row is read: bundle, night and shard of its rows
+    are those that its folders and its name say.
+    """
+    if [(field.name, field.type) for field in footer.schema.to_arrow_schema()] != _COLUMNS:
+        raise ResultsError(f"{url}: its columns are not those of instance schema version 1, so it is not a part of results; {MOVE_AWAY}")
+    groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
+    ends = [[group.column(place).statistics for place in _PLACES] for group in groups]
+    said = {end for group in ends if all(group) for end in (tuple(one.min for one in group), tuple(one.max for one in group))}
+    check_place(url, said if ends and all(map(all, ends)) else set())
+
+
+def check_place(url: str, said: set[tuple[str, date, str]]) -> None:
+    """Raise ResultsError unless a part's rows say one bundle_digest, screen_date and shard_id, and these are what its URL says."""
+    if len(said) != 1:
+        raise ResultsError(f"{url}: its rows are not those of one shard, so no run has written it; {MOVE_AWAY}")
+    [place] = said
+    belongs = ResultsLayout("").part(*place)
+    if not url.endswith(belongs):
+        raise ResultsError(f"{url}: a copy, or renamed or moved: its rows belong to {belongs[1:]}; move it away, or back where it was")
+
+
+def check_pages(urls: Iterable[str]) -> None:
+    """Raise ResultsError for the first part that cannot be read to its last page."""
+    with ThreadPoolExecutor(PARTS_AT_ONCE, thread_name_prefix="parts") as pool:
+        for _ in pool.map(read_part, urls):
+            pass
+
+
+def _read(url: str, columns: list[str]) -> pa.Table:
+    try:
+        data = read_bytes(url)
+    except FileNotFoundError as error:
+        raise ResultsError(f"{url} is missing; run the same command again to resume") from error
+    with _damage_named(url):
+        file = pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True)
+    check_part(url, file.metadata)
+    with _damage_named(url):
+        return file.read(columns)
+
+
+@contextlib.contextmanager
+def _damage_named(url: str) -> Iterator[None]:
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        raise ResultsError(f"{url}: damaged, cut or no Parquet file; {MOVE_AWAY}") from error
 
 
 def list_parts(layout: ResultsLayout, bundle_digest: str) -> list[str]:
@@ -45,9 +96,9 @@ def list_parts(layout: ResultsLayout, bundle_digest: str) -> list[str]:
     return list_files(layout.instances(bundle_digest), ".parquet")
 
 
-def committed_shards(layout: ResultsLayout, bundle_digest: str) -> set[str]:
-    """Return the shard_id of every committed shard of a bundle."""
-    return {shard_id_of_part(url) for url in list_parts(layout, bundle_digest)}
+def committed_shards(layout: ResultsLayout, bundle_digest: str, screen_date: date) -> set[str]:
+    """Return the shard_id of every committed shard of a bundle and night."""
+    return {shard_id_of_part(url) for url in list_files(layout.night(bundle_digest, screen_date), ".parquet")}
 
 
 def count_outcomes(rows: pa.Table) -> tuple[Counter[str], Counter[str]]:

@@ -19,7 +19,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from screening.errors import Fault
+from screening.errors import Fault, WriteError
 from screening.results.layout import ResultsLayout
 from screening.storage import list_files, put_atomic, read_bytes
 
@@ -98,7 +98,10 @@ class RunLogHandler(logging.Handler):
             self.flush()
 
     def flush(self) -> None:
-        """Write what was kept. Where the results folder cannot be written to, stderr gets it: a log must not end a run."""
+        """Write what was kept. Where the store fails, stderr gets it: a log must not end a run.
+
+        Where the folder is full or read-only the lines are kept for the next time, without a word: the run soon ends with that very error.
+        """
         with self._writing:
             lines, self._lines, self._flushed = self._lines, [], time.monotonic()
             if not lines:
@@ -106,6 +109,8 @@ class RunLogHandler(logging.Handler):
             name = f"{self._process}-{time.time_ns()}.jsonl"
             try:
                 put_atomic(f"{self._folder}/{name}", ("\n".join(lines) + "\n").encode())
+            except WriteError:
+                self._lines[:0] = lines
             except Exception as error:
                 print(f"log of run {self.run_id} cannot be written ({type(error).__name__})", *lines, sep="\n", file=sys.stderr)
 

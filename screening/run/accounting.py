@@ -7,6 +7,7 @@ from schemas.index import INDEX_SCHEMA
 from schemas.reasons import Outcome
 from schemas.run import RunCounts, RunManifest
 from screening.errors import ResultsError
+from screening.results.check import doubled_rows
 from screening.results.database import open_duckdb
 from screening.results.layout import ResultsLayout
 from screening.results.parts import list_parts, read_columns
@@ -14,9 +15,14 @@ from screening.run.plan import PlannedShard
 
 
 def not_answered(layout: ResultsLayout, bundle_digest: str, index_url: str) -> pa.Table:
-    """Return the rows of an index (INDEX_SCHEMA) that no committed part of the bundle answers: the anti-join of the design."""
-    connection = open_duckdb(index_url)
-    connection.register("answer", read_columns(list_parts(layout, bundle_digest), ["object_id"]))
+    """Return the rows of an index (INDEX_SCHEMA) that no committed part of the bundle answers: the anti-join of the design.
+
+    Raises ResultsError for a part that is damaged or a copy, and where two parts answer the same object.
+    """
+    connection, parts = open_duckdb(index_url), list_parts(layout, bundle_digest)
+    connection.register("answer", read_columns(parts, ["object_id"]))
+    for (object_id,) in connection.sql("select object_id from answer group by object_id having count(*) > 1 limit 1").fetchall():
+        raise doubled_rows(object_id, [part for part in parts if object_id in read_columns([part], ["object_id"])[0].to_pylist()])
     query = "select indexed.* from read_parquet($index) as indexed anti join answer using (object_id)"
     return connection.sql(query, params={"index": index_url}).to_arrow_table().cast(INDEX_SCHEMA)
 

@@ -4,7 +4,7 @@ import dataclasses
 import logging
 
 from schemas.reasons import Reason
-from screening.errors import ResultsError, ScreeningError
+from screening.errors import ResultsError, ScreeningError, WriteError
 from screening.results.parts import committed_shards
 from screening.results.run_log import entry_of
 from screening.run.pipeline import Work, execute
@@ -18,13 +18,15 @@ log = logging.getLogger(__name__)
 def answer(work: Work, shards: list[PlannedShard], run_id: str, show: ShowProgress, *, again: bool = False) -> Progress:
     """Bring every shard to its commit and return what was counted; raises ScreeningError where one resists.
 
+    Raises WriteError at the first shard that finds the results folder full or read-only: the next ones would find it so, too.
+
     Shards that are missing after the first pass are probed one row a task. A row that still kills its worker is quarantined: the last
     pass makes it a failed row and never touches it again.
 
     Args:
         again: do committed shards once more (a redrive).
     """
-    done = set() if again else committed_shards(work.layout, work.bundle_digest)
+    done = set() if again else committed_shards(work.layout, work.bundle_digest, work.config.rows.screen_date)
     missing = [shard for shard in shards if shard.shard_id not in done]
     planned = sum(shard.rows for shard in shards)
     progress = Progress(run_id, planned, resumed=planned - sum(shard.rows for shard in missing))
@@ -49,6 +51,8 @@ def _pass(work: Work, shards: list[PlannedShard], progress: Progress, show: Show
     """Run shards through the pipeline and return those that did not come through."""
     came_through = set()
     for summary in execute(work, shards):
+        if summary["not_written"]:
+            raise WriteError(summary["not_written"])
         came_through.add(summary["shard_id"])
         progress.add(summary)
         show(progress)

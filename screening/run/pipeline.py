@@ -23,7 +23,7 @@ from ray.data import ExecutionResources
 
 from schemas.bundle import OperatingPoint
 from screening.archive.reader import ObjectReader
-from screening.errors import ScreeningError
+from screening.errors import ScreeningError, WriteError
 from screening.ingest.preprocess import SIZE
 from screening.ingest.sandbox import DecodeSandbox
 from screening.privacy import Pseudonymizer, UrlSeal
@@ -56,6 +56,7 @@ SUMMARY_SCHEMA = pa.schema(
         ("decode_seconds", pa.float64()),
         ("cascade_seconds", pa.float64()),
         ("write_seconds", pa.float64()),
+        ("not_written", pa.string()),  # why the results folder took no file; null where the shard was committed
     ]
 )
 
@@ -189,6 +190,8 @@ def _at(work: Work, role: str, shard_id: str, rows: pa.Table) -> Iterator[None]:
         started = time.perf_counter()
         try:
             yield
+        except WriteError:
+            raise
         except Exception as error:
             alone = rows.column("object_id")[0].as_py() if len(rows) == 1 else None
             log.exception("%s of %d rows failed", role, len(rows), extra={"object_id": alone})
@@ -256,16 +259,19 @@ def load_cascade(
 
 
 def _write(scored: pa.Table, work: Work) -> pa.Table:
-    """Commit one shard and return its summary."""
+    """Commit one shard and return its summary, also where the results folder takes no file: that is not the shard's fault."""
     _give_way()
-    started = time.perf_counter()
+    started, not_written = time.perf_counter(), None
     if work.commit:
-        with _at(work, "write", scored.column("shard_id")[0].as_py(), scored):
-            commit_shard(scored, work.layout, work.bundle_digest, work.config.rows.screen_date)
-    return pa.Table.from_pylist([_summary(scored, time.perf_counter() - started)], schema=SUMMARY_SCHEMA)
+        try:
+            with _at(work, "write", scored.column("shard_id")[0].as_py(), scored):
+                commit_shard(scored, work.layout, work.bundle_digest, work.config.rows.screen_date)
+        except WriteError as error:
+            not_written = str(error)
+    return pa.Table.from_pylist([_summary(scored, time.perf_counter() - started, not_written)], schema=SUMMARY_SCHEMA)
 
 
-def _summary(scored: pa.Table, write_seconds: float) -> dict[str, Any]:
+def _summary(scored: pa.Table, write_seconds: float, not_written: str | None) -> dict[str, Any]:
     return {
         "shard_id": scored.column("shard_id")[0].as_py(),
         "object_ids": scored.column("object_id").to_pylist(),
@@ -276,6 +282,7 @@ def _summary(scored: pa.Table, write_seconds: float) -> dict[str, Any]:
         "decode_seconds": pc.sum(scored.column("decode_ms")).as_py() / 1000,
         "cascade_seconds": pc.sum(scored.column("cascade_ms")).as_py() / 1000,
         "write_seconds": write_seconds,
+        "not_written": not_written,
     }
 
 

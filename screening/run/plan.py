@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.index import PLAN_SCHEMA
+from screening.errors import ResultsError
 from screening.storage import filesystem_of, put_atomic
 
 LEAST_SHARD_ROWS = 8  # smaller ones cost more to pass on than they save
@@ -74,11 +75,14 @@ def write_plan(plan: pa.Table, url: str) -> None:
 
 
 class PlanReader:
-    """Reads single shards of a plan. Keeps the file's footer, so make one a process."""
+    """Reads single shards of a plan. Keeps the file's footer, so make one a process. Raises ResultsError where it is missing or damaged."""
 
     def __init__(self, url: str):
         filesystem, path = filesystem_of(url)
-        self._file = pq.ParquetFile(filesystem.open(path, "rb"))
+        try:
+            self._file = pq.ParquetFile(filesystem.open(path, "rb"))
+        except (OSError, pa.ArrowException) as error:
+            raise ResultsError(f"{url}: missing, damaged or cut; move that run's folder away, and the next run plans anew") from error
 
     def shards(self) -> list[PlannedShard]:
         """Return every shard of the plan in order."""

@@ -75,7 +75,7 @@ def _replace_rows(committed: pa.Table, again: pa.Table) -> pa.Table:
 
 def _parquet_bytes(rows: pa.Table) -> bytes:
     buffer = io.BytesIO()
-    pq.write_table(rows, buffer, compression="zstd")
+    pq.write_table(rows, buffer, compression="zstd", write_page_checksum=True)
     return buffer.getvalue()
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from jobs.checks import check_archive, check_bundle, check_manifest, check_operating_points
+from jobs.checks import check_archive, check_bundle, check_manifest, check_operating_points, check_writable
 from screening.bundle.released import RELEASED_BUNDLE
-from screening.errors import ArchiveError, BundleError, TrainingError, UsageError
+from screening.errors import ArchiveError, BundleError, TrainingError, UsageError, WriteError
 from tests.train.radiographs import write_manifest, write_radiographs
 
 ROW = {"image": "a.png", "label": "normal", "split": "train"}
@@ -25,6 +25,14 @@ def test_an_archive_has_something_in_it_and_the_results_apart(tmp_path: Path) ->
     check_archive(str(archive), str(tmp_path / "results"))
     with pytest.raises(UsageError, match="lie inside the archive"):
         check_archive(str(archive), str(archive / "results"))
+
+
+def test_results_take_a_file_and_the_check_leaves_none(tmp_path: Path) -> None:
+    check_writable(str(tmp_path / "new" / "results"))
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "results").write_text("a file")
+    with pytest.raises(WriteError, match="/results: a file is in the place of a folder"):
+        check_writable(str(tmp_path / "results"))
 
 
 def test_a_bundle_has_all_its_files(tmp_path: Path) -> None:

@@ -171,3 +171,19 @@ def test_the_answer_of_results_on_s3_can_be_written_there(s3_bucket: str):
     write_instances(f"{s3_bucket}/results", [instance_row(1)])
     ask(f"{s3_bucket}/results", "select images from flow where step = 1", "--format", "csv", "--output", f"{s3_bucket}/answer.csv")
     assert read_bytes(f"{s3_bucket}/answer.csv") == b'"images"\n1\n'
+
+
+def test_damage_that_only_a_query_finds_is_named_also_at_the_prompt(results: str):
+    [part] = Path(results).rglob("*.parquet")
+    column = pq.ParquetFile(part).metadata.row_group(0).column(pq.read_schema(part).get_field_index("object_url"))
+    data = bytearray(part.read_bytes())
+    start = column.dictionary_page_offset
+    data[start : start + column.total_compressed_size] = b"\xff" * column.total_compressed_size
+    part.write_bytes(data)
+    assert ask(results, "select count(*) as n from instance_rows", "--format", "csv").stdout == '"n"\n3\n'
+    query = "select any_value(object_url) from instance_rows"
+    with pytest.raises(ResultsError, match=f"^file://{part}: damaged, cut or no Parquet file; move it away"):
+        raise ask(results, query).exception
+    answer = ask(results, stdin=f"{query};")
+    assert answer.exit_code == 1
+    assert f"error: file://{part}: damaged" in answer.stderr

@@ -5,12 +5,10 @@ Every part runs in a child process, whose memory the kernel tells when it ends. 
 
 import bz2
 import gzip
-import io
 import json
 import lzma
 import os
 import random
-import struct
 import subprocess
 import sys
 import tarfile
@@ -33,6 +31,8 @@ from screening.errors import ImageRefused
 from screening.ingest.ingest import Ingested
 from screening.shard.decode import decode_rows
 from tests.archives import phantom_dicom
+from tests.bombs import BOMBS, PATIENT
+from tests.real_data import hostile_folder
 from tests.screening.archive.made import streamed_zip_of, tar_header, tar_of, zip64_of, zip_of
 
 pytestmark = pytest.mark.slow
@@ -44,7 +44,6 @@ SECONDS = 5.0
 MEMORY_BYTES = 2**30
 MAX_BYTES = 2**28
 MOST_READ = 2000  # rows of one folder that are read too
-PATIENT = "Featherstonehaugh"
 OUR_FAULT = {Reason.READ_FAILED, Reason.OBJECT_MISSING, Reason.INTERNAL_ERROR}
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -279,14 +278,6 @@ def test_mutations_cost_their_own_rows_and_nothing_else(tmp_path: Path, child: i
     assert answer["damaged"] > MUTATIONS // CHILDREN // 2
 
 
-def hostile_folder() -> Path:
-    """Return the folder of containers that once broke the listing, or skip the test and say why."""
-    folder = Path(os.environ.get("HOSTILE_DATA", ROOT.parent / "shared" / "data" / "hostile"))
-    if not any(folder.glob("*.tar")):
-        pytest.skip(f"the containers that once broke the listing are not here: no *.tar in {folder}; set HOSTILE_DATA to their folder")
-    return folder
-
-
 def test_the_containers_that_once_broke_the_listing() -> None:
     folder = hostile_folder()
     answer = run("once", folder)
@@ -295,64 +286,6 @@ def test_the_containers_that_once_broke_the_listing() -> None:
             reasons = [why for url, why in answer["answers"].items() if url.endswith(f"://{file}")]
             print(file.name, reasons)
             assert set(reasons) != {"read"}, file.name
-
-
-def endless(pack: Callable[[bytes], bytes], head: bytes) -> bytes:
-    """Return a small compressed tar file: `head`, and 6 GiB of zeros."""
-    return pack(head) + pack(bytes(2**26)) * 96
-
-
-def lying_header(kind: bytes, size: int) -> bytes:
-    """Return a tar header with a right checksum that claims `size` bytes."""
-    return tar_header(f"{PATIENT}.dcm".encode(), b"%o" % size, kind)
-
-
-def zip_directory(members: int, local: bytes, entry: tuple[int, int, int, int]) -> bytes:
-    """Return a zip file with `members` entries of 8 digits that all name the member `local`: method, CRC-32, stored size, size."""
-    method, checksum, stored, size = entry
-    head = struct.pack("<4s6H3I5H2I", b"PK\1\2", 20, 20, 0, method, 0, 0, checksum, stored, size, 8, 0, 0, 0, 0, 0, 0)
-    directory = b"".join(head + b"%08d" % number for number in range(members))
-    zip64 = struct.pack("<4sQ2H2I4Q", b"PK\6\6", 44, 45, 45, 0, 0, members, members, len(directory), len(local))
-    locator = struct.pack("<4sIQI", b"PK\6\7", 0, len(local) + len(directory), 1)
-    return local + directory + zip64 + locator + struct.pack("<4s4H2IH", b"PK\5\6", 0, 0, 65535, 65535, 2**32 - 1, 2**32 - 1, 0)
-
-
-def zip_bomb(members: int) -> bytes:
-    """Return a zip file whose members are all the same 250 MiB of zeros."""
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as container:
-        container.writestr("00000000", bytes(250 * 2**20))
-        info = container.infolist()[0]
-    local = buffer.getvalue()[: buffer.getvalue().rindex(b"PK\1\2")]
-    return zip_directory(members, local, (8, info.CRC, info.compress_size, info.file_size))
-
-
-def nul_name() -> bytes:
-    return zip_of({f"0{PATIENT}": b"x", "good": b"y"}).replace(b"0" + PATIENT.encode(), b"\0" + PATIENT.encode())
-
-
-def local_headers(method: int) -> bytes:
-    """Return headers of zip members without a size, each of which asks to search or unpack all that follows."""
-    header = struct.pack("<4s5H3I2H", b"PK\3\4", 20, 8, method, 0, 0, 0, 0, 0, 1, 0) + b"a"
-    return (header + b"\0\x05\0\xfa\xffPK\7\x08x") * 60_000
-
-
-BOMBS: dict[str, Callable[[], bytes]] = {
-    "long_name.tgz": lambda: endless(gzip.compress, lying_header(b"L", 6 * 2**30)),
-    "long_link.tgz": lambda: endless(gzip.compress, lying_header(b"K", 6 * 2**30)),
-    "pax.tar.gz": lambda: endless(gzip.compress, lying_header(b"x", 6 * 2**30)),
-    "member.tar.bz2": lambda: endless(bz2.compress, lying_header(b"0", 6 * 2**30)),
-    "noise.tar.xz": lambda: endless(lambda data: lzma.compress(data, preset=0), b"x" * 512),
-    "empty_streams.tgz": lambda: gzip.compress(b"") * 125_000,
-    "headers.tgz": lambda: gzip.compress(b"".join(lying_header(b"0", 0) for _ in range(1000))) * 1000,
-    "folders.txz": lambda: lzma.compress(lying_header(b"5", 0) * 500_000, preset=0),
-    "nul_name.zip": nul_name,
-    "directory.zip": lambda: zip_directory(200_000, b"", (0, 0, 0, 0)),
-    "zeros.zip": lambda: zip_bomb(10),
-    "overlap.zip": lambda: zip_bomb(60_000),
-    "search.zip": lambda: local_headers(0),
-    "unpack.zip": lambda: local_headers(8),
-}
 
 
 @pytest.mark.parametrize("bomb", BOMBS)

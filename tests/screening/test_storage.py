@@ -3,12 +3,15 @@
 import os
 import pickle
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from screening import storage
+from screening.errors import WriteError
 from tests.s3 import S3Server
+from tests.small_disk import remount, small_disk
 
 
 @pytest.mark.parametrize(
@@ -109,3 +112,38 @@ def test_a_pacs_is_a_filesystem_and_its_urls_come_back(url: str) -> None:
     assert storage.url_of(fs, path) == url
     assert storage.filesystem_of(url.replace("pacs", "PACS") + "/")[1] == path
     assert not any(storage.is_pacs(storage.filesystem_of(other)[0]) for other in ("/tmp", "memory://a"))
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 64 KiB."""
+    with small_disk(tmp_path / "disk", "64k") as folder:
+        yield folder
+
+
+def test_a_full_disk_keeps_what_it_has_and_takes_files_again_when_there_is_space(disk: Path):
+    storage.put_atomic(f"{disk}/a/part", b"old")
+    with pytest.raises(WriteError, match=rf"^{disk}/a: no space is left there \(.*\); make space, then give the same command again$"):
+        storage.put_atomic(f"{disk}/a/part", bytes(100_000))
+    assert [path.name for path in (disk / "a").iterdir()] == ["part"]
+    assert (disk / "a" / "part").read_bytes() == b"old"
+    remount(disk, "size=1m")
+    storage.put_atomic(f"{disk}/a/part", bytes(100_000))
+
+
+def test_a_read_only_folder_is_told_from_one_that_takes_files(disk: Path):
+    storage.check_writable(f"{disk}/not/yet/there")
+    assert list(disk.iterdir()) == []
+    (disk / f"{storage.TEMPORARY_PREFIX}left").touch()
+    remount(disk, "ro")
+    for write in (storage.check_writable, storage.remove_temporaries, lambda url: storage.put_atomic(f"{url}/part", b"x")):
+        with pytest.raises(WriteError, match=rf"^{disk}: it cannot be written to \(Read-only file system\); make it writable"):
+            write(str(disk))
+
+
+def test_a_file_in_the_place_of_a_folder_is_told(tmp_path: Path):
+    (tmp_path / "results").write_text("a file")
+    for write in (storage.check_writable, lambda url: storage.put_atomic(f"{url}/part", b"x")):
+        with pytest.raises(WriteError, match=rf"^{tmp_path}/results: a file is in the place of a folder \(.*\); move it away"):
+            write(str(tmp_path / "results"))
+    storage.check_writable("memory://anything")

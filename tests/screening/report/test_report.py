@@ -261,7 +261,8 @@ def test_the_papers_evaluation_as_a_file_of_cases():
     path = Path(os.environ.get("PAPER_DATA", ROOT.parent / "shared/data/paper")) / "nhia.csv"
     if not path.exists():
         pytest.skip(f"no {path.name}: set PAPER_DATA to the folder that holds it")
-    text, facts = render(open_source(cases=[str(path)]), None)
+    with open_source(cases=[str(path)]) as connection:
+        text, facts = render(connection, None)
     page = Page(text)
     assert "2 or more 27 109 24.8% 17.6 to 33.6%" in page.sections["lead-time"]
     assert (facts.timeline[0]["of"], facts.timeline[0]["radiograph_days"]) == (89, -17)

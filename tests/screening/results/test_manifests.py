@@ -7,7 +7,7 @@ import pytest
 
 from schemas.bundle import BundleManifest, OperatingPoint
 from schemas.run import RunManifest
-from screening.errors import ResultsError
+from screening.errors import ResultsError, WriteError
 from screening.results.layout import ResultsLayout
 from screening.results.manifests import bundle_of, list_runs, new_run_id, now, recorded, software_versions, unfinished_run, write_manifest
 
@@ -72,6 +72,23 @@ def test_a_run_that_fails_says_why_and_quotes_no_value(layout: ResultsLayout, er
         raise error
     assert (stored(layout).status, stored(layout).error) == ("failed", said)
     assert stored(layout).finished is not None
+
+
+def test_a_run_that_finds_the_folder_full_says_so_and_is_resumed(layout: ResultsLayout) -> None:
+    full = WriteError("no space is left there")
+
+    def fill_up() -> None:
+        """Make the run's folder take no file any more, its manifest neither."""
+        folder = Path(layout.manifest("a")).parent
+        folder.rename(folder.with_name("kept"))
+        folder.write_text("a file")
+        raise full
+
+    with pytest.raises(WriteError) as raised, recorded(layout, manifest()):
+        fill_up()
+    assert raised.value is full
+    Path(layout.manifest("a")).parent.unlink()
+    assert unfinished_run(layout, "archive", "d").status == "running"
 
 
 def test_a_resumed_run_forgets_its_earlier_error(layout: ResultsLayout) -> None:

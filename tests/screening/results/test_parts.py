@@ -12,7 +12,16 @@ from schemas.instance import INSTANCE_SCHEMA
 from schemas.reasons import Reason
 from screening.errors import ResultsError
 from screening.results.layout import ResultsLayout
-from screening.results.parts import PARTS_AT_ONCE, committed_shards, count_outcomes, list_parts, read_columns, read_part, rows_to_redrive
+from screening.results.parts import (
+    PARTS_AT_ONCE,
+    check_pages,
+    committed_shards,
+    count_outcomes,
+    list_parts,
+    read_columns,
+    read_part,
+    rows_to_redrive,
+)
 from tests.screening.instance_rows import DIGEST, NIGHT, instance_row, pneumonia_row, refused_row, write_instances
 
 
@@ -31,9 +40,10 @@ def test_parts_are_those_of_the_bundle_in_order(layout: ResultsLayout) -> None:
         f"file://{layout.root}/instances/bundle=aaaaaaaaaaaa/screen_date={day}/part-{shard}.parquet"
         for day, shard in (("2020-02-29", "b"), ("2020-03-01", "a"), ("2020-03-01", "b"))
     ]
-    assert committed_shards(layout, DIGEST) == {"a", "b"}
-    assert committed_shards(layout, "b" * 64) == {"c"}
-    assert committed_shards(layout, "c" * 64) == set()
+    assert committed_shards(layout, DIGEST, NIGHT) == {"a", "b"}
+    assert committed_shards(layout, DIGEST, NIGHT - timedelta(1)) == {"b"}
+    assert committed_shards(layout, "b" * 64, NIGHT) == {"c"}
+    assert committed_shards(layout, "c" * 64, NIGHT) == set()
 
 
 def test_a_part_comes_back_with_its_schema(layout: ResultsLayout) -> None:
@@ -82,3 +92,39 @@ def test_rows_to_redrive_are_the_failed_ones_or_those_of_a_reason(
 def test_other_tools_read_the_parts(layout: ResultsLayout) -> None:
     frame = polars.read_parquet(f"{layout.root}/instances/bundle=aaaaaaaaaaaa/*/*.parquet").sort("object_id")
     assert frame["pneumonia_positive"].to_list() == [False, True, None, None, False]
+
+
+@pytest.mark.parametrize("damage", [b"", b"no Parquet", None], ids=["empty", "text", "cut"])
+def test_a_damaged_part_is_refused_by_name_whoever_reads_it(layout: ResultsLayout, damage: bytes | None) -> None:
+    url = list_parts(layout, DIGEST)[1]
+    file = Path(url.removeprefix("file://"))
+    file.write_bytes(file.read_bytes()[:2000] if damage is None else damage)
+    readers = [read_part, lambda url: read_columns([url], ["object_id"]), lambda url: check_pages([url])]
+    for read in (*readers, lambda url: rows_to_redrive(layout, DIGEST)):
+        with pytest.raises(
+            ResultsError, match=r"part-a\.parquet: damaged, cut or no Parquet file; move it away, and the next `screening run`"
+        ):
+            read(url)
+
+
+def test_a_flipped_bit_in_a_page_is_found(layout: ResultsLayout) -> None:
+    file = Path(list_parts(layout, DIGEST)[1].removeprefix("file://"))
+    pq.write_table(read_part(str(file)), file, compression="none", write_page_checksum=True)  # checksums as a run writes them
+    data = file.read_bytes()
+    file.write_bytes(data.replace(b"file:///archive/000003.dcm", b"file:///archive/000007.dcm", 1))
+    with pytest.raises(ResultsError, match=r"part-a\.parquet: damaged"):
+        read_part(str(file))
+
+
+def test_a_part_under_another_name_is_refused(layout: ResultsLayout) -> None:
+    part = Path(layout.part(DIGEST, NIGHT, "a"))
+    part.rename(part.with_name("part-a (1).parquet"))
+    with pytest.raises(ResultsError, match=r"part-a \(1\)\.parquet: a copy, or renamed or moved: its rows belong to .*/part-a\.parquet;"):
+        rows_to_redrive(layout, DIGEST)
+
+
+def test_statistics_that_a_writer_left_out_are_refused(layout: ResultsLayout) -> None:
+    part = layout.part(DIGEST, NIGHT, "a")
+    pq.write_table(read_part(part), part, write_statistics=False)
+    with pytest.raises(ResultsError, match="not those of one shard"):
+        read_part(part)

@@ -103,10 +103,22 @@ def test_threads_keep_their_shards_apart(layout: ResultsLayout) -> None:
     assert all(line["message"] == line["shard_id"] for line in lines)
 
 
-def test_a_folder_that_takes_no_file_sends_the_lines_to_stderr(layout: ResultsLayout, capsys: pytest.CaptureFixture[str]) -> None:
-    Path(layout.runs).write_text("not a folder")
+def test_a_folder_that_fails_sends_the_lines_to_stderr(layout: ResultsLayout, capsys: pytest.CaptureFixture[str]) -> None:
+    Path(layout.runs).symlink_to(layout.runs)  # it leads to itself
     with logging_to(layout, "run-1"):
         log.warning("still said")
     said = capsys.readouterr().err
     assert "log of run run-1 cannot be written (" in said
     assert '"message": "still said"' in said
+
+
+def test_a_folder_that_takes_no_file_gets_the_lines_when_it_takes_them_again(
+    layout: ResultsLayout, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path(layout.runs).write_text("not a folder")
+    with logging_to(layout, "run-1"):
+        log.warning("while it is full")
+        Path(layout.runs).unlink()
+        log.warning("after space was made")
+    assert [line["message"] for line in read_log(layout, "run-1")] == ["while it is full", "after space was made"]
+    assert capsys.readouterr().err == ""

@@ -1,5 +1,6 @@
 """The proof that nothing was lost, on indexes and parts that were made by hand."""
 
+import shutil
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -94,4 +95,22 @@ def test_rows_that_are_missing_or_doubled_fail_the_run(layout: ResultsLayout, pa
     for shard_id, numbers in parts.items():
         answered(layout, *numbers, shard_id=shard_id)
     with pytest.raises(ResultsError, match=f"run run: 4 objects in the index, 0 answered by earlier runs, 0 left for later, {said}"):
+        account(layout, run(planned=4), SHARDS)
+
+
+def test_a_part_that_answers_what_another_answers_is_refused_before_anything_is_planned(layout: ResultsLayout) -> None:
+    answered(layout, 1, 2, shard_id="a")
+    answered(layout, 2, 3, shard_id="from another folder")
+    with pytest.raises(
+        ResultsError, match=r"part-a\.parquet and .*part-from another folder\.parquet: more than one row answers object 0+2,"
+    ):
+        not_answered(layout, DIGEST, layout.index("run"))
+
+
+def test_a_part_that_is_missing_or_a_copy_ends_the_proof_by_its_name(layout: ResultsLayout) -> None:
+    answered(layout, 1, 2, shard_id="a")
+    with pytest.raises(ResultsError, match=r"part-b\.parquet is missing; run the same command again"):
+        account(layout, run(planned=4), SHARDS)
+    shutil.copy(layout.part(DIGEST, NIGHT, "a"), layout.part(DIGEST, NIGHT, "b"))
+    with pytest.raises(ResultsError, match=r"part-b\.parquet: a copy, or renamed or moved: its rows belong to .*part-a\.parquet"):
         account(layout, run(planned=4), SHARDS)

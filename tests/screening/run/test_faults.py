@@ -1,6 +1,8 @@
 """Errors that are thrown on purpose in each part of a night are found in its log the next morning, by their frames and without a value."""
 
+import dataclasses
 import json
+from collections.abc import Callable
 from datetime import date
 from pathlib import Path
 
@@ -8,7 +10,7 @@ import pytest
 
 from screening.benchmark.random_bundle import save_random_bundle
 from screening.bundle.checks import load_manifest
-from screening.errors import ResultsError
+from screening.errors import ResultsError, WriteError
 from screening.results.layout import ResultsLayout
 from screening.results.manifests import list_runs
 from screening.results.parts import list_parts, read_part
@@ -17,7 +19,10 @@ from screening.run import pipeline
 from screening.run.config import MachineConfig, RunConfig
 from screening.run.screen import Night, screen
 from screening.shard.config import RowConfig
+from screening.storage import TEMPORARY_PREFIX, list_files
 from tests.archives import phantom_dicom, phantom_pixels
+from tests.nights import configured
+from tests.small_disk import fill, remount, small_disk
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
@@ -79,8 +84,9 @@ def test_an_error_in_the_cascade(night: Night, monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_an_error_in_writing(night: Night) -> None:
-    Path(night.results_url).mkdir()
-    (Path(night.results_url) / "instances").write_text("in the place of a folder")
+    instances = Path(night.results_url) / "instances"
+    instances.parent.mkdir()
+    instances.symlink_to(instances)  # it leads to itself
     with pytest.raises(ResultsError, match=r"could not be committed.*screening status .* --log"):
         list(screen(night))
     [run] = list_runs(ResultsLayout(night.results_url))
@@ -92,6 +98,41 @@ def test_an_error_in_writing(night: Night) -> None:
         assert "put_atomic" in [frame["function"] for frame in line["fault"]["frames"]]
         assert line["fault"]["frames"][-1]["function"] in ("_put_local", "mkdir")
     assert any(line["role"] == "driver" and line["level"] == "ERROR" for line in lines)
+
+
+@pytest.mark.parametrize(
+    ("spoil", "mend", "said"),
+    [
+        (fill, lambda disk: (disk / "ballast").unlink(), r"no space is left there \(.*\); make space"),
+        (lambda disk: remount(disk, "ro"), lambda disk: remount(disk, "rw"), r"it cannot be written to \(.*\); make it writable"),
+    ],
+    ids=["full", "read-only"],
+)
+def test_a_disk_that_takes_no_file_ends_the_night_and_a_mended_one_ends_with_all_rows(
+    night: Night, tmp_path: Path, spoil: Callable[[Path], object], mend: Callable[[Path], object], said: str
+) -> None:
+    with small_disk(tmp_path / "disk", "2m") as disk:
+        tonight = dataclasses.replace(night, results_url=str(disk / "results"), config=configured(CONFIG, heatmaps="all"))
+        with pytest.raises(WriteError, match=f"^{disk}/results/.*: {said}, then give the same command again$"):
+            list(screen(tonight, lambda progress: spoil(disk)))  # as soon as the plan is written
+        assert list(disk.rglob(f"{TEMPORARY_PREFIX}*")) == []
+        assert list_files(f"{disk}/results/instances") == []
+        mend(disk)
+        run, nothing = screen(tonight)
+        assert (run.executions, run.status, run.counts.outcomes["scored"], nothing.counts.planned) == (2, "finished", 4, 0)
+        rows = [row for part in list_parts(tonight.layout, run.bundle_digest) for row in read_part(part).to_pylist()]
+        assert len({row["object_id"] for row in rows}) == len(rows) == 4
+
+
+def test_a_part_that_was_damaged_is_moved_away_and_made_again(night: Night) -> None:
+    [first] = screen(night)
+    [part] = map(Path, (url.removeprefix("file://") for url in list_parts(night.layout, first.bundle_digest)))
+    part.write_bytes(b"")
+    with pytest.raises(ResultsError, match=f"^file://{part}: damaged, cut or no Parquet file; move it away"):
+        list(screen(night))
+    part.unlink()
+    [run] = screen(night)
+    assert (run.status, run.counts.written, run.counts.already_scored) == ("finished", 4, 0)
 
 
 def test_a_quiet_night_says_who_took_part(night: Night) -> None:

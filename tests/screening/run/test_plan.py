@@ -6,6 +6,7 @@ import pyarrow as pa
 import pytest
 
 from schemas.index import PLAN_SCHEMA
+from screening.errors import ResultsError
 from screening.run.plan import LEAST_SHARD_ROWS, PlanReader, cut_into_shards, shard_sizes, write_plan
 from tests.screening.run.plans import index
 
@@ -66,3 +67,11 @@ def test_a_worker_reads_its_own_shard(tmp_path: Path) -> None:
 def test_an_empty_plan_has_no_shards(tmp_path: Path) -> None:
     write_plan(cut_into_shards(index(0), [], salt="s"), str(tmp_path / "plan.parquet"))
     assert PlanReader(str(tmp_path / "plan.parquet")).shards() == []
+
+
+def test_a_plan_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    with pytest.raises(ResultsError, match=r"plan\.parquet: missing, damaged or cut; move that run's folder away"):
+        PlanReader(str(tmp_path / "plan.parquet"))
+    (tmp_path / "plan.parquet").write_bytes(b"")
+    with pytest.raises(ResultsError, match=r"plan\.parquet: missing, damaged or cut"):
+        PlanReader(str(tmp_path / "plan.parquet"))

@@ -40,7 +40,7 @@ def test_every_row_is_written_with_the_schema_and_its_version(layout: ResultsLay
         written = pq.read_table(io.BytesIO(file.read()))
     assert written.schema.equals(INSTANCE_SCHEMA, check_metadata=True)
     assert written.equals(rows)
-    assert committed_shards(layout, DIGEST) == {"0123456789abcdef"}
+    assert committed_shards(layout, DIGEST, NIGHT) == {"0123456789abcdef"}
 
 
 def test_pointers_open_as_they_are(layout: ResultsLayout) -> None:

@@ -1,5 +1,6 @@
 -- grain: one row per bundle, or file of cases, that has rows
--- needs: the table bundle_names, a name for each file of cases
+-- needs: the tables bundle_rows, how many rows each bundle has, which were counted when the results were opened, and bundle_names, a name
+-- for each file of cases
 --
 -- columns:
 --   bundle_digest  digest of the bundle that answered
@@ -7,9 +8,8 @@
 --   objects        instance rows
 
 create view bundles as
-select instance_rows.bundle_digest, coalesce(any_value(bundle_names.name), instance_rows.bundle_digest[:12]) as name, count(*) as objects
-from instance_rows
+select bundle_rows.bundle_digest, coalesce(bundle_names.name, bundle_rows.bundle_digest[:12]) as name, bundle_rows.objects
+from bundle_rows
 left join bundle_names
-    on instance_rows.bundle_digest = bundle_names.bundle_digest
-group by instance_rows.bundle_digest
-order by instance_rows.bundle_digest;
+    on bundle_rows.bundle_digest = bundle_names.bundle_digest
+order by bundle_rows.bundle_digest;
