@@ -9,7 +9,7 @@ demo: $(INSTALLED)  ## the main job on synthetic studies: archive, bundle, run, 
 	$(BIN)/screening demo out/demo
 
 test: $(INSTALLED) check  ## the quick tests, under 7 minutes on 2 cores
-	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --dist loadgroup
+	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --no-loadscope-reorder
 
 proofs: $(INSTALLED)  ## the slow proofs, under 30 minutes on 2 cores
 	$(BIN)/python -m pytest -m slow --timeout 1500

@@ -1,5 +1,10 @@
 """Fixtures of every test, and how the tests are divided among processes."""
 
+import functools
+import re
+from pathlib import Path
+from typing import Any
+
 import pytest
 
 from tests.browser import browser
@@ -9,12 +14,28 @@ from tests.s3 import s3_bucket, s3_environment, s3_server
 
 __all__ = ["browser", "orthanc", "orthanc_server", "ray_cluster", "s3_bucket", "s3_environment", "s3_server"]
 
-RAY_FIXTURES = {"ray_cluster"}  # also what a fixture of the test asks for
+ROOT = Path(__file__).resolve().parent.parent
+RAY_FIXTURES = re.compile(r"\b(ray_cluster|served)\b")  # a server runs on Ray
+
+
+@functools.cache
+def share_of(file: str) -> str:
+    """Return which tests a file's must share a process with: those of the file, and where they use Ray all that do."""
+    return "ray" if RAY_FIXTURES.search((ROOT / file).read_text()) else file
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Keep the tests of a file together, because they share fixtures, and those that use Ray: one process has it, and begins with them."""
-    with_ray = {item.path for item in items if RAY_FIXTURES & set(getattr(item, "fixturenames", ()))}
-    for item in items:
-        item.add_marker(pytest.mark.xdist_group("ray" if item.path in with_ray else str(item.path)))
-    items.sort(key=lambda item: item.path not in with_ray)
+    """Begin with Ray, which takes longest."""
+    items.sort(key=lambda item: share_of(item.nodeid.partition("::")[0]) != "ray")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep the tests of a file in one process, because they share fixtures, and those that use Ray in one: two Rays are one too many."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class ByShare(LoadScopeScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            return share_of(nodeid.partition("::")[0])
+
+    return ByShare(config, log)

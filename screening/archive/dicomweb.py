@@ -74,11 +74,6 @@ class Resource:
         return "".join(f"/{level}/{uid}" for level, uid in levels if uid)
 
 
-def is_pacs(url: str) -> bool:
-    """Return whether a URL names a PACS."""
-    return url.partition("://")[0] in _SCHEMES
-
-
 def resource_of(url: str) -> Resource:
     """Return what a `dicomweb://` or `dicomwebs://` URL names. Raises UsageError for one with a password, or without a host."""
     protocol, rest = storage.split_url(url)

@@ -17,7 +17,6 @@ from schemas.reasons import Outcome
 from schemas.run import RunManifest
 from screening.analytics.conditions import rows_where
 from screening.analytics.views import ViewRow, connect
-from screening.archive.dicomweb import is_pacs
 from screening.archive.index import check_apart
 from screening.archive.reader import ObjectReader
 from screening.archive.source import IndexedObject
@@ -31,7 +30,7 @@ from screening.privacy import SEALED, UrlSeal
 from screening.results.heatmaps import heatmap_urls
 from screening.results.layout import ResultsLayout
 from screening.results.manifests import list_runs
-from screening.storage import join, put_atomic
+from screening.storage import filesystem_of, is_pacs, join, put_atomic
 from serve.outputs.form import Form
 from serve.outputs.render import render
 
@@ -85,7 +84,7 @@ def export(request: Export, on_progress: OnProgress = unwatched) -> ExportSummar
     with connect(request.results_url, bundle=run.bundle_digest) as connection, _Sources(request) as sources:
         rendered = _rendered(rows_where(connection, request.where), sources, bundle, request)
         files = _written_down(rendered, summary, on_progress)
-        if is_pacs(request.output_url):
+        if is_pacs(filesystem_of(request.output_url)[0]):
             _store(files, request, summary)
         else:
             for object_id, data in files:
@@ -219,7 +218,7 @@ def _bundle_of(run: RunManifest, request: Export) -> BundleManifest:
 
 def _check_output(run: RunManifest, request: Export) -> None:
     """Raise UsageError where the next run would find the exported files in its archive; a PACS is meant to have them beside the images."""
-    if is_pacs(request.output_url):
+    if is_pacs(filesystem_of(request.output_url)[0]):
         if request.form is Form.FHIR:
             raise UsageError("a PACS takes DICOM objects: give --format sr, seg or sc, or a folder as --output")
         return
