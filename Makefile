@@ -8,7 +8,7 @@ INSTALLED := .venv/.installed
 demo: $(INSTALLED)  ## the main job on synthetic studies: archive, bundle, run, answers
 	$(BIN)/screening demo out/demo
 
-test: $(INSTALLED) check  ## the quick tests, under 7 minutes on 2 cores
+test: $(INSTALLED) check  ## the quick tests, on every core
 	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --no-loadscope-reorder
 
 proofs: $(INSTALLED)  ## the slow proofs, under 30 minutes on 2 cores

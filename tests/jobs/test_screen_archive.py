@@ -30,6 +30,7 @@ def key(tmp_path: Path) -> str:
     return str(file)
 
 
+@pytest.mark.slow
 def test_a_night_from_s3_to_s3(bundle: str, key: str, s3_bucket: str, tmp_path: Path) -> None:
     archive = phantom_archive(tmp_path / "phantoms", studies=24, seed=4)
     fs, path = fsspec.core.url_to_fs(s3_bucket)

@@ -51,6 +51,7 @@ def rows_of(results: Path, bundle: str) -> pa.Table:
     return pa.concat_tables(read_part(part) for part in list_parts(ResultsLayout(str(results)), load_manifest(bundle).digest()))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_night_is_resumed_and_redriven_and_names_nobody(archive: Path, bundle: str, tmp_path: Path) -> None:
     results, lost = tmp_path / "results", archive / "Featherstonehaugh" / "Wilhelmina-3.dcm"

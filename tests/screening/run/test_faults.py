@@ -65,6 +65,7 @@ class FailsOnOneImage(pipeline.CascadeActor):
             self._cascade = cascade
 
 
+@pytest.mark.slow  # Ray starts the actor anew, and each row is tried alone
 def test_an_error_in_the_cascade(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(pipeline, "CascadeActor", FailsOnOneImage)
     [run] = screen(night)
@@ -83,6 +84,7 @@ def test_an_error_in_the_cascade(night: Night, monkeypatch: pytest.MonkeyPatch) 
     assert SECRET not in json.dumps(lines)
 
 
+@pytest.mark.slow  # Ray tries a task again and again
 def test_an_error_in_writing(night: Night) -> None:
     instances = Path(night.results_url) / "instances"
     instances.parent.mkdir()
