@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from jobs.console import err, out, print_json
-from schemas.service import Scope
+from schemas.scope import Scope
 
 app = typer.Typer(help="Make, revoke and list the tokens of those who may call `screening serve`.", no_args_is_help=True)
 

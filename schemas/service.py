@@ -1,20 +1,10 @@
 """What a server can be told, and the messages of its API that are no answers."""
 
-from enum import StrEnum
 from typing import Literal
 
 from pydantic import BaseModel, Field, model_validator
 
 from schemas.bundle import FrozenModel
-
-
-class Scope(StrEnum):
-    """What a token allows. None of them includes another."""
-
-    SCORE = "score"  # hand in radiographs and get their answers
-    READ = "read"  # see the answers and pictures of nights
-    REVIEW = "review"  # record readings of radiographs
-    ADMIN = "admin"  # see the server's metrics, change the bundle
 
 
 class ServiceSettings(FrozenModel):

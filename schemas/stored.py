@@ -7,7 +7,7 @@ from pydantic import BaseModel, Field
 from schemas.answer import Answer
 from schemas.reading import Finding
 from schemas.reasons import Stage
-from schemas.service import Scope
+from schemas.scope import Scope
 
 # columns from which one could tell what the cascade said of a radiograph that got through ingest
 JUDGEMENTS = (

@@ -6,7 +6,7 @@ import secrets
 from dataclasses import dataclass
 
 from schemas.reading import Finding, Reading
-from schemas.service import Scope
+from schemas.scope import Scope
 from screening.analytics.views import ViewRow, ViewRows
 from serve.callers import Caller
 from serve.gateway import Gateway

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends, Request
 from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
-from schemas.service import Scope
+from schemas.scope import Scope
 from serve.gateway import Gateway, gateway
 from serve.problems import Refused
 

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pydantic import Field, TypeAdapter, ValidationError
 
 from schemas.bundle import FrozenModel
-from schemas.service import Scope
+from schemas.scope import Scope
 from screening.errors import UsageError
 from screening.storage import exists, put_atomic, read_bytes
 

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from schemas.service import Scope, ServiceSettings
+from schemas.scope import Scope
+from schemas.service import ServiceSettings
 from screening.bundle.released import phantom_bundle
 from serve.run import serving
 from serve.tokens import create, revoke

@@ -5,7 +5,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Path, Request, Response
 
 from schemas.heatmap import URL_COLUMN, HeatmapKind
-from schemas.service import Scope
+from schemas.scope import Scope
 from schemas.stored import JUDGEMENTS, StoredAnswer
 from screening.analytics.views import ViewRow
 from screening.errors import ImageRefused

@@ -6,7 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Response
 
-from schemas.service import Scope
+from schemas.scope import Scope
 from schemas.stored import Me
 from serve.blinding import is_blind
 from serve.callers import Caller, allowed

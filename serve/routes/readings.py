@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 
 from schemas.reading import NewReading, Reading, Readings
-from schemas.service import Scope
+from schemas.scope import Scope
 from serve.blinding import nights_of, viewer
 from serve.callers import Caller, allowed
 from serve.gateway import Gateway, gateway

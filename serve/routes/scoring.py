@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 
 from schemas.answer import Answer, Answers
-from schemas.service import Scope
+from schemas.scope import Scope
 from screening.errors import OutputRefused
 from screening.on_demand.scored import Scored
 from screening.shard.heatmaps import png_of

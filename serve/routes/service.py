@@ -7,7 +7,8 @@ from fastapi import APIRouter, Depends, Response
 from fastapi.responses import PlainTextResponse
 from prometheus_client import CONTENT_TYPE_LATEST
 
-from schemas.service import BundleInUse, NewBundle, Scope
+from schemas.scope import Scope
+from schemas.service import BundleInUse, NewBundle
 from screening.bundle.checks import load_manifest
 from screening.bundle.pointer import is_pointer, point_to
 from screening.errors import BundleError

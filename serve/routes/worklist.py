@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query
 
-from schemas.service import Scope
+from schemas.scope import Scope
 from schemas.stored import Worklist, WorklistEntry
 from screening.analytics.views import ViewRow
 from serve.blinding import Viewer, nights_of, viewer

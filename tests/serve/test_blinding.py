@@ -2,7 +2,7 @@
 
 import pytest
 
-from schemas.service import Scope
+from schemas.scope import Scope
 from serve.blinding import Viewer
 from serve.callers import Caller
 from tests.readings import reading_of

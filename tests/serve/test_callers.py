@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fastapi.routing import APIRoute
 
-from schemas.service import Scope
+from schemas.scope import Scope
 from serve.app import ROUTERS, make_app
 from tests.archives import phantom_dicom
 from tests.served import Served

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.service import Scope
+from schemas.scope import Scope
 from screening.errors import UsageError
 from serve import tokens
 from serve.tokens import TokenFile, create, load, revoke

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from schemas.service import Scope
+from schemas.scope import Scope
 from serve.routes.page import MEDIA_TYPES, page_files
 from tests.served import Served
 
