@@ -9,5 +9,5 @@ def screening(*arguments: str, expected: int = 0, seconds: float = 240) -> subpr
     """Run `screening` with these arguments in at most so many seconds, check its exit code, and return what it wrote."""
     command = [sys.executable, "-m", "jobs.cli", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=os.environ | {"COLUMNS": "200"}, check=False)
-    assert done.returncode == expected, done.stderr
+    assert done.returncode == expected, f"exit code {done.returncode}: {done.stderr}"
     return done
