@@ -1,5 +1,7 @@
 """The console script `screening`: every command, each in its own module."""
 
+import faulthandler
+
 import typer
 
 from jobs import (
@@ -77,6 +79,7 @@ def make_app() -> typer.Typer:
 
 def main() -> None:
     """Run the console script."""
+    faulthandler.enable()  # a crash of native code says on stderr where it was
     run(make_app())
 
 
