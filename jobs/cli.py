@@ -1,6 +1,7 @@
 """The console script `screening`: every command, each in its own module."""
 
 import faulthandler
+import sys
 
 import typer
 
@@ -79,7 +80,8 @@ def make_app() -> typer.Typer:
 
 def main() -> None:
     """Run the console script."""
-    faulthandler.enable()  # a crash of native code says on stderr where it was
+    if sys.stderr is not None:
+        faulthandler.enable()  # a crash of native code says there where it was
     run(make_app())
 
 
