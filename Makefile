@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test proofs check docs lock clean
+.PHONY: demo test proofs training check docs lock clean
 
 demo: $(INSTALLED)  ## the main job on synthetic studies: archive, bundle, run, answers
 	$(BIN)/screening demo out/demo
@@ -11,8 +11,11 @@ demo: $(INSTALLED)  ## the main job on synthetic studies: archive, bundle, run, 
 test: $(INSTALLED) check  ## the quick tests, on every core
 	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --no-loadscope-reorder
 
-proofs: $(INSTALLED)  ## the slow proofs, under 30 minutes on 2 cores
-	$(BIN)/python -m pytest -m slow --timeout 1500
+proofs: $(INSTALLED)  ## the slow proofs
+	$(BIN)/python -m pytest -m "slow and not training" --timeout 1500
+
+training: $(INSTALLED)  ## the demo with a training of its own, which takes longest
+	$(BIN)/python -m pytest -m training --timeout 1500
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

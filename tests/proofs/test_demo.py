@@ -42,6 +42,7 @@ def run_notebook(folder: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.training
 def test_the_demo_works_on_unseen_studies(tmp_path: Path) -> None:
     started = time.monotonic()
     printed = screening("demo", str(tmp_path / "demo"), "--train", seconds=1400).stdout
