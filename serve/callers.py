@@ -1,6 +1,5 @@
 """Who calls, and whether they may: bearer tokens on every route that is not named as open, and a log of who asked for what."""
 
-import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Annotated
@@ -11,8 +10,6 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 from schemas.scope import Scope
 from serve.gateway import Gateway, gateway
 from serve.problems import Refused
-
-access = logging.getLogger("serve.access")
 
 bearer = HTTPBearer(auto_error=False, description="a token that `screening token create` printed")
 

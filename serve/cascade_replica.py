@@ -19,7 +19,6 @@ from serve.log import log_to_folder
 from serve.question import OtherBundle, Question
 
 FOLLOW_SECONDS = 1.0  # between two looks at the file that names the bundle in use
-BATCHES_A_CALL = 1  # of the cascade's own size: a larger call makes the others wait and is no faster
 
 log = logging.getLogger(__name__)
 
@@ -34,8 +33,7 @@ class CascadeReplica:
         self._url = bundle_in_use(settings.bundle)
         self._cascade = self._load(self._url)
         self._computing = ThreadPoolExecutor(1, thread_name_prefix="cascade")
-        self.judge.set_max_batch_size(BATCHES_A_CALL * self._cascade.batch_size)
-        self._closed = threading.Event()
+        self.judge.set_max_batch_size(self._cascade.batch_size)  # a larger call makes the others wait and is no faster
         if is_pointer(settings.bundle):
             threading.Thread(target=self._follow, name="follow", daemon=True).start()
 
@@ -93,13 +91,14 @@ class CascadeReplica:
 
     def _follow(self) -> None:
         """Load what the file names as soon as it names another bundle; one that is damaged changes nothing."""
-        refused = self._url
-        while not self._closed.wait(FOLLOW_SECONDS):
+        tried = self._url
+        while True:
+            time.sleep(FOLLOW_SECONDS)
             try:
                 url = bundle_in_use(self._settings.bundle)
-                if url in (self._url, refused):
+                if url in (self._url, tried):
                     continue
-                refused = url
+                tried = url
                 load_manifest(url)
                 started = time.monotonic()
                 self._cascade, self._url = self._load(url), url
@@ -108,7 +107,3 @@ class CascadeReplica:
                 log.error("the bundle in use stays: %s", error)
             except Exception:
                 log.exception("the bundle in use stays")
-
-    def __del__(self) -> None:
-        if hasattr(self, "_closed"):
-            self._closed.set()

@@ -134,9 +134,6 @@ class Gateway:
             self._decoders = await loop.run_in_executor(None, lambda: Decoders(*made))
             loop.run_in_executor(None, before.close)
 
-    def check_health(self) -> None:
-        """Serve asks this; a gateway that runs is well."""
-
 
 def _logged(ingested: Ingested) -> ImageRefused:
     """Write down where an error came from that nobody foresaw, and return the refusal with the name of the log entry."""

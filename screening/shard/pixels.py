@@ -1,15 +1,12 @@
 """The pixels of a shard: packed into one Arrow column by the decoder, unpacked for the cascade, never copied."""
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from screening.ingest.preprocess import SIZE
 from screening.shard.tables import DECODED_SCHEMA
-
-if TYPE_CHECKING:
-    pass
 
 
 def pixels_of(decoded: pa.Table) -> np.ndarray:
