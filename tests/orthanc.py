@@ -8,9 +8,7 @@ import base64
 import json
 import os
 import shutil
-import signal
 import socket
-import subprocess
 import time
 import urllib.request
 from collections.abc import Iterator
@@ -19,6 +17,7 @@ from pathlib import Path
 import pytest
 
 from screening.archive import dicomweb
+from tests.server_process import ServerProcess
 
 READY_SECONDS = 60
 PLUGIN = Path("/usr/share/orthanc/plugins/libOrthancDicomWeb.so")
@@ -36,19 +35,18 @@ FOR_TESTS = {
 }
 
 
-class Orthanc:
+class Orthanc(ServerProcess):
     """One PACS process with its files in one folder. `kill` and `start` again keep the data, as after a crash."""
 
     user, password = "screening", "a password for tests"
 
     def __init__(self, folder: Path, configuration: dict[str, object] | None = None):
         """`configuration` is taken in place of one for tests, but for its ports, its folder and the user."""
-        self.folder = folder
+        super().__init__(folder)
         self._given = configuration
         self.http_port, self.dicom_port = _free_ports(2)
         self.rest_url = f"http://127.0.0.1:{self.http_port}"
         self.dicomweb_url = f"dicomweb://127.0.0.1:{self.http_port}/dicom-web"
-        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "Orthanc":
         """Start the PACS and return when it answers. Raises RuntimeError with its log when it ends instead."""
@@ -58,34 +56,9 @@ class Orthanc:
         self.folder.mkdir(parents=True, exist_ok=True)
         configuration = self.folder / "orthanc.json"
         configuration.write_text(json.dumps(self._configuration()))
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                [program, str(configuration)],
-                cwd=self.folder,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self._launch([program, str(configuration)], self.folder)
         self._wait_until_ready()
         return self
-
-    def kill(self) -> None:
-        """End the PACS at once."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
-            self._process = None
-
-    def freeze(self) -> None:
-        """Let the PACS accept connections and never answer."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Undo `freeze`."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
 
     def environment(self) -> dict[str, str]:
         """Return the variables that `dicomweb://` takes the user from."""

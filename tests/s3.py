@@ -5,9 +5,7 @@ import json
 import os
 import random
 import shutil
-import signal
 import socket
-import subprocess
 import sys
 import time
 import urllib.request
@@ -17,21 +15,22 @@ from pathlib import Path
 
 import pytest
 
+from tests.server_process import ServerProcess
+
 READY_SECONDS = 60
 REGION = "us-east-1"
 
 
-class S3Server:
+class S3Server(ServerProcess):
     """One server process with its files in one folder. `kill` and `start` again keep the data, as after a crash."""
 
     access_key, secret_key = "testaccess", "testsecret123"
     reader_access_key, reader_secret_key = "readonly", "readonlysecret"  # may list and read, not write
 
     def __init__(self, folder: Path):
-        self.folder = folder
+        super().__init__(folder)
         self.port = _free_ports()
         self.endpoint = f"http://127.0.0.1:{self.port}"
-        self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> "S3Server":
         """Start the server and return when it takes writes. Raises RuntimeError with its log when it ends instead."""
@@ -43,24 +42,9 @@ class S3Server:
         )
         # each bucket takes volumes of its own, by default seven at once, and there is one bucket a test
         (self.folder / "filer/master.toml").write_text("[master.volume_growth]\ncopy_1 = 1\n")
-        with (self.folder / "log").open("ab") as log:
-            self._process = subprocess.Popen(
-                self._command(),
-                cwd=self.folder / "filer",
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                start_new_session=True,
-            )
+        self._launch(self._command(), self.folder / "filer")
         self._wait_until_ready()
         return self
-
-    def kill(self) -> None:
-        """End the server at once; what it acknowledged is kept."""
-        if self._process is not None:
-            self._process.send_signal(signal.SIGKILL)
-            self._process.wait()
-            self._process = None
 
     def stop(self) -> None:
         """End the server and remove its sockets, which lie outside its folder."""
@@ -68,16 +52,6 @@ class S3Server:
         for port in [self.port + i + offset for i in range(4) for offset in (0, 10000)]:
             for path in Path("/tmp").glob(f"seaweedfs-*-{port}.sock"):
                 path.unlink(missing_ok=True)
-
-    def freeze(self) -> None:
-        """Let the server accept connections and never answer."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGSTOP)
-
-    def thaw(self) -> None:
-        """Undo `freeze`."""
-        assert self._process is not None
-        self._process.send_signal(signal.SIGCONT)
 
     def environment(self, endpoint: str | None = None) -> dict[str, str]:
         """Return the variables that every S3 client needs, for the server or for a proxy in front of it."""
