@@ -1,7 +1,7 @@
 """The console script `screening`: every command, each in its own module."""
 
 import faulthandler
-import sys
+from contextlib import suppress
 
 import typer
 
@@ -80,7 +80,7 @@ def make_app() -> typer.Typer:
 
 def main() -> None:
     """Run the console script."""
-    if sys.stderr is not None:
+    with suppress(OSError, RuntimeError):  # a stderr that is no file, or none
         faulthandler.enable()  # a crash of native code says there where it was
     run(make_app())
 
