@@ -30,43 +30,31 @@ from screening.analytics.linking import LinkRule
 from screening.analytics.readings import load_readings
 from screening.analytics.reference import as_given, load_reference
 from screening.analytics.sql_files import read_sql
+from screening.analytics.template import (
+    BUNDLE_NAMES,
+    BUNDLE_ROWS,
+    GROUP_VALUES,
+    MACROS,
+    READINGS,
+    REFERENCE,
+    REFERENCE_VIEWS,
+    VIEWS,
+    create,
+    open_views,
+)
 from screening.errors import ReferenceTableError, UsageError
 from screening.results.check import check_parts
 from screening.results.database import Resources, open_duckdb
 from screening.results.layout import ResultsLayout
 from screening.storage import join, list_files, read_bytes
 
-# in the order in which they build upon each other
-READINGS = ("latest_readings", "reading_tests")  # those of radiologists, where they are the reference standard
-REFERENCE = ("reference_read", "reference")  # the agency's table and what is used of it
-VIEWS = (
-    *("instance_rows", "bundles", "duplicates", "instances", "heatmaps", "worklist", "reading_pairs"),
-    *("tested_radiographs", "reference_cleaning", "reference_reasons"),
-    *("link_rule", "links", "reference_verdicts", "verdicts", "flow"),
-    *("threshold_units", "monitor", "monitor_reasons", "monitor_scores"),
-)
-REFERENCE_VIEWS = (
-    *("judged_units", "judgements", "unlinked_judgements", "group_accuracy", "accuracy", "stage_accuracy", "subgroups", "auroc"),
-    *("gate_loss", "paired_accuracy", "calibration", "brier"),
-    *("lead_time", "lead_time_summary", "lead_time_by_onset", "thresholds", "threshold_pairs", "monitor_accuracy"),
-)
-
 CASE_VIEWS = ("case_rows", "case_instances", "case_tests")  # of files of cases, in the place of a results folder and a reference table
-MACROS = (
-    *("wilson", "likelihood_ratio", "mcnemar", "age_band", "onset_band", "unit_of", "needs_reference", "dates", "words"),
-    "at_prevalence",
-)
-
 ViewRow = dict[str, Any]  # column → value, of one row of a view
 ViewRows = list[ViewRow]
 
 COPY_THREADS = 16
 
 _SCHEMAS = {"instance_rows": INSTANCE_SCHEMA, "instances": INSTANCE_SCHEMA, "heatmaps": HEATMAP_SCHEMA, "reference": REFERENCE_SCHEMA}
-
-
-_NAMES = pa.schema([("bundle_digest", pa.string()), ("name", pa.string())])
-_ROWS = pa.schema([("bundle_digest", pa.string()), ("objects", pa.int64())])
 
 
 @dataclass(frozen=True)
@@ -103,8 +91,9 @@ def connect(
     readings = load_readings(reference) if isinstance(reference, str) else None
     rule = (rule or LinkRule()) if readings is None else replace(rule or LinkRule(), window_before_days=0, window_after_days=0)
     connection = _open(rule, has_reference=reference is not None, readings=readings, resources=resources)
-    _create_reference(connection, reference if readings is None else connection.table("reading_tests").to_arrow_table())
-    connection.register("bundle_names", pa.table({"bundle_digest": [], "name": []}, _NAMES))
+    if reference is not None:
+        _read_reference(connection, reference if readings is None else connection.table("reading_tests").to_arrow_table())
+    connection.register("bundle_names", pa.table({"bundle_digest": [], "name": []}, BUNDLE_NAMES))
     parts = _parts(results_url, [bundle] if isinstance(bundle, str) else bundle)
     rows: dict[str, int] = {}
     if parts:
@@ -112,17 +101,14 @@ def connect(
         on_progress("checking the results", 0, 0)
         rows = check_parts(connection, dict(zip(paths, parts, strict=True)), ResultsLayout(results_url))
         connection.execute("set variable instance_files = $parts", {"parts": paths})
-    else:
-        connection.register("instance_rows", INSTANCE_SCHEMA.empty_table())
-    connection.register("bundle_rows", pa.table([list(rows), list(rows.values())], schema=_ROWS))
+        connection.execute(f"drop table instance_rows; {read_sql('analytics', 'instance_rows')}")
+    connection.register("bundle_rows", pa.table([list(rows), list(rows.values())], schema=BUNDLE_ROWS))
     on_progress("preparing the views", 0, 0)
-    _create(connection, VIEWS if parts else VIEWS[1:])
     # `bundles` has few rows, but DuckDB cannot see that through a view and would hash the larger side of the join; so it is a table
     keep(connection, "bundles")
     if reference is not None:
         keep(connection, "duplicates", "tested_radiographs")
     _group_by(connection, groups, ("instances",))
-    _create(connection, REFERENCE_VIEWS)
     return connection
 
 
@@ -147,27 +133,28 @@ def connect_cases(
         raise UsageError("one file of cases was given twice")
     connection = _open(rule or LinkRule(), has_reference=labelled or reference is not None)
     connection.register("case_texts", pa.concat_tables([file.texts for file in cases], promote_options="permissive"))
-    connection.register("bundle_names", pa.table([[file.digest for file in cases], [file.name for file in cases]], schema=_NAMES))
+    connection.register("bundle_names", pa.table([[file.digest for file in cases], [file.name for file in cases]], schema=BUNDLE_NAMES))
     connection.register("no_instances", INSTANCE_SCHEMA.empty_table())
     connection.execute("set variable call_threshold = $threshold", {"threshold": threshold})
-    _create(connection, CASE_VIEWS)
+    create(connection, CASE_VIEWS)
     _check_cells(connection, cases)
-    connection.execute("create table instance_rows as from case_instances")
+    connection.execute("insert into instance_rows from case_instances")
     connection.execute("create table bundle_rows as select bundle_digest, count(*) as objects from instance_rows group by bundle_digest")
-    _create_reference(connection, reference)
     if labelled:
-        connection.execute("drop view reference; create view reference as from case_tests")
-    _create(connection, VIEWS[1:])
+        connection.execute("create or replace view reference as from case_tests")
+    elif reference is not None:
+        _read_reference(connection, reference)
     connection.register("case_columns", pa.concat_tables([file.given for file in cases], promote_options="permissive"))
     _group_by(connection, groups, ("case_columns", "instances"))
-    _create(connection, REFERENCE_VIEWS)
     return connection
 
 
 def read_reference(reference: pa.Table) -> pa.Table:
     """Return the view reference_read of a reference table: its cells as given and as read, row by row in its order."""
-    with _open(LinkRule(), has_reference=True) as connection:
-        _create_reference(connection, reference)
+    with open_duckdb() as connection:
+        create(connection, MACROS)
+        connection.register("reference_given", as_given(reference))
+        create(connection, REFERENCE[:1])
         return connection.table("reference_read").order("row_number").to_arrow_table()
 
 
@@ -192,19 +179,12 @@ def describe(connection: duckdb.DuckDBPyConnection, view: str) -> list[ColumnInf
 def _open(
     rule: LinkRule, has_reference: bool, readings: pa.Table | None = None, resources: Resources | None = None
 ) -> duckdb.DuckDBPyConnection:
-    """Return a connection with the macros, the variables and the readings that every view needs."""
-    connection = open_duckdb(resources=resources)
+    """Return a connection with the views, and the variables and the readings that every view needs."""
+    connection = open_views(resources)
     for name, value in {**rule.variables(), "has_reference": has_reference, "has_readings": readings is not None}.items():
         connection.execute(f"set variable {name} = $value", {"value": value})
-    _create(connection, MACROS)
     connection.register("readings", READING_SCHEMA.empty_table() if readings is None else readings)
-    _create(connection, READINGS)
     return connection
-
-
-def _create(connection: duckdb.DuckDBPyConnection, *names: Sequence[str]) -> None:
-    for name in chain(*names):
-        connection.execute(_sql(name))
 
 
 def keep(connection: duckdb.DuckDBPyConnection, *views: str) -> None:
@@ -215,8 +195,7 @@ def keep(connection: duckdb.DuckDBPyConnection, *views: str) -> None:
 
 def _group_by(connection: duckdb.DuckDBPyConnection, columns: Sequence[str], tables: Sequence[str]) -> None:
     """Create the view group_values: one row per instance row and column asked for. Raises UsageError where no table has a column."""
-    connection.execute("create table no_groups (bundle_digest varchar, object_id varchar, subgroup varchar, subgroup_value varchar)")
-    values = connection.table("no_groups")
+    values = connection.from_arrow(GROUP_VALUES.empty_table())
     for column in columns:
         table = next((name for name in tables if column in connection.table(name).columns), None)
         if table is None:
@@ -244,14 +223,12 @@ def _check_cells(connection: duckdb.DuckDBPyConnection, cases: Sequence[Cases]) 
             raise ReferenceTableError(f"{file.name}: cells that mean nothing here: {cells}. Write dates as YYYY-MM-DD, calls as 1 and 0")
 
 
-def _create_reference(connection: duckdb.DuckDBPyConnection, reference: str | pa.Table | None) -> None:
-    """Read the reference table, no rows where none is given. Raises ReferenceTableError where it has rows of which none can be used."""
-    if reference is None:
-        given = as_given(REFERENCE_SCHEMA.empty_table())
-    else:
-        given = load_reference(reference) if isinstance(reference, str) else as_given(reference)
+def _read_reference(connection: duckdb.DuckDBPyConnection, reference: str | pa.Table) -> None:
+    """Read the reference table. Raises ReferenceTableError where it has rows of which none can be used."""
+    given = load_reference(reference) if isinstance(reference, str) else as_given(reference)
     connection.register("reference_given", given)
-    _create(connection, REFERENCE)
+    connection.execute("drop table reference_read")
+    create(connection, REFERENCE[:1])
     connection.unregister("reference_given")
     if len(given) and not connection.sql("select 1 from reference limit 1").fetchall():
         ((why,),) = connection.sql("select mode(left_out || coalesce(', ' || result_reason, '')) from reference_read").fetchall()
@@ -297,16 +274,12 @@ def _copy(url: str, path: str) -> None:
     Path(path).write_bytes(read_bytes(url))
 
 
-def _sql(name: str) -> str:
-    return read_sql("analytics", name)
-
-
 def _grain(view: str) -> str:
-    match = re.search(r"^-- grain: (.*)$", _sql(view), re.MULTILINE)
+    match = re.search(r"^-- grain: (.*)$", read_sql("analytics", view), re.MULTILINE)
     assert match is not None, f"{view}.sql states no grain"
     return match[1]
 
 
 def _column_comments(view: str) -> dict[str, str]:
     """Return the descriptions that the header of a view's file gives, lines of `--   name  description`."""
-    return dict(re.findall(r"^--   (\w+)  +(.*)$", _sql(view), re.MULTILINE))
+    return dict(re.findall(r"^--   (\w+)  +(.*)$", read_sql("analytics", view), re.MULTILINE))

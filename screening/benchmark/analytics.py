@@ -14,7 +14,8 @@ import duckdb
 
 from schemas.instance import INSTANCE_SCHEMA
 from schemas.progress import OnProgress, counter, unwatched
-from screening.analytics.views import REFERENCE_VIEWS, VIEWS, connect
+from screening.analytics.template import REFERENCE_VIEWS, VIEWS
+from screening.analytics.views import connect
 from screening.results.database import Resources
 from screening.results.layout import ResultsLayout
 

@@ -6,7 +6,8 @@ import pytest
 
 from schemas.reference import REFERENCE_SCHEMA
 from screening.analytics.sql_files import read_sql, sql_files
-from screening.analytics.views import CASE_VIEWS, MACROS, READINGS, REFERENCE, REFERENCE_VIEWS, VIEWS, connect
+from screening.analytics.template import MACROS, READINGS, REFERENCE, REFERENCE_VIEWS, VIEWS
+from screening.analytics.views import CASE_VIEWS, connect
 from screening.metrics import wilson
 from screening.report.facts import REPORT_VIEWS, VERIFIED_VIEWS
 

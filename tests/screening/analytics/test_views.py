@@ -16,7 +16,9 @@ from schemas.heatmap import HEATMAP_SCHEMA
 from schemas.instance import INSTANCE_SCHEMA
 from schemas.reasons import Reason
 from schemas.reference import REFERENCE_SCHEMA
-from screening.analytics.views import REFERENCE_VIEWS, VIEWS, LinkRule, connect, describe, list_views
+from screening.analytics.linking import LinkRule
+from screening.analytics.template import REFERENCE_VIEWS, VIEWS
+from screening.analytics.views import connect, describe, list_views
 from screening.errors import UsageError
 from tests.screening.instance_rows import (
     DIGEST,

@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.instance import INSTANCE_SCHEMA
-from screening.analytics.views import REFERENCE_VIEWS, VIEWS, connect
+from screening.analytics.template import REFERENCE_VIEWS, VIEWS
+from screening.analytics.views import connect
 from screening.benchmark.analytics import NIGHTS, generate, size_of, time_views
 from screening.storage import list_files
 
