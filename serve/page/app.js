@@ -79,13 +79,22 @@ async function open(answer, title) {
   const words = verdict(answer).words;
   byId("canvas").setAttribute("aria-label", answer.image ? `${title}: ${words}` : "No radiograph is shown");
   say(`${title}: ${words}`);
-  if (!answer.image) return;
+  byId("canvas").setAttribute("aria-busy", "true");
+  try {
+    if (answer.image) await showPictures(answer, () => turn === showing);
+  } finally {
+    if (turn === showing) byId("canvas").setAttribute("aria-busy", "false");
+  }
+}
+
+/** Show the radiograph and lay its maps over it, one after the other, as long as `wanted()`. */
+async function showPictures(answer, wanted) {
   const { values } = await grey(answer.image);
-  if (turn !== showing) return;
+  if (!wanted()) return;
   viewer.show(values);
   for (const [kind, url] of Object.entries(answer.heatmaps)) {
     const map = await grey(url);
-    if (turn !== showing) return;
+    if (!wanted()) return;
     viewer.lay(kind, map.values);
   }
 }
