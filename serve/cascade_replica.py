@@ -1,13 +1,11 @@
 """A replica of the cascade: the three networks in one process, which judge what several requests ask at the same time as one batch."""
 
-import asyncio
 import logging
+import os
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
-from ray import serve
 
 from schemas.service import BundleInUse, ServiceSettings
 from screening.bundle.checks import load_manifest
@@ -15,6 +13,8 @@ from screening.bundle.pointer import bundle_in_use, is_pointer
 from screening.cascade.cascade import Cascade
 from screening.errors import BundleError
 from screening.on_demand.scored import Scored, refused_answer, scored_answer
+from screening.run.machine import MOST_CALLS
+from serve.calls import Calls
 from serve.log import log_to_folder
 from serve.question import OtherBundle, Question
 
@@ -32,8 +32,10 @@ class CascadeReplica:
         self._settings = settings
         self._url = bundle_in_use(settings.bundle)
         self._cascade = self._load(self._url)
-        self._computing = ThreadPoolExecutor(1, thread_name_prefix="cascade")
-        self.judge.set_max_batch_size(self._cascade.batch_size)  # a larger call makes the others wait and is no faster
+        cores = settings.cpus_per_replica or os.cpu_count() or 1
+        lanes = min(cores, MOST_CALLS) if self._cascade.device.type == "cpu" else 1
+        # a call of more images than a forward pass takes makes the others wait and is no faster
+        self._calls = Calls(self._judge, self._cascade.batch_size, cores, lanes)
         if is_pointer(settings.bundle):
             threading.Thread(target=self._follow, name="follow", daemon=True).start()
 
@@ -58,15 +60,11 @@ class CascadeReplica:
     async def ask(self, question: Question) -> Scored | OtherBundle:
         """Return the answer; a refused file waits for nothing."""
         if question.ingested.refusal is None:
-            return await self.judge(question)
+            return await self._calls.ask(question)
         return self._refuse(self._cascade, question)
 
-    @serve.batch(max_batch_size=1, batch_wait_timeout_s=0.0)  # what came while the last call ran is the next one
-    async def judge(self, questions: list[Question]) -> list[Scored | OtherBundle]:
-        """Return the answers to several questions, all by the same bundle."""
-        return await asyncio.get_running_loop().run_in_executor(self._computing, self._judge, questions)
-
     def _judge(self, questions: list[Question]) -> list[Scored | OtherBundle]:
+        """Return the answers to several questions, all by the same bundle."""
         cascade = self._cascade  # the one that answers this call, whatever `_follow` does meanwhile
         limit = cascade.manifest.preprocessing.min_age_years
         asked = [question for question in questions if question.min_age_years == limit]

@@ -142,8 +142,13 @@ def _logged(ingested: Ingested) -> ImageRefused:
     return ImageRefused(ingested.refusal.reason, f"{ingested.refusal.detail}; log entry {entry}")
 
 
-def gateway() -> Gateway:
-    """Return the gateway of this process, as routes get it. Raises Refused 503 before there is one."""
+async def gateway() -> Gateway:
+    """Return the gateway of this process, as routes get it; a dependency that is no coroutine would be a task for another thread."""
+    return gateway_here()
+
+
+def gateway_here() -> Gateway:
+    """Return the gateway of this process. Raises Refused 503 before there is one."""
     context = serve.get_replica_context()
     service = getattr(context.servable_object, "gateway", None)
     if service is None:

@@ -66,7 +66,8 @@ async def score(
         request.state.instances = [one.answer.SOPInstanceUID for one in scored]
         if form != "json":
             return await _in_form(Form(form), uploads[0].content, scored[0], service)
-    return Answers(answers=[_with_pictures(one) if heatmaps else one.answer for one in scored])
+    answers = Answers(answers=[_with_pictures(one) if heatmaps else one.answer for one in scored])
+    return Response(answers.model_dump_json(), media_type="application/json")  # which FastAPI would check once more
 
 
 def _accepted(accept: str) -> Form | Literal["json"]:
