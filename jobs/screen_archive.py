@@ -104,16 +104,19 @@ def command(
     config = with_sites(config, sites, key)
     from jobs.display import RunDisplay
     from jobs.warm_start import warm_start
+    from screening.results.lock import holding
     from screening.run.machine import actors_for
 
     first, runs = is_first_run(results), []
     if first and not encrypt_urls:
         err.print(FILE_NAMES_STAND)
-    with answer_apart(json), RunDisplay(err) as display, warm_start(actors=actors_for(config.machine)):
+    locked = holding(results, "screening run")
+    with answer_apart(json), locked as lease, RunDisplay(err) as display, warm_start(actors=actors_for(config.machine)):
         from jobs.run_table import run_table
         from screening.run.screen import Night, screen
 
-        for run in screen(Night(archive, results, bundle, config, key, operating_points), display.show):
+        night = Night(archive, results, bundle, config, key, operating_points)
+        for run in screen(night, lambda progress: (lease.check(), display.show(progress))):
             runs.append(run)
             if not json:
                 out.print(run_table(run))

@@ -16,7 +16,7 @@ README = ROOT / "README.md"
 DOCS = ROOT / "docs"
 # in the order in which README.md lists them
 SUBJECTS = (
-    *("running", "serve", "reading", "pacs", "results", "reasons", "reference", "exports"),
+    *("running", "nightly", "serve", "reading", "pacs", "results", "reasons", "reference", "exports"),
     *("commands", "training", "bundle", "speed", "structure", "files"),
 )
 

@@ -16,7 +16,7 @@ class RunCounts(BaseModel):
     objects: int = Field(0, description="rows of the index: objects found in the archive")
     already_scored: int = Field(0, description="of them, those that earlier runs answered with the same bundle")
     planned: int = Field(0, description="of them, those that this run answers")
-    left_for_later: int = Field(0, description="of them, those beyond --limit")
+    left_for_later: int = Field(0, description="of them, those beyond --limit or the deadline")
     written: int = Field(0, description="rows committed for the plan")
     outcomes: dict[str, int] = Field(default_factory=dict, description="planned rows by outcome")
     reasons: dict[str, int] = Field(default_factory=dict, description="rejected and failed rows by reason")
@@ -49,7 +49,9 @@ class RunManifest(BaseModel):
 
     run_id: str
     kind: Literal["run", "redrive"] = "run"
-    status: Literal["planning", "running", "finished", "failed"] = "planning"
+    status: Literal["planning", "running", "finished", "stopped", "failed"] = Field(
+        "planning", description="stopped is one that ended at its deadline: what it left is planned anew by the next run"
+    )
     archive_url: str
     results_url: str
     bundle_url: str

@@ -31,6 +31,10 @@ class ResultsError(ScreeningError):
     """The results folder contradicts itself, e.g. rows are missing or doubled after a run."""
 
 
+class LockedError(ScreeningError):
+    """Another process writes to the results folder; nothing was done."""
+
+
 class WriteError(ScreeningError):
     """A file cannot be written where it belongs: the disk is full, the folder is read-only, or something else is in its place."""
 

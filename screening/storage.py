@@ -157,7 +157,7 @@ def put_atomic(url: str, data: bytes) -> None:
     store fails.
     """
     fs, path = filesystem_of(url)
-    with _troubles_named(url.rpartition("/")[0]):
+    with troubles_named(url.rpartition("/")[0]):
         if is_local(fs):
             _put_local(Path(path), data)
         elif is_s3(fs):
@@ -175,14 +175,14 @@ def check_writable(url: str) -> None:
     fs, path = filesystem_of(url)
     if is_local(fs):
         folder = next(folder for folder in (Path(path), *Path(path).parents) if folder.exists())
-        with _troubles_named(url):
+        with troubles_named(url):
             probe = folder / f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}"
             probe.touch()
             probe.unlink()
 
 
 @contextlib.contextmanager
-def _troubles_named(folder: str) -> Iterator[None]:
+def troubles_named(folder: str) -> Iterator[None]:
     """Turn the errors of a folder that takes no file into a WriteError with the remedy."""
     try:
         yield
@@ -234,7 +234,7 @@ def remove_temporaries(url: str) -> int:
     if not is_local(fs):
         return 0
     left = list(Path(path).rglob(f"{TEMPORARY_PREFIX}*"))
-    with _troubles_named(url):
+    with troubles_named(url):
         for file in left:
             file.unlink(missing_ok=True)
     return len(left)

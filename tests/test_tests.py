@@ -20,6 +20,12 @@ SHOWN_BY = {
     "tests/screening/archive/test_containers.py": [
         "screening/archive/members.py",
     ],
+    "tests/screening/nightly/test_night.py": [
+        "screening/nightly/steps.py",
+    ],
+    "tests/screening/nightly/test_config.py": [
+        "schemas/nightly.py",
+    ],
     "tests/jobs/test_run_benchmark.py": [
         "screening/benchmark/throughput.py",
     ],

@@ -57,6 +57,19 @@ class ResultsLayout:
         return f"{self.heatmap_folder(bundle_digest)}/screen_date={screen_date.isoformat()}/{shard_id}.zip"
 
     @property
+    def nights(self) -> str:
+        """Folder of the records of nightly jobs."""
+        return f"{self.root}/nights"
+
+    def night_record(self, night_id: str) -> str:
+        """What each step of one nightly job did (JSON)."""
+        return f"{self.nights}/{night_id}.json"
+
+    def report(self, screen_date: date) -> str:
+        """The report that a nightly job writes (HTML)."""
+        return f"{self.root}/reports/{screen_date.isoformat()}.html"
+
+    @property
     def readings(self) -> str:
         """Folder of what radiologists recorded."""
         return f"{self.root}/readings"

@@ -53,9 +53,10 @@ def write_manifest(layout: ResultsLayout, manifest: RunManifest) -> None:
 
 @contextlib.contextmanager
 def recorded(layout: ResultsLayout, run: RunManifest) -> Iterator[RunManifest]:
-    """Keep the manifest of `run` true while the block carries it out: running, then finished, or failed with its error.
+    """Keep the manifest of `run` true while the block carries it out: running, then finished, stopped, or failed with its error.
 
-    The block fills in `counts` and `times`; the wall time is measured here. What this process logs meanwhile goes to the run's log.
+    The block fills in `counts` and `times`, and says where the run was stopped; the wall time is measured here. What this process logs
+    meanwhile goes to the run's log.
     """
     clock = time.monotonic()
     run.status, run.error, run.finished = "running", None, None
@@ -73,9 +74,9 @@ def recorded(layout: ResultsLayout, run: RunManifest) -> Iterator[RunManifest]:
             with contextlib.suppress(WriteError):  # it says less than `error`, and a manifest that says running is resumed as well
                 write_manifest(layout, run)
             raise
-        _end(run, "finished", clock)
+        _end(run, "stopped" if run.status == "stopped" else "finished", clock)
         write_manifest(layout, run)
-        log.info("%s finished: %d rows written in %.0f s", run.kind, run.counts.written, run.times.wall_seconds)
+        log.info("%s %s: %d rows written in %.0f s", run.kind, run.status, run.counts.written, run.times.wall_seconds)
 
 
 def _end(run: RunManifest, status: str, clock: float) -> None:
@@ -102,10 +103,13 @@ def list_runs(layout: ResultsLayout) -> Iterator[RunManifest]:
 
 
 def unfinished_run(layout: ResultsLayout, archive_url: str, bundle_digest: str) -> RunManifest | None:
-    """Return the oldest run over this archive with this bundle that wrote its plan and then died, or None."""
+    """Return the oldest run over this archive with this bundle that wrote its plan and then died, or None.
+
+    One that was stopped at its deadline did not die: what it left is planned anew, behind what is newer.
+    """
     for run in list_runs(layout):
         same = run.archive_url == archive_url and run.bundle_digest == bundle_digest
-        if same and run.kind == "run" and run.status != "finished":
+        if same and run.kind == "run" and run.status not in ("finished", "stopped"):
             return run
     return None
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import logging
+from datetime import UTC, datetime
 
 from schemas.reasons import Reason
 from screening.errors import ResultsError, ScreeningError, WriteError
@@ -15,7 +16,9 @@ KILLED = "the worker failed on this image, also when it had no other"
 log = logging.getLogger(__name__)
 
 
-def answer(work: Work, shards: list[PlannedShard], run_id: str, show: ShowProgress, *, again: bool = False) -> Progress:
+def answer(
+    work: Work, shards: list[PlannedShard], run_id: str, show: ShowProgress, *, again: bool = False, deadline: datetime | None = None
+) -> Progress:
     """Bring every shard to its commit and return what was counted; raises ScreeningError where one resists.
 
     Raises WriteError at the first shard that finds the results folder full or read-only: the next ones would find it so, too.
@@ -25,20 +28,21 @@ def answer(work: Work, shards: list[PlannedShard], run_id: str, show: ShowProgre
 
     Args:
         again: do committed shards once more (a redrive).
+        deadline: stop at the first commit after it; the progress says so.
     """
     done = set() if again else committed_shards(work.layout, work.bundle_digest, work.config.rows.screen_date)
     missing = [shard for shard in shards if shard.shard_id not in done]
     planned = sum(shard.rows for shard in shards)
     progress = Progress(run_id, planned, resumed=planned - sum(shard.rows for shard in missing))
     show(progress)
-    missing = _pass(work, missing, progress, show)
-    if missing:
+    missing = _pass(work, missing, progress, show, deadline)
+    if missing and not progress.stopped:
         progress.note = f"{len(missing)} shards lost their worker: looking for the image, one row a task"
         log.warning("%s; the first is shard %s", progress.note, missing[0].shard_id)
         show(progress)
         work = dataclasses.replace(work, quarantined=_find_killers(work, missing))
-        missing = _pass(work, missing, progress, show)
-    if missing:
+        missing = _pass(work, missing, progress, show, deadline)
+    if missing and not progress.stopped:
         raise ResultsError(
             f"{len(missing)} shards could not be committed, the first is {missing[0].shard_id}; {_see_the_log(work)}, then run again"
         )
@@ -47,8 +51,8 @@ def answer(work: Work, shards: list[PlannedShard], run_id: str, show: ShowProgre
     return progress
 
 
-def _pass(work: Work, shards: list[PlannedShard], progress: Progress, show: ShowProgress) -> list[PlannedShard]:
-    """Run shards through the pipeline and return those that did not come through."""
+def _pass(work: Work, shards: list[PlannedShard], progress: Progress, show: ShowProgress, deadline: datetime | None) -> list[PlannedShard]:
+    """Run shards through the pipeline and return those that did not come through, or were not reached before the deadline."""
     came_through = set()
     for summary in execute(work, shards):
         if summary["not_written"]:
@@ -57,6 +61,9 @@ def _pass(work: Work, shards: list[PlannedShard], progress: Progress, show: Show
         progress.add(summary)
         show(progress)
         progress.stop_if_the_store_is_down(work.config.max_failed_fraction)
+        if deadline is not None and datetime.now(UTC) >= deadline:
+            progress.stopped = progress.answered < progress.planned
+            break
     return [shard for shard in shards if shard.shard_id not in came_through]
 
 

@@ -25,6 +25,7 @@ class Progress:
     pneumonia_positive: int = 0
     covid_positive: int = 0
     note: str = ""
+    stopped: bool = False  # at its deadline, before the end
     times: RunTimes = field(default_factory=RunTimes)
     started: float = field(default_factory=time.monotonic)
 

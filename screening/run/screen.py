@@ -1,9 +1,11 @@
 """One night: resume what died, plan what is new, answer it, and prove that nothing was lost."""
 
 import dataclasses
+import logging
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import partial
 
 from schemas.bundle import BundleManifest, OperatingPoint
@@ -15,17 +17,20 @@ from screening.errors import UsageError
 from screening.privacy import UrlSeal, key_id_of
 from screening.results.layout import ResultsLayout
 from screening.results.manifests import list_runs, new_run_id, now, recorded, software_versions, unfinished_run, write_manifest
+from screening.results.parts import committed_shards
 from screening.run.accounting import account, not_answered
 from screening.run.answer import answer
 from screening.run.config import RunConfig
 from screening.run.machine import actors_for, calls_for, resolved
 from screening.run.pipeline import Work
-from screening.run.plan import PlanReader, cut_into_shards, shard_sizes, write_plan
+from screening.run.plan import PlannedShard, PlanReader, cut_into_shards, shard_sizes, write_plan
 from screening.run.precision import decided_dtype
 from screening.run.progress import ShowProgress, show_nothing
 from screening.run.ray_session import ray_session
 from screening.run.sealing import opened, sealed
 from screening.storage import remove_temporaries
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -38,6 +43,7 @@ class Night:
     config: RunConfig
     pseudonym_key: bytes = field(repr=False)
     operating_points_url: str | None = None  # other thresholds than the bundle's own, as `screening thresholds --save` writes them
+    deadline: datetime | None = None  # with a time zone: a run stops then, and the rest is left for the next one
 
     @property
     def layout(self) -> ResultsLayout:
@@ -85,7 +91,10 @@ def screen(night: Night, show: ShowProgress = show_nothing) -> Iterator[RunManif
             run_id = dead.run_id
             break
         config = _configuration_of(dead, night)
-        yield _carry_out(dead.model_copy(update={"executions": dead.executions + 1}), config, night, show)
+        run = _carry_out(dead.model_copy(update={"executions": dead.executions + 1}), config, night, show)
+        yield run
+        if run.status == "stopped":
+            return
     config = _resolved(night.config, bundle)
     run = _plan_tonight(_new_run(night, config, bundle, points, run_id or new_run_id(now())), config, night)
     yield _carry_out(run, config, night, show) if run.status != "finished" else run
@@ -155,9 +164,23 @@ def _carry_out(run: RunManifest, config: RunConfig, night: Night, show: ShowProg
     shards = PlanReader(work.plan_url).shards()
     with recorded(night.layout, run):
         with ray_session(actors=actors_for(config.machine)):
-            run.times = answer(work, shards, run.run_id, show).times.model_copy(update={"index_seconds": run.times.index_seconds})
+            progress = answer(work, shards, run.run_id, show, deadline=night.deadline)
+            run.times = progress.times.model_copy(update={"index_seconds": run.times.index_seconds})
+        if progress.stopped:
+            shards = _leave_the_rest(run, night, shards)
         run.counts = account(night.layout, run, shards)
     return run
+
+
+def _leave_the_rest(run: RunManifest, night: Night, shards: list[PlannedShard]) -> list[PlannedShard]:
+    """Write down that a run was stopped and what it leaves, and return the shards that it committed, also since its last look."""
+    done = committed_shards(night.layout, run.bundle_digest, run.screen_date)
+    committed = [shard for shard in shards if shard.shard_id in done]
+    left = run.counts.planned - sum(shard.rows for shard in committed)
+    run.status = "stopped"
+    run.counts = run.counts.model_copy(update={"planned": run.counts.planned - left, "left_for_later": run.counts.left_for_later + left})
+    log.warning("stopped at the deadline: %d objects are left for the next run", left)
+    return committed
 
 
 def _configuration_of(run: RunManifest, night: Night) -> RunConfig:

@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import shutil
-from datetime import date
+from datetime import UTC, date, datetime
 from pathlib import Path
 
 import fsspec
@@ -188,3 +188,16 @@ def test_a_damaged_bundle_is_refused_before_anything_is_read(small_archive: Path
 def test_results_inside_the_archive_are_refused(small_archive: Path, bundle: str) -> None:
     with pytest.raises(UsageError, match="inside the archive"):
         list(screen(night(small_archive, small_archive / "results", bundle)))
+
+
+def test_a_deadline_leaves_the_rest_for_the_next_run(archive: str, bundle: str, tmp_path: Path) -> None:
+    late = dataclasses.replace(night(archive, tmp_path / "r", bundle), deadline=datetime.now(UTC))
+    stopped = only(screen(late))
+    counts = stopped.counts
+    assert stopped.status == "stopped"
+    assert 0 < counts.written == counts.planned < counts.objects == counts.planned + counts.left_for_later
+    rest = only(screen(night(archive, tmp_path / "r", bundle, screen_date=date(2020, 3, 2))))
+    assert rest.status == "finished"
+    assert rest.counts.planned == rest.counts.written == counts.left_for_later
+    rows = rows_of(tmp_path / "r", bundle)
+    assert len(set(rows["object_id"].to_pylist())) == len(rows) == counts.objects

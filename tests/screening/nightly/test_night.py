@@ -1,0 +1,136 @@
+"""A whole night on a real local Ray, its record, and how one that died is gone on with."""
+
+import dataclasses
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from schemas.nightly import AlertTo, MonitorStep, NightlyConfig, NightRecord, ReportStep
+from screening.benchmark.random_bundle import save_random_bundle
+from screening.errors import LockedError, ResultsError, WriteError
+from screening.nightly.night import Job, Watch, carry_out, date_of_tonight, foretold_end, list_nights
+from screening.results.layout import ResultsLayout
+from screening.results.lock import Lease, holding
+from screening.run.progress import Progress, show_nothing
+from tests.archives import phantom_dicom, phantom_pixels
+from tests.nights import night, rows_of, summary
+from tests.web_hook import web_hook
+
+
+@pytest.fixture
+def hook() -> Iterator[tuple[str, list[dict[str, Any]]]]:
+    with web_hook() as given:
+        yield given
+
+
+@pytest.fixture(scope="module")
+def bundle(tmp_path_factory: pytest.TempPathFactory) -> str:
+    folder = str(tmp_path_factory.mktemp("bundle") / "a")
+    save_random_bundle(folder, phantom_pixels(8))
+    return folder
+
+
+def job_of(tmp_path: Path, bundle: str, url: str, **told: Any) -> Job:
+    """Return a job over six radiographs and a file that is none."""
+    archive = tmp_path / "archive"
+    archive.mkdir(exist_ok=True)
+    for seed in range(6):
+        (archive / f"{seed}.dcm").write_bytes(phantom_dicom(seed, "normal"))
+    (archive / "text.dcm").write_bytes(b"no image")
+    alert = AlertTo(url=url, also_good_nights=True)
+    config = NightlyConfig(archive=str(archive), results=str(tmp_path / "r"), alert=alert, **told)
+    return Job(config, night(archive, tmp_path / "r", bundle))
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_night_does_every_step_and_tells_of_its_end(tmp_path: Path, bundle: str, hook: tuple[str, list]) -> None:
+    url, got = hook
+    limits = MonitorStep(limits={"max_rejected_share": 0.1, "min_scored": 3}, min_images=1)
+    said: list[str] = []
+    record = carry_out(job_of(tmp_path, bundle, url, monitor=limits, report=ReportStep(gallery=0)), show_nothing, said.append)
+    assert record.status == "finished"
+    assert [step.status for step in record.steps] == ["finished"] * 4
+    assert "7 of 7 objects answered" in record.step("run").detail
+    assert record.step("redrive").detail == "no failed rows"
+    assert Path(record.step("report").detail.removeprefix("file://")).read_text().startswith("<!doctype html>")
+    assert [message["event"] for message in got] == ["limit_crossed", "finished"]
+    assert "rejected_share" in got[0]["message"]
+    assert len(said) == 4
+    assert list(list_nights(ResultsLayout(str(tmp_path / "r")))) == [record]
+    assert len(rows_of(tmp_path / "r", bundle)) == 7
+
+
+@pytest.mark.usefixtures("ray_cluster")
+def test_a_night_that_died_is_gone_on_with(tmp_path: Path, bundle: str, hook: tuple[str, list]) -> None:
+    url, got = hook
+    job = job_of(tmp_path, bundle, url, report=ReportStep(output=str(tmp_path / "archive/0.dcm/report.html")))
+    with pytest.raises(WriteError):
+        carry_out(job, show_nothing)
+    assert [message["event"] for message in got] == ["failed"]
+    [died] = list_nights(job.layout)
+    assert (died.status, died.step("run").status, died.step("report").status) == ("failed", "finished", "failed")
+    assert "a file is in the place of a folder" in died.step("report").detail
+    assert date_of_tonight(job.layout, died.archive_url, died.started + timedelta(hours=3)) == died.screen_date
+    assert date_of_tonight(job.layout, died.archive_url, died.started + timedelta(days=2)) == (died.started + timedelta(days=2)).date()
+    assert date_of_tonight(job.layout, "another archive", died.started) == died.started.date() != died.screen_date
+    mended = dataclasses.replace(job, config=job.config.model_copy(update={"report": ReportStep(enabled=False)}))
+    record = carry_out(mended, show_nothing)
+    assert (record.night_id, record.executions, record.status) == (died.night_id, 2, "finished")
+    assert record.step("run").finished == died.step("run").finished, "what was done is not done again"
+    assert record.step("report").status == "skipped"
+
+
+def test_the_second_of_two_nights_does_nothing(tmp_path: Path, hook: tuple[str, list]) -> None:
+    url, got = hook
+    job = job_of(tmp_path, "no bundle is needed", url)
+    with holding(job.night.results_url, "another night"), pytest.raises(LockedError, match="another night"):
+        carry_out(job, show_nothing)
+    assert list(list_nights(job.layout)) == []
+    assert got == []
+
+
+def watched(job: Job, deadline: datetime, said: list[str]) -> tuple[Watch, NightRecord]:
+    record = NightRecord(
+        night_id="n", screen_date=job.night.config.rows.screen_date, archive_url="a", results_url="r", deadline=deadline,
+        started=deadline, steps=[],
+    )  # fmt: skip
+    return Watch(job, record, Lease(), show_nothing, said.append), record
+
+
+def test_a_night_that_will_be_late_says_so_once(tmp_path: Path, hook: tuple[str, list]) -> None:
+    url, got = hook
+    said: list[str] = []
+    watch, record = watched(job_of(tmp_path, "b", url), datetime.now(UTC) + timedelta(minutes=1), said)
+    progress = Progress("r", planned=1000, started=-1e5)
+    watch(progress)
+    assert got == said == [], "nothing is foretold of nothing"
+    progress.add(summary(100))
+    watch(progress)
+    watch(progress)
+    assert [message["event"] for message in got] == ["late"]
+    assert "images will be left" in got[0]["message"]
+    assert len(said) == len(record.told) == 1
+    in_time, _ = watched(job_of(tmp_path, "b", url), foretold_end(progress, datetime.now(UTC)) + timedelta(days=1), said)
+    in_time(progress)
+    assert len(got) == 1
+
+
+def test_a_run_that_lost_its_lock_ends(tmp_path: Path, hook: tuple[str, list]) -> None:
+    lease = Lease()
+    watch = Watch(
+        job_of(tmp_path, "b", hook[0]), watched(job_of(tmp_path, "b", hook[0]), datetime.now(UTC), [])[1], lease, show_nothing, str
+    )
+    lease.lose("another process")
+    with pytest.raises(LockedError, match="another process"):
+        watch(Progress("r", planned=10))
+
+
+def test_a_record_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    layout = ResultsLayout(str(tmp_path))
+    (tmp_path / "nights").mkdir()
+    (tmp_path / "nights/x.json").write_text("{}")
+    with pytest.raises(ResultsError, match=r"x\.json: not the record of a night"):
+        list(list_nights(layout))
