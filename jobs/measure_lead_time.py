@@ -43,7 +43,7 @@ def command(
 ) -> None:
     """Count the persons whom the cascade found days before their RT-PCR confirmation, by days since onset, beside its false alerts.
 
-    Lead time: days from the first positive radiograph to the confirmation of the same person. A missed person has none.
+    Lead time: days from the first positive radiograph to the confirmation of the same episode of the person. A missed person has none.
 
     Example:
 

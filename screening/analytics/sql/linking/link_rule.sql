@@ -29,7 +29,8 @@ select
         || '(the result date stands in for a missing specimen date). A pair with an unknown date {}. {}. {}. '
         || 'Positive tests of a person that were taken at most {} days after the first of them belong to one episode. '
         || 'Without any test a radiograph is unverified; unverified and indeterminate ones are counted beside the 2×2 table, never in it. '
-        || 'A second copy of an image does not count.',
+        || 'A study or person has the result of its radiographs, a positive one before a negative before an indeterminate one, and is called by '
+        || 'the radiographs with that result alone. A second copy of an image does not count.',
         window_before_days,
         window_after_days,
         if(link_undated, 'counts too', 'does not count')
