@@ -34,6 +34,9 @@ Repeated = Annotated[
     typer.Option(help="of several tests: positive (a positive one decides), nearest (the nearest does) or agree (else indeterminate)"),
 ]
 Indeterminate = Annotated[str, typer.Option(help="an indeterminate result stands apart, or is taken for positive, or for negative")]
+EpisodeDays = Annotated[
+    int, typer.Option(help="positive tests of a person at most that many days after the first of them belong to one episode")
+]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 

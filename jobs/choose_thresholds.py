@@ -8,6 +8,7 @@ from jobs.analytics_source import (
     Bundles,
     CasesFiles,
     Columns,
+    EpisodeDays,
     Indeterminate,
     Json,
     Reference,
@@ -44,9 +45,10 @@ def command(
     rows: Annotated[int, typer.Option(min=2, help="thresholds shown in the table; --json gives all")] = 20,
     window_before: WindowBefore = 14,
     window_after: WindowAfter = 21,
-    undated: Undated = True,
+    undated: Undated = False,
     repeated: Repeated = "positive",
     indeterminate: Indeterminate = "apart",
+    episode_days: EpisodeDays = 90,
     json: Json = False,
 ) -> None:
     """Show what every threshold gives: cases found and missed, RT-PCR tests needed, cost for each case; and choose one.
@@ -64,7 +66,7 @@ def command(
 
     target = thresholds.Target(sensitivity, specificity, capacity)
     question = thresholds.Question(unit, by, prevalence, cost_screen, cost_test, screened_per_day)
-    rule = LinkRule(window_before, window_after, undated, repeated, indeterminate)
+    rule = LinkRule(window_before, window_after, undated, repeated, indeterminate, episode_days)
     _check(target, save, pairs, by)
     with Steps(err) as steps, open_source(results, reference, cases, column, bundle, rule, on_progress=steps.show) as connection:
         steps.show("working out every threshold", 0, 0)

@@ -8,6 +8,7 @@ from jobs.analytics_source import (
     Bundles,
     CasesFiles,
     Columns,
+    EpisodeDays,
     Groups,
     Indeterminate,
     Json,
@@ -40,9 +41,10 @@ def command(
     seed: Annotated[int, typer.Option(help="of the bootstrap")] = 0,
     window_before: WindowBefore = 14,
     window_after: WindowAfter = 21,
-    undated: Undated = True,
+    undated: Undated = False,
     repeated: Repeated = "positive",
     indeterminate: Indeterminate = "apart",
+    episode_days: EpisodeDays = 90,
     json: Json = False,
 ) -> None:
     """Measure accuracy against RT-PCR: 2×2, its figures and ROC areas with 95 % intervals, by stage and subgroup, bundles in pairs.
@@ -59,7 +61,8 @@ def command(
     from screening.analytics.accuracy import measure_accuracy
     from screening.analytics.linking import LinkRule
 
-    rule, source = LinkRule(window_before, window_after, undated, repeated, indeterminate), (results, reference, cases, column, bundle)
+    rule = LinkRule(window_before, window_after, undated, repeated, indeterminate, episode_days)
+    source = (results, reference, cases, column, bundle)
     options = {"threshold": threshold, "groups": group, "verified": True}
     with Steps(err) as steps, open_source(*source, rule, **options, on_progress=steps.show) as connection:
         drawn = {"replicates": replicates, "seed": seed}

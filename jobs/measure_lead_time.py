@@ -8,6 +8,7 @@ from jobs.analytics_source import (
     Bundles,
     CasesFiles,
     Columns,
+    EpisodeDays,
     Indeterminate,
     Json,
     Reference,
@@ -34,14 +35,15 @@ def command(
     min_cell: Annotated[int, typer.Option(min=1, help="bands of onset with fewer persons are not shown; 1 shows all")] = 5,
     window_before: WindowBefore = 14,
     window_after: WindowAfter = 21,
-    undated: Undated = True,
+    undated: Undated = False,
     repeated: Repeated = "positive",
     indeterminate: Indeterminate = "apart",
+    episode_days: EpisodeDays = 90,
     json: Json = False,
 ) -> None:
     """Count the persons whom the cascade found days before their RT-PCR confirmation, by days since onset, beside its false alerts.
 
-    Lead time: days from the first positive radiograph to the confirmation of the same person. A missed person has none.
+    Lead time: days from the first positive radiograph to the confirmation of the same episode of the person. A missed person has none.
 
     Example:
 
@@ -52,7 +54,8 @@ def command(
     from screening.analytics.lead_time import measure_lead_time
     from screening.analytics.linking import LinkRule
 
-    rule, source = LinkRule(window_before, window_after, undated, repeated, indeterminate), (results, reference, cases, column, bundle)
+    rule = LinkRule(window_before, window_after, undated, repeated, indeterminate, episode_days)
+    source = (results, reference, cases, column, bundle)
     options = {"threshold": threshold, "verified": True}
     with Steps(err) as steps, open_source(*source, rule, **options, on_progress=steps.show) as connection:
         steps.show("lead times", 0, 0)

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobs.analytics_source import Bundles, Indeterminate, Json, Reference, Repeated, Undated, WindowAfter, WindowBefore
+from jobs.analytics_source import Bundles, EpisodeDays, Indeterminate, Json, Reference, Repeated, Undated, WindowAfter, WindowBefore
 from jobs.console import EXIT_FAILED, err, out, print_json, run_command
 
 if TYPE_CHECKING:
@@ -23,9 +23,10 @@ def command(
     bundle: Bundles = None,
     window_before: WindowBefore = 14,
     window_after: WindowAfter = 21,
-    undated: Undated = True,
+    undated: Undated = False,
     repeated: Repeated = "positive",
     indeterminate: Indeterminate = "apart",
+    episode_days: EpisodeDays = 90,
     json: Json = False,
 ) -> None:
     """Show the last nights by site: screened, refused, positive, how scores moved, speed, accuracy; exit 1 when a stated limit is crossed.
@@ -46,7 +47,7 @@ def command(
     from screening.results.layout import ResultsLayout
 
     stated = monitoring.with_limits(monitoring.load_limits(limits) if limits else monitoring.AlertLimits(), limit or ())
-    rule = LinkRule(window_before, window_after, undated, repeated, indeterminate)
+    rule = LinkRule(window_before, window_after, undated, repeated, indeterminate, episode_days)
     period = monitoring.Period.parse(baseline) if baseline else None
     _check(stated, period is not None, reference is not None)
     with Steps(err) as steps, open_source(results, reference, bundle=bundle, rule=rule, on_progress=steps.show) as connection:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.analytics_source import Indeterminate, Repeated, Undated, WindowAfter, WindowBefore, check_results
+from jobs.analytics_source import EpisodeDays, Indeterminate, Repeated, Undated, WindowAfter, WindowBefore, check_results
 from jobs.console import EXIT_FAILED, err, print_json, run_command
 
 if TYPE_CHECKING:
@@ -36,9 +36,10 @@ def command(
     bundle: Annotated[str | None, typer.Option(help="see only the rows of this bundle: its digest or the first digits of it")] = None,
     window_before: WindowBefore = 14,
     window_after: WindowAfter = 21,
-    undated: Undated = True,
+    undated: Undated = False,
     repeated: Repeated = "positive",
     indeterminate: Indeterminate = "apart",
+    episode_days: EpisodeDays = 90,
 ) -> None:
     """Ask the results in SQL: views instances, heatmaps, flow and, with a reference table, accuracy and lead_time.
 
@@ -53,7 +54,7 @@ def command(
     from screening.errors import UsageError
     from screening.results.check import damage_named
 
-    rule = LinkRule(window_before, window_after, undated, repeated, indeterminate)
+    rule = LinkRule(window_before, window_after, undated, repeated, indeterminate, episode_days)
     if query is None and output is not None:
         raise UsageError("--output writes the answer of one query: give the query too")
     if format is Format.PARQUET and output is None:

@@ -8,6 +8,7 @@ import typer
 from jobs.analytics_source import (
     CasesFiles,
     Columns,
+    EpisodeDays,
     Indeterminate,
     Json,
     Reference,
@@ -42,9 +43,10 @@ def command(
     timeline: Annotated[int, typer.Option(help="persons shown in the timeline at most")] = 120,
     window_before: WindowBefore = 14,
     window_after: WindowAfter = 21,
-    undated: Undated = True,
+    undated: Undated = False,
     repeated: Repeated = "positive",
     indeterminate: Indeterminate = "apart",
+    episode_days: EpisodeDays = 90,
     pseudonym_key: Annotated[
         Path | None, typer.Option(help="key file of a run with --encrypt-urls, to show radiographs  [default: as for `screening run`]")
     ] = None,
@@ -67,7 +69,7 @@ def command(
     from screening.storage import put_atomic
 
     options = ReportOptions(title, smallest_cell, gallery, timeline)
-    rule = LinkRule(window_before, window_after, undated, repeated, indeterminate)
+    rule = LinkRule(window_before, window_after, undated, repeated, indeterminate, episode_days)
     source = (results, reference, cases, column, [bundle] if bundle else None, rule)
     with Steps(err) as steps, open_source(*source, threshold=threshold, on_progress=steps.show) as connection:
         page, facts = render(connection, results, options, existing_key(pseudonym_key), steps.show)

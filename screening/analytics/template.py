@@ -33,7 +33,7 @@ REFERENCE = ("reference_read", "reference")  # the agency's table and what is us
 VIEWS = (
     *("instance_rows", "bundles", "duplicates", "instances", "heatmaps", "worklist", "reading_pairs"),
     *("tested_radiographs", "reference_cleaning", "reference_reasons"),
-    *("link_rule", "links", "reference_verdicts", "verdicts", "flow"),
+    *("link_rule", "tests", "links", "episodes", "reference_verdicts", "verdicts", "flow"),
     *("threshold_units", "monitor", "monitor_reasons", "monitor_scores"),
 )
 REFERENCE_VIEWS = (
@@ -46,6 +46,8 @@ REFERENCE_VIEWS = (
 BUNDLE_NAMES = pa.schema([("bundle_digest", pa.string()), ("name", pa.string())])
 BUNDLE_ROWS = pa.schema([("bundle_digest", pa.string()), ("objects", pa.int64())])
 GROUP_VALUES = pa.schema([(name, pa.string()) for name in ("bundle_digest", "object_id", "subgroup", "subgroup_value")])
+
+NOTHING_GIVEN = {"has_reference": False, "has_readings": False, "has_labels": False}
 
 _made: list[str] = []
 _making = threading.Lock()
@@ -75,7 +77,7 @@ def _make() -> str:
     path = os.path.join(folder, "template.duckdb")
     with duckdb.connect(path) as connection:
         connection.execute("set timezone = 'UTC'")
-        for name, value in {**LinkRule().variables(), "has_reference": False, "has_readings": False, "instance_files": [""]}.items():
+        for name, value in {**LinkRule().variables(), **NOTHING_GIVEN, "instance_files": [""]}.items():
             connection.execute(f"set variable {name} = $value", {"value": value})
         given = {"bundle_names": BUNDLE_NAMES, "bundle_rows": BUNDLE_ROWS, "group_values": GROUP_VALUES, "readings": READING_SCHEMA}
         for name, schema in given.items():

@@ -124,14 +124,18 @@ def connect_cases(
 
     reference: as in `connect`; then the files' own labels must be absent. threshold: in the unit of the scores, for rows without a call.
     groups: columns of the files, or of instance rows, to make subgroups by.
-    Raises UsageError where two files are the same or both kinds of reference are given, ReferenceTableError for cells that mean nothing.
+    Labels belong to their file; files without a label column take those of the one file that has it, by person.
+    Raises UsageError where two files are the same, both kinds of reference are given or nothing tells whose labels count for a file,
+    ReferenceTableError for cells that mean nothing.
     """
-    labelled = any("label" in file.mapping for file in cases)
+    labelled = sum("label" in file.mapping for file in cases)
     if labelled and reference is not None:
         raise UsageError("the cases have labels of their own: leave out the reference table, or the label column")
+    if 1 < labelled < len(cases):
+        raise UsageError("several files of cases have labels and one has none: give it a label column, for theirs may differ")
     if len({file.digest for file in cases}) < len(cases):
         raise UsageError("one file of cases was given twice")
-    connection = _open(rule or LinkRule(), has_reference=labelled or reference is not None)
+    connection = _open(rule or LinkRule(), has_reference=labelled > 0 or reference is not None, has_labels=labelled > 0)
     connection.register("case_texts", pa.concat_tables([file.texts for file in cases], promote_options="permissive"))
     connection.register("bundle_names", pa.table([[file.digest for file in cases], [file.name for file in cases]], schema=BUNDLE_NAMES))
     connection.register("no_instances", INSTANCE_SCHEMA.empty_table())
@@ -168,8 +172,7 @@ def describe(connection: duckdb.DuckDBPyConnection, view: str) -> list[ColumnInf
     if view not in list_views():
         raise UsageError(f"no view {view}: there are {', '.join(sorted(list_views()))}")
     known = {field.name: (description_of(field), unit_of(field)) for field in _SCHEMAS.get(view, ())}
-    if view != "reference":
-        known |= {name: (text, "") for name, text in _column_comments(view).items()}
+    known |= {name: (text, "") for name, text in _column_comments(view).items()}
     columns = connection.execute(
         "select column_name, data_type from duckdb_columns() where table_name = $view order by column_index", {"view": view}
     ).fetchall()
@@ -177,11 +180,17 @@ def describe(connection: duckdb.DuckDBPyConnection, view: str) -> list[ColumnInf
 
 
 def _open(
-    rule: LinkRule, has_reference: bool, readings: pa.Table | None = None, resources: Resources | None = None
+    rule: LinkRule,
+    *,
+    has_reference: bool,
+    has_labels: bool = False,
+    readings: pa.Table | None = None,
+    resources: Resources | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """Return a connection with the views, and the variables and the readings that every view needs."""
     connection = open_views(resources)
-    for name, value in {**rule.variables(), "has_reference": has_reference, "has_readings": readings is not None}.items():
+    given = {"has_reference": has_reference, "has_readings": readings is not None, "has_labels": has_labels}
+    for name, value in {**rule.variables(), **given}.items():
         connection.execute(f"set variable {name} = $value", {"value": value})
     connection.register("readings", READING_SCHEMA.empty_table() if readings is None else readings)
     return connection

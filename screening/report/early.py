@@ -58,8 +58,8 @@ def _summary(facts: Facts) -> Markup:
         for row in facts.lead_summary
     ]
     words = (
-        f"Lead time: days from the first positive radiograph to the confirmation of the same person, positive when the radiograph "
-        f"came first. Of "
+        f"Lead time: days from the first positive radiograph to the confirmation of the same episode of the person, positive when the "
+        f"radiograph came first. Of "
         f"{plural(confirmed, 'confirmed person')} with a scored radiograph {count(detected)} were detected, {count(late)} of them "
         f"only after "
         f"confirmation, and {count(confirmed - detected)} missed; dates are missing for {count(missing)}. The price: "

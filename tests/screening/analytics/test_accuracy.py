@@ -11,13 +11,14 @@ import pytest
 from scipy.stats import binomtest
 from sklearn.metrics import brier_score_loss, roc_auc_score
 
+from schemas.reasons import Reason
 from screening.analytics.accuracy import measure_accuracy
 from screening.analytics.cases import load_cases
 from screening.analytics.views import connect, connect_cases
 from screening.errors import UsageError
 from screening.metrics import delong, delong_paired
 from tests.paper_data import nhia_path
-from tests.screening.instance_rows import NIGHT, instance_row, person, pneumonia_row, reference_of, write_instances
+from tests.screening.instance_rows import NIGHT, instance_row, person, pneumonia_row, reference_of, refused_row, write_instances
 from tests.told import Told
 
 Rows = list[dict[str, Any]]
@@ -93,6 +94,24 @@ def test_each_stage_by_hand(tmp_path: Path):
     connection = open_rows(tmp_path, rows, *((n, "positive" if n <= 3 else "negative", 0) for n in range(1, 7)))
     found = {row["question"]: [row[cell] for cell in ("units", "tp", "fp", "fn", "tn")] for row in measure_accuracy(connection)["accuracy"]}
     assert found == {"gate": [6, 2, 2, 1, 1], "stage_3": [4, 1, 1, 1, 1], "covid": [6, 1, 1, 2, 2]}
+
+
+def test_persons_add_up_at_every_stage(tmp_path: Path):
+    """Of person 2 the radiograph about the test was stopped by stage 2 and another one was not; of person 3 it was refused."""
+    early = {"StudyDate": NIGHT - timedelta(100)}
+    rows = [
+        pneumonia_row(1, covid=True),
+        instance_row(2),
+        pneumonia_row(102, patient_pseudonym=person(2), **early),
+        refused_row(3, Reason.LATERAL_VIEW),
+        pneumonia_row(103, patient_pseudonym=person(3), covid_positive=None, **early),  # stage 3 did not answer
+        pneumonia_row(4),
+        pneumonia_row(5, covid_positive=None),
+    ]
+    connection = open_rows(tmp_path, rows, *((number, "positive", 0) for number in (1, 2, 3)))
+    cells = ("units", "tp", "fn", "unverified", "not_scored")
+    found = {row["question"]: [row[cell] for cell in cells] for row in measure_accuracy(connection)["accuracy"]}
+    assert found == {"gate": [5, 1, 1, 3, 0], "stage_3": [5, 1, 0, 2, 2], "covid": [5, 1, 1, 1, 2]}
 
 
 def test_those_stopped_by_the_gate_rank_below_all_others(tmp_path: Path):

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from screening.analytics.cases import load_cases, map_columns
+from screening.analytics.linking import LinkRule
 from screening.analytics.views import connect_cases
 from screening.errors import ReferenceTableError, UsageError
 from tests.paper_data import nhia_path
@@ -79,9 +80,58 @@ def test_two_files_side_by_side(tmp_path: Path):
     connection = connect_cases([load_cases(one), load_cases(two)])
     found = connection.sql("select name, tp, fn, tn from accuracy join bundles using (bundle_digest) where unit = 'patient' order by name")
     assert found.fetchall() == [("one", 1, 0, 1), ("two", 0, 1, 1)]
-    assert connection.sql("select count(*) from reference").fetchall() == [(2,)], "a person whom both files label the same has one test"
+    assert connection.sql("select count(*) from reference").fetchall() == [(4,)], "each file has its own labels"
     with pytest.raises(UsageError, match="given twice"):
         connect_cases([load_cases(one), load_cases(one)])
+
+
+def test_labels_belong_to_their_file(tmp_path: Path):
+    """The same ids with opposite labels: beside each other the files say what they say alone."""
+    rows = {"1": "1", "2": "1", "3": "0", "4": "0"}
+    one = write(tmp_path, "id,truth,call\n" + "".join(f"{case},{label},{label}\n" for case, label in rows.items()), "one")
+    two = write(tmp_path, "id,truth,call\n" + "".join(f"{case},{1 - int(label)},{1 - int(label)}\n" for case, label in rows.items()), "two")
+    cells = "select tp, fp, fn, tn from accuracy where unit = 'patient'"
+    assert [rows_of(path, cells) for path in (one, two)] == [[(2, 0, 0, 2)]] * 2
+    connection = connect_cases([load_cases(one), load_cases(two)])
+    assert connection.sql(cells).fetchall() == [(2, 0, 0, 2)] * 2
+    assert connection.sql("from paired_accuracy").fetchall() == [], "no person of whom both files say the same"
+    assert connection.sql("select count(*) from lead_time").fetchall() == [(4,)]
+
+
+def test_a_file_without_labels_takes_those_of_the_one_that_has_them(tmp_path: Path):
+    one = write(tmp_path, "id,truth,call\n1,1,1\n2,0,0\n3,1,1\n", "one")
+    two = write(tmp_path, "id,call\n2,1\n1,1\n4,1\n", "two")
+    connection = connect_cases([load_cases(one), load_cases(two)])
+    cells = "select tp, fp, fn, tn, unverified from accuracy join bundles using (bundle_digest) where unit = 'patient' order by name"
+    assert connection.sql(cells).fetchall() == [(2, 0, 0, 1, 0), (1, 1, 0, 0, 1)]
+    assert connection.sql("select truth, n from paired_accuracy where unit = 'patient' order by truth").fetchall() == [
+        ("negative", 1),
+        ("positive", 1),
+    ]
+    three = write(tmp_path, "id,truth,call\n1,0,1\n", "three")
+    with pytest.raises(UsageError, match=r"several files of cases have labels and one has none"):
+        connect_cases([load_cases(path) for path in (one, two, three)])
+
+
+def test_a_label_without_dates_counts_for_its_own_row(tmp_path: Path):
+    path = write(tmp_path, "id,truth,call,cxr_date,pcr_date\n1,1,1,,\n1,0,0,,2020-03-02\n2,1,1,2020-03-01,2020-06-01\n")
+    links = "select case_row, links.result from links join case_rows using (object_id) order by case_row"
+    assert rows_of(path, links) == [(1, "positive"), (2, "negative")]
+    ((rule,),) = rows_of(path, "select rule from link_rule")
+    assert "does not count, but the label of a row of cases always counts for the radiograph of that row." in rule
+
+
+@pytest.mark.parametrize(("words", "read"), [(("+", "-", ""), (True, False, None)), (("1", "-", "0"), (True, None, False))])
+def test_a_dash_is_negative_only_beside_a_plus(tmp_path: Path, words: tuple[str, ...], read: tuple[bool | None, ...]):
+    for column, ours in {"label": "result", "call": "covid_positive", "stage2_positive": "pneumonia_positive"}.items():
+        cells = "".join(f"{row},{word},0.4\n" for row, word in enumerate(words, 1))
+        path = write(tmp_path, f"id,{column},score\n{cells}")
+        results = {True: "positive", False: "negative", None: None} if ours == "result" else {True: True, False: False, None: None}
+        assert rows_of(path, f"select {ours} from case_rows order by case_row") == [(results[value],) for value in read]
+    refused = write(tmp_path, "id,truth,call\n1,1,1\n2,0,-\n")
+    assert rows_of(refused, "select outcome, detail from instances where outcome = 'failed'") == [
+        ("failed", "the row has neither a call nor a score")
+    ]
 
 
 def test_a_mapping_goes_before_the_synonyms():
@@ -126,5 +176,6 @@ def test_labels_and_a_reference_table_are_one_too_many(tmp_path: Path):
     with pytest.raises(UsageError, match="labels of their own"):
         connect_cases([load_cases(path)], str(reference))
     bare = write(tmp_path, "id,call\n1,1\n", "bare")
-    connection = connect_cases([load_cases(bare)], str(reference))
-    assert connection.sql("select tp from accuracy where unit = 'patient'").fetchall() == [(1,)]
+    for undated in (False, True):  # the table has no dates, and none of its rows is a row of the file
+        connection = connect_cases([load_cases(bare)], str(reference), rule=LinkRule(link_undated=undated))
+        assert connection.sql("select tp, unverified from accuracy where unit = 'patient'").fetchall() == [(undated, not undated)]

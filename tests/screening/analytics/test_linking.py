@@ -17,6 +17,7 @@ from tests.screening.instance_rows import instance_row, person, write_instances
     [
         ({"window_before_days": -1}, "a window of -1 days before"),
         ({"window_after_days": -1}, "-1 after"),
+        ({"episode_days": -1}, "--episode-days -1: give 0 or more"),
         ({"repeated": "last"}, "--repeated last: it is positive, nearest, agree"),
         ({"indeterminate": "unknown"}, "--indeterminate unknown: it is apart, positive, negative"),
     ],
@@ -27,12 +28,13 @@ def test_rules_that_mean_nothing(wrong: dict[str, object], message: str) -> None
 
 
 def test_every_field_is_a_variable_of_the_views() -> None:
-    assert LinkRule(1, 2, False, "nearest", "negative").variables() == {
+    assert LinkRule(1, 2, True, "nearest", "negative", 30).variables() == {
         "window_before_days": 1,
         "window_after_days": 2,
-        "link_undated": False,
+        "link_undated": True,
         "link_repeated": "nearest",
         "link_indeterminate": "negative",
+        "episode_days": 30,
     }
 
 
@@ -42,7 +44,8 @@ def test_what_is_said_of_the_reference_table(tmp_path: Path) -> None:
     columns |= {"patient_pseudonym": [person(1), ""], "result": ["positive", "negative"]}
     with connect(str(tmp_path), pa.table(columns)) as connection:
         links = describe_links(connection)
-    assert "from 14 days before to 21 days after" in links["link_rule"]
+    for words in ("from 14 days before to 21 days after", "an unknown date does not count.", "at most 90 days after the first"):
+        assert words in links["link_rule"]
     assert (links["reference"]["rows"], links["reference"]["used"]) == (2, 1)
     assert [(row["column_name"], row["k"], row["first_row"]) for row in links["reference"]["cleaning"]] == [("row", 1, 2)]
     with connect(str(tmp_path)) as connection:

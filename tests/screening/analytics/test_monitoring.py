@@ -134,13 +134,26 @@ def test_accuracy_is_incomplete_while_results_may_still_come(watched: Callable[.
     names = ("scored", "verified", "indeterminate", "unverified", "open", "incomplete", "tp", "fp", "fn", "tn")
     assert [first[name] for name in names] == [4, 2, 1, 1, 3, True, 1, 0, 0, 1]
     assert second["incomplete"]
-    more = table_of_tests((4, "positive", 20), (999, "negative", 21))
+    more = table_of_tests((4, "positive", 20), (998, "negative", 21), (999, "negative", 21))
     late = pa.concat_tables([early, more])
     (first, _, second, _) = watched(rows, late).accuracy
     assert [first[name] for name in names] == [4, 3, 1, 0, 0, False, 1, 0, 1, 1]
     assert (first["sensitivity"], first["verified_share"]) == (0.5, 0.75)
     assert (first["sensitivity_low"], first["sensitivity_high"]) == pytest.approx(wilson(1, 2))
     assert second["incomplete"]  # its window ends a day later
+
+
+def test_one_mistyped_date_neither_closes_nor_opens_a_night(watched: Callable[..., Watch]):
+    rows = [instance_row(1), instance_row(2)]
+    tests = ((1, "negative", 2), (901, "negative", 3), (902, "negative", 3))
+    (night, _) = watched(rows, table_of_tests(*tests)).accuracy
+    assert night["open"] == 2
+    (mistyped, _) = watched(rows, table_of_tests(*tests, (903, "negative", 366))).accuracy  # of the year after
+    assert mistyped == night
+    arrived = table_of_tests(*tests, (903, "negative", 366), (904, "negative", 22))
+    assert not watched(rows, arrived).accuracy[0]["incomplete"]
+    later = [instance_row(1, StudyDate=date(2062, 3, 1)), instance_row(2, StudyDate=date(1900, 1, 1))]
+    assert not watched(later, arrived).accuracy[0]["incomplete"]
 
 
 def run_of(images: int, seconds: float) -> RunManifest:
@@ -188,7 +201,7 @@ def test_only_the_newest_night_is_judged_and_a_silent_site_counts_as_none(watche
 def test_limits_on_psi_accuracy_and_speed(watched: Callable[..., Watch], tmp_path: Path):
     write_manifest(ResultsLayout(str(tmp_path / "results")), run_of(100, 50))
     rows = [pneumonia_row(number, covid=number > 10, InstitutionName="A", screen_date=NIGHT) for number in range(1, 41)]
-    reference = table_of_tests(*((number, "positive", 1) for number in range(1, 41)), (999, "negative", 40))
+    reference = table_of_tests(*((number, "positive", 1) for number in range(1, 41)), (998, "negative", 40), (999, "negative", 40))
     found = watched(rows, reference, baseline=Period(NIGHT, NIGHT))
     assert crossed(found, "min_sensitivity=0.8", "max_covid_psi=0.1", "min_images_per_second=3") == [
         ("min_sensitivity=0.8", "all sites", 0.75),

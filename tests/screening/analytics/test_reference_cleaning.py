@@ -42,7 +42,7 @@ def test_what_is_used(cleaned: duckdb.DuckDBPyConnection):
     def march(day: int) -> date:
         return date(2020, 3, day)
 
-    assert cleaned.sql("from reference").fetchall() == [
+    assert cleaned.sql("select columns(* exclude (bundle_digest, object_id)) from reference").fetchall() == [
         (person(1), march(1), march(2), march(3), "positive", "covid"),
         (person(2), None, None, None, "negative", None),
         (person(3), None, None, None, "negative", None),
@@ -50,7 +50,7 @@ def test_what_is_used(cleaned: duckdb.DuckDBPyConnection):
         (person(7), None, date(2020, 4, 13), date(2020, 4, 14), "positive", None),
         (person(7), None, march(1), date(2020, 4, 3), "negative", None),
     ]
-    assert cleaned.table("reference").columns == REFERENCE_SCHEMA.names
+    assert cleaned.table("reference").columns == [*REFERENCE_SCHEMA.names, "bundle_digest", "object_id"]
 
 
 def test_each_cell_has_its_reason(cleaned: duckdb.DuckDBPyConnection):
@@ -118,7 +118,17 @@ def test_types_of_parquet_are_read_too(tmp_path: Path):
     )
     pq.write_table(table, tmp_path / "reference.parquet")
     connection = connect(str(tmp_path), str(tmp_path / "reference.parquet"))
-    assert connection.sql("from reference").fetchall() == [("a", None, date(2020, 3, 4), date(2020, 3, 5), "positive", None)]
+    assert connection.sql("from reference").fetchall() == [("a", None, date(2020, 3, 4), date(2020, 3, 5), "positive", None, None, None)]
+
+
+@pytest.mark.parametrize(("others", "result"), [(("1", "0"), None), (("positive", ""), None), (("+", "positive"), "negative")])
+def test_a_dash_is_negative_only_beside_a_plus(tmp_path: Path, others: tuple[str, str], result: str | None):
+    rows = [{"patient_pseudonym": person(n), "result": word} for n, word in enumerate((*others, "-"), 1)]
+    columns = {name: [row.get(name) for row in rows] for name in REFERENCE_SCHEMA.names}
+    connection = connect(str(tmp_path), pa.table(columns))
+    read = "select result, result_reason, left_out from reference_read where row_number = 3"
+    reasons = ("in other words", None) if result else ("a dash", "no result")
+    assert connection.sql(read).fetchall() == [(result, *reasons)]
 
 
 def test_a_table_of_which_nothing_can_be_used_is_refused(tmp_path: Path):

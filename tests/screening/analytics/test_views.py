@@ -32,6 +32,7 @@ from tests.screening.instance_rows import (
 )
 
 Rows = list[dict[str, Any]]
+UNDATED = LinkRule(link_undated=True)  # the paper's table has no dates of those who were negative
 
 
 def ask(results: str, query: str, reference: pa.Table | None = None, **arguments: Any) -> Rows:
@@ -104,7 +105,7 @@ def test_results_on_s3(s3_bucket: str):
 
 
 def test_the_same_image_sent_twice_counts_once(results: Callable[[Rows], str]):
-    uid, pixels = {"SOPInstanceUID": "9.9"}, {"pixel_hash": "f" * 32}
+    uid, pixels = {"SOPInstanceUID": "9.9", "patient_pseudonym": person(1)}, {"pixel_hash": "f" * 32}
     rows = [
         instance_row(1, **uid, StudyDate=date(2020, 3, 3)),
         instance_row(2, **uid, StudyDate=date(2020, 3, 2)),  # the earliest: counts
@@ -121,6 +122,27 @@ def test_the_same_image_sent_twice_counts_once(results: Callable[[Rows], str]):
     assert found == {person(1): person(2), person(3): person(2), person(4): person(5)}
 
 
+def test_two_persons_who_share_a_uid_both_count(results: Callable[[Rows], str]):
+    shared = {"SOPInstanceUID": "9.9"}
+    unknown = {"patient_pseudonym": None, "SOPInstanceUID": "9.9"}
+    rows = [
+        pneumonia_row(1, covid=True, **shared),
+        instance_row(2, **shared),  # other pixels, another person
+        instance_row(3, **shared, pixel_hash=person(1)),  # the pixels of 1 under another name
+        refused_row(4, Reason.BLANK, **shared),
+        instance_row(5, **unknown),
+        refused_row(6, Reason.BLANK, **unknown),  # nothing says that it is not 5
+    ]
+    folder = results(rows)
+    found = {row["object_id"]: row["duplicate_of"] for row in ask(folder, "from instances where not counts")}
+    assert found == {person(3): person(1), person(6): person(5)}
+    boxes = {row["box"]: row["images"] for row in ask(folder, "from flow where reason is null")}
+    assert boxes["objects found"] == boxes["scored"] + boxes["rejected"] + boxes["failed"] == 6
+    assert boxes["scored"] == boxes["second copies"] + boxes["radiographs that count"] == 4
+    (answer,) = ask(folder, "from accuracy where unit = 'patient'", reference_of((1, "positive", 0), (2, "negative", 0)))
+    assert (answer["tp"], answer["tn"]) == (1, 1)
+
+
 def test_copies_of_copies_belong_together(results: Callable[[Rows], str]):
     """1 and 2 share a UID, 2 and 3 pixels, 3 and 4 a UID: one image in four rows."""
     rows = [
@@ -131,7 +153,7 @@ def test_copies_of_copies_belong_together(results: Callable[[Rows], str]):
     ]
     for order in (rows, rows[::-1]):
         for url, row in zip("abcd", order, strict=True):
-            row["object_url"] = f"file:///{url}"
+            row |= {"object_url": f"file:///{url}", "patient_pseudonym": person(1)}
         found = ask(results(rows), "select object_id, duplicate_of from instances where counts is false")
         assert {row["duplicate_of"] for row in found} == {order[0]["object_id"]}
         assert len(found) == 3
@@ -237,15 +259,15 @@ def test_nothing_to_divide_by_is_null(results: Callable[[Rows], str]):
     assert answer["specificity"] == 1.0
 
 
-@pytest.mark.parametrize(("days", "linked"), [(-15, False), (-14, True), (21, True), (22, False), (None, True)])
+@pytest.mark.parametrize(("days", "linked"), [(-15, False), (-14, True), (21, True), (22, False), (None, False)])
 def test_the_window_between_radiograph_and_specimen(results: Callable[[Rows], str], days: int | None, linked: bool):
     folder, reference = results([instance_row(1)]), reference_of((1, "negative", days))
     (answer,) = ask(folder, "select tn, unverified, undated from accuracy where unit = 'patient'", reference)
-    assert answer == {"tn": int(linked), "unverified": int(not linked), "undated": int(days is None)}
+    assert answer == {"tn": int(linked), "unverified": int(not linked), "undated": 0}
     wide = LinkRule(window_before_days=15, window_after_days=22)
-    assert ask(folder, "from links", reference, rule=wide) != []
-    strict = LinkRule(link_undated=False)
-    assert len(ask(folder, "from links", reference, rule=strict)) == int(linked and days is not None)
+    assert len(ask(folder, "from links", reference, rule=wide)) == int(days is not None)
+    (asked,) = ask(folder, "select tn, undated from accuracy where unit = 'patient'", reference, rule=LinkRule(link_undated=True))
+    assert asked == {"tn": int(linked or days is None), "undated": int(days is None)}
 
 
 def test_a_positive_test_in_the_window_decides(results: Callable[[Rows], str]):
@@ -255,11 +277,12 @@ def test_a_positive_test_in_the_window_decides(results: Callable[[Rows], str]):
 
 
 def test_the_link_rule_is_printed(tmp_path: Path):
-    (rule,) = ask(str(tmp_path), "from link_rule", rule=LinkRule(3, 7, link_undated=False))
-    assert (rule["window_before_days"], rule["window_after_days"], rule["link_undated"]) == (3, 7, False)
+    (rule,) = ask(str(tmp_path), "from link_rule", rule=LinkRule(3, 7, episode_days=30))
+    assert (rule["window_before_days"], rule["window_after_days"], rule["episode_days"]) == (3, 7, 30)
     assert "from 3 days before to 7 days after" in rule["rule"]
     assert "An unknown" not in rule["rule"]
-    assert "does not count" in rule["rule"]
+    assert "an unknown date does not count. " in rule["rule"]
+    assert "at most 30 days after the first of them belong to one episode" in rule["rule"]
     with pytest.raises(UsageError, match="window of -1 days"):
         LinkRule(-1)
 
@@ -289,8 +312,8 @@ def test_lead_time_by_hand(results: Callable[[Rows], str]):
     ]
     tests = [(1, "negative", -4), (1, "positive", 3), (1, "positive", 9), (2, "positive", -3), (3, "positive", 2), (4, "positive", 2)]
     tests += [(5, "negative", 1), (6, "positive", 1), (7, "positive", 0), (8, "positive", 0)]
-    folder, reference = results(rows), reference_of(*tests)
-    found = ask(folder, "select patient_pseudonym, detected, lead_days, dates_missing from lead_time", reference)
+    folder, reference, rule = results(rows), reference_of(*tests), LinkRule(link_undated=True)
+    found = ask(folder, "select patient_pseudonym, detected, lead_days, dates_missing from lead_time", reference, rule=rule)
     assert [tuple(row.values()) for row in found] == [
         (person(1), True, 6, False),
         (person(8), True, 1, False),
@@ -298,7 +321,7 @@ def test_lead_time_by_hand(results: Callable[[Rows], str]):
         (person(3), False, None, False),
         (person(4), True, None, True),
     ]
-    summary = ask(folder, "select days, k, n, detected, dates_missing from lead_time_summary", reference)
+    summary = ask(folder, "select days, k, n, detected, dates_missing from lead_time_summary", reference, rule=rule)
     assert [tuple(row.values()) for row in summary] == [(1, 2, 5, 4, 1), (2, 1, 5, 4, 1), (5, 1, 5, 4, 1)]
 
 
@@ -338,7 +361,7 @@ def nhia(tmp_path: Path) -> tuple[str, pa.Table]:
     [("b", (45, 54, 83.33), (494, 614, 80.46)), ("c", (45, 55, 81.82), (498, 619, 80.45)), ("d", (42, 47, 89.36), (0, 0, None))],
 )
 def test_accuracy_is_the_papers(nhia: tuple[str, pa.Table], bundle: str, sensitivity: tuple, specificity: tuple):
-    (answer,) = ask(nhia[0], "from accuracy where unit = 'patient'", nhia[1], bundle=bundle)
+    (answer,) = ask(nhia[0], "from accuracy where unit = 'patient'", nhia[1], bundle=bundle, rule=UNDATED)
     for name, (k, n, percent) in (("sensitivity", sensitivity), ("specificity", specificity)):
         assert (answer[f"{name}_k"], answer[f"{name}_n"]) == (k, n)
         assert answer[name] is None if percent is None else round(100 * answer[name], 2) == percent
@@ -347,22 +370,22 @@ def test_accuracy_is_the_papers(nhia: tuple[str, pa.Table], bundle: str, sensiti
 
 @pytest.mark.parametrize(("bundle", "low", "high"), [("c", 69.7, 89.8), ("d", 77.4, 95.4)])
 def test_intervals_are_the_papers(nhia: tuple[str, pa.Table], bundle: str, low: float, high: float):
-    (answer,) = ask(nhia[0], "from accuracy where unit = 'patient'", nhia[1], bundle=bundle)
+    (answer,) = ask(nhia[0], "from accuracy where unit = 'patient'", nhia[1], bundle=bundle, rule=UNDATED)
     assert (round(100 * answer["sensitivity_low"], 1), round(100 * answer["sensitivity_high"], 1)) == (low, high)
 
 
 def test_lead_time_is_the_papers(nhia: tuple[str, pa.Table]):
-    summary = {row["days"]: row for row in ask(nhia[0], "from lead_time_summary", nhia[1], bundle="a")}
+    summary = {row["days"]: row for row in ask(nhia[0], "from lead_time_summary", nhia[1], bundle="a", rule=UNDATED)}
     assert (summary[2]["k"], summary[2]["n"]) == (27, 109)
     assert (round(100 * summary[2]["low"], 1), round(100 * summary[2]["high"], 1)) == (17.6, 33.6)
     assert (summary[5]["k"], summary[5]["dates_missing"]) == (4, 20)
-    longest = ask(nhia[0], "from lead_time where lead_days >= 5", nhia[1], bundle="a")
+    longest = ask(nhia[0], "from lead_time where lead_days >= 5", nhia[1], bundle="a", rule=UNDATED)
     assert {int(row["patient_pseudonym"], 16) for row in longest} == {24, 268, 279, 292}
     assert [(int(row["patient_pseudonym"], 16), row["lead_days"], row["confirmation_date"]) for row in longest[:2]] == [
         (24, 17, date(2020, 1, 31)),
         (268, 6, date(2020, 3, 20)),
     ]
-    (timeline,) = ask(nhia[0], "select count(*) as n from lead_time where not dates_missing", nhia[1], bundle="a")
+    (timeline,) = ask(nhia[0], "select count(*) as n from lead_time where not dates_missing", nhia[1], bundle="a", rule=UNDATED)
     assert timeline["n"] == 89
 
 

@@ -1,7 +1,9 @@
 -- grain: one row per bundle, unit of analysis and question
 --
--- unit: instance (one radiograph), study (StudyInstanceUID) or patient (patient_pseudonym). A unit is positive when any of its verified
--- radiographs is, and so is its reference standard. Second copies do not count. Units are linked by the view link_rule.
+-- unit: instance (one radiograph), study (StudyInstanceUID) or patient (patient_pseudonym). Second copies do not count. The reference standard
+-- of a unit is positive when that of one of its radiographs is; else negative when one is; else indeterminate. The unit is called positive
+-- when a radiograph with the same reference standard is: a person with a positive test is found by a radiograph that is positive by the
+-- reference standard, so taken in an episode of that person, and by no other. Units are linked by the view link_rule.
 -- question: pneumonia (stage 2 against the radiologist's reading; only where the reference table has readings) or
 -- covid (the whole cascade against RT-PCR).
 -- tp + fp + fn + tn + indeterminate + unverified + not_scored = units: a rejected or failed image is not a negative one.
@@ -17,7 +19,7 @@
 --   tn                   true negatives
 --   indeterminate        scored, and the reference standard is indeterminate
 --   unverified           scored, and nothing is known from the reference standard
---   not_scored           no radiograph scored (none that the reference standard speaks of, where it does speak)
+--   not_scored           no radiograph scored (none whose reference standard is the unit's, where it has one)
 --   not_scored_positive  of these, positive by the reference standard
 --   undated              verified units that rest on links with an unknown date alone
 --   sensitivity_k        true positives

@@ -1,18 +1,18 @@
 -- grain: one row per bundle, unit of analysis and unit that is linked with a test: what its radiographs say together on each question
 --
 -- Units and questions: see judgements, which has the same in words, one row per question. Truths and calls are ranks, of which the highest
--- of a unit's radiographs counts: see unit_of.sql.
+-- of a unit's radiographs counts, and scores are those of the radiographs whose truth is that of the unit: see unit_of.sql.
 --
 -- columns:
 --   bundle_digest      digest of the bundle that answered
 --   unit               unit of analysis: instance, study or patient
 --   unit_id            object_id, StudyInstanceUID or patient_pseudonym; object_id where the unit's own is unknown
 --   patient_pseudonym  its person
---   object_id          its first linked radiograph
+--   object_id          its first radiograph: of those that are linked and have the unit's truth by RT-PCR
 --   undated            every link rests on an unknown date
---   radiograph_date    of the first linked radiograph
---   days_since_onset   from the first day of symptoms to the first linked radiograph, in days
---   PatientSex         of the first linked radiograph, as are the columns below
+--   radiograph_date    of its first radiograph
+--   days_since_onset   from the first day of symptoms to its first radiograph, in days
+--   PatientSex         of its first radiograph, as are the columns below
 --   age_years          age in years
 --   ViewPosition       PA, AP or another view
 --   InstitutionName    the site
@@ -62,8 +62,9 @@ radiographs as materialized (
         hash(bundle_digest, object_id) as image_number,
         hash(bundle_digest, study_id) as study_number,
         hash(bundle_digest, patient_id) as patient_number,
-        -- the first of a unit: by date, and of one day by a number that does not depend on the order of the rows
-        (coalesce(radiograph_date, date '9999-12-31') - date '0001-01-01')::ubigint * 1099511627776 + (image_number >> 24) as place,
+        -- the first of a unit: of those with its truth, by date, and of one day by a number that does not depend on the order of the rows
+        (3 - truth_rank(rt_pcr))::ubigint * 4611686018427387904
+        + (coalesce(radiograph_date, date '9999-12-31') - date '0001-01-01')::ubigint * 1099511627776 + (image_number >> 24) as place,
         truth_rank(rt_pcr) as covid_truth,
         call_rank(covid_positive, rt_pcr) as covid_called,
         if(definite, cascade_rank(pneumonia_positive, pneumonia_rank, covid_rank), null) as covid_score,
@@ -83,14 +84,38 @@ radiographs as materialized (
     from linked
 ),
 joined as (
-    select 'instance' as unit, image_number as first_number, undated, columns('_(truth|called|score|value)$')
+    select 'instance' as unit, image_number as first_number, undated, columns('_(truth|called)$'), columns('_(score|value)$')
     from radiographs
     union all
-    select 'study', arg_min(image_number, place), bool_and(undated), max(columns('_(truth|called|score|value)$'))
+    select
+        'study',
+        arg_min(image_number, place),
+        bool_and(undated),
+        max(columns('_(truth|called)$')),
+        highest_of_truth(covid_score, covid_truth),
+        highest_of_truth(covid_value, covid_truth),
+        highest_of_truth(pneumonia_score, pneumonia_truth),
+        highest_of_truth(pneumonia_value, pneumonia_truth),
+        highest_of_truth(gate_score, gate_truth),
+        highest_of_truth(gate_value, gate_truth),
+        highest_of_truth(stage_3_score, stage_3_truth),
+        highest_of_truth(stage_3_value, stage_3_truth)
     from radiographs
     group by study_number
     union all
-    select 'patient', arg_min(image_number, place), bool_and(undated), max(columns('_(truth|called|score|value)$'))
+    select
+        'patient',
+        arg_min(image_number, place),
+        bool_and(undated),
+        max(columns('_(truth|called)$')),
+        highest_of_truth(covid_score, covid_truth),
+        highest_of_truth(covid_value, covid_truth),
+        highest_of_truth(pneumonia_score, pneumonia_truth),
+        highest_of_truth(pneumonia_value, pneumonia_truth),
+        highest_of_truth(gate_score, gate_truth),
+        highest_of_truth(gate_value, gate_truth),
+        highest_of_truth(stage_3_score, stage_3_truth),
+        highest_of_truth(stage_3_value, stage_3_truth)
     from radiographs
     group by patient_number
 )

@@ -1,7 +1,9 @@
 -- grain: one row per bundle, unit of analysis, question and unit that is linked with a test: the answer, the truth, the cell of the 2×2
 --
--- unit: instance (one radiograph), study (StudyInstanceUID) or patient (patient_pseudonym). A unit is positive when any of its verified
--- radiographs is, and so is its reference standard. Second copies do not count. Units are linked by the view link_rule; those
+-- unit: instance (one radiograph), study (StudyInstanceUID) or patient (patient_pseudonym). Second copies do not count. The reference standard
+-- of a unit is positive when that of one of its radiographs is; else negative when one is; else indeterminate. The unit is called positive
+-- when a radiograph with the same reference standard is: a person with a positive test is found by a radiograph that is positive by the
+-- reference standard, so taken in an episode of that person, and by no other. Units are linked by the view link_rule; those
 -- of which no radiograph is linked are counted by the view unlinked_judgements.
 -- question:
 --   covid      the whole cascade against RT-PCR
@@ -15,16 +17,16 @@
 --   question           covid, pneumonia, gate or stage_3
 --   unit_id            object_id, StudyInstanceUID or patient_pseudonym; object_id where the unit's own is unknown
 --   patient_pseudonym  its person
---   object_id          its first linked radiograph
+--   object_id          its first radiograph: of those that are linked and have the unit's reference standard
 --   truth              positive, negative or indeterminate by the reference standard; null where unverified
---   called             positive by the answer, over the radiographs that the reference standard speaks of; null where none was scored
+--   called             positive by the answer, over the radiographs whose reference standard is the unit's; null where none was scored
 --   score              orders the units for the ROC curve (covid: those stopped by stage 2 lie below all others); null without a definite truth
 --   value              probability, or score where the bundle has no calibration; covid: null where stage 3 was not reached by way of stage 2
 --   cell               tp, fp, fn, tn, indeterminate, unverified or not_scored
 --   undated            every link rests on an unknown date
---   radiograph_date    of the first linked radiograph
---   days_since_onset   from the first day of symptoms to the first linked radiograph, in days
---   PatientSex         of the first linked radiograph, as are the columns below
+--   radiograph_date    of its first radiograph
+--   days_since_onset   from the first day of symptoms to its first radiograph, in days
+--   PatientSex         of its first radiograph, as are the columns below
 --   age_years          age in years
 --   ViewPosition       PA, AP or another view
 --   InstitutionName    the site

@@ -14,7 +14,7 @@
 --   tn                   true negatives
 --   indeterminate        scored, and the reference standard is indeterminate
 --   unverified           scored, and nothing is known from the reference standard
---   not_scored           no radiograph scored (none that the reference standard speaks of, where it does speak)
+--   not_scored           no radiograph scored (none whose reference standard is the unit's, where it has one)
 --   not_scored_positive  of these, positive by the reference standard
 --   undated              verified units that rest on links with an unknown date alone
 --   sensitivity_k        true positives

@@ -1,6 +1,9 @@
 -- grain: one row per row of a cases file: its cells read
 -- needs: the table case_texts, one row per row of a file, cells as text; variable call_threshold, null to take the files' own calls alone
 --
+-- A dash as a label or a call is negative where other cells of its column are a plus; elsewhere it is an empty cell, for many write so
+-- that there is nothing.
+--
 -- columns:
 --   bundle_digest       stands for the file: SHA-256 over its name and bytes
 --   object_url          the file, # and the number of the row
@@ -25,7 +28,7 @@
 --   unread              names of the columns that hold something that means nothing
 
 create table case_rows as
-with words as materialized (
+with texts as materialized (
     select
         * replace (
             day_text(radiograph_date) as radiograph_date,
@@ -42,6 +45,26 @@ with words as materialized (
         lower(known_text(covid_positive)) as covid_word,
         lower(known_text(pneumonia_positive)) as pneumonia_word
     from case_texts
+),
+signs as (
+    select
+        bundle_digest,
+        bool_or(label_word = '+') as labels,
+        bool_or(covid_word = '+') as covid_calls,
+        bool_or(pneumonia_word = '+') as pneumonia_calls
+    from texts
+    group by bundle_digest
+),
+words as materialized (
+    select
+        texts.* replace (
+            signed_word(label_word, signs.labels) as label_word,
+            signed_word(covid_word, signs.covid_calls) as covid_word,
+            signed_word(pneumonia_word, signs.pneumonia_calls) as pneumonia_word
+        )
+    from texts
+    inner join signs
+        on texts.bundle_digest = signs.bundle_digest
 ),
 orders as (
     select

@@ -1,5 +1,8 @@
 -- grain: one row per pair of an instance row and a test of the same person that the link rule lets count
--- needs: the table reference
+-- needs: the view tests; variables window_before_days, window_after_days, link_undated
+--
+-- A test of a file of cases counts for radiographs of that file alone. Where a date is unknown it counts for the radiograph of its own row,
+-- because the row says so, and for others only where link_undated says so.
 --
 -- columns:
 --   bundle_digest       digest of the bundle that answered
@@ -17,16 +20,6 @@
 --   undated             linked although a date is unknown
 
 create view links as
-with tests as (
-    select
-        patient_pseudonym,
-        coalesce(specimen_date, result_date) as test_date,
-        result_date,
-        symptom_onset_date,
-        if(result = 'indeterminate' and getvariable('link_indeterminate') <> 'apart', getvariable('link_indeterminate'), result) as result,
-        reading
-    from reference
-)
 select
     radiographs.bundle_digest,
     radiographs.object_id,
@@ -45,6 +38,12 @@ from tested_radiographs as radiographs
 inner join tests
     on radiographs.patient_pseudonym = tests.patient_pseudonym
 where
-    tests.test_date between radiographs.radiograph_date - getvariable('window_before_days')
-    and radiographs.radiograph_date + getvariable('window_after_days')
-    or (getvariable('link_undated') and (radiographs.radiograph_date is null or tests.test_date is null));
+    (tests.bundle_digest is null or tests.bundle_digest = radiographs.bundle_digest)
+    and (
+        tests.test_date between radiographs.radiograph_date - getvariable('window_before_days')
+        and radiographs.radiograph_date + getvariable('window_after_days')
+        or (
+            (getvariable('link_undated') or coalesce(tests.object_id = radiographs.object_id, false))
+            and (radiographs.radiograph_date is null or tests.test_date is null)
+        )
+    );

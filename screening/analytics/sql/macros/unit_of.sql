@@ -7,11 +7,14 @@ create macro truth_rank(truth) as
 create macro ranked_truth(rank) as
     case rank when 3 then 'positive' when 2 then 'negative' when 1 then 'indeterminate' end;
 
--- the answer for a unit: of the radiographs with a definite truth, where there are any, then of the indeterminate ones, then of all;
+-- the answer for a unit: of the radiographs whose truth is that of the unit, so that no radiograph of another time finds a case;
 -- positive when one of them is, and null where none of them was scored
 create macro call_rank(called, truth) as
-    4 * case when truth in ('positive', 'negative') then 2 when truth is null then 0 else 1 end
-    + case when called then 2 when called is null then 0 else 1 end;
+    4 * truth_rank(truth) + case when called then 2 when called is null then 0 else 1 end;
+
+-- the highest score of a unit, of the same radiographs; null without a definite truth
+create macro highest_of_truth(score, truth_of) as
+    if(max(truth_of) = 3, max(score) filter (truth_of = 3), max(score) filter (truth_of = 2));
 
 create macro ranked_call(rank) as
     case rank % 4 when 2 then true when 1 then false end;

@@ -1,5 +1,9 @@
 -- Words as registries and products write them, whatever their case; null where a word means nothing here.
 
+-- a dash is how many write that there is nothing: it means negative only where other cells of its column are a plus
+create macro signed_word(word, beside_plus) as
+    if(word = '-' and not coalesce(beside_plus, false), null, word);
+
 create macro read_result(word) as
     case
         when list_contains(['positive', 'pos', '+', '1', '1.0', 'true', 't', 'yes', 'y', 'detected', 'covid', 'covid-19', 'covid19', '陽性', '阳性'], lower(word))

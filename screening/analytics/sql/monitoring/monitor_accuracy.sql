@@ -2,8 +2,11 @@
 -- needs: variable window_after_days
 --
 -- Unit: the scored radiograph that counts (no second copies), verified by the link rule. Results come late: a radiograph is open while a
--- test that would count for it may still be missing from the reference table, whose newest date is before the end of its window. A
--- positive result closes it, for nothing later can change that. Rows with open radiographs are incomplete, and their figures will move.
+-- test that would count for it may still be missing from the reference table, which ends before its window does. A positive result closes
+-- it, for nothing later can change that. Rows with open radiographs are incomplete, and their figures will move.
+--
+-- The reference table ends on the last day that a hundredth of its tests, and two at least, reach by the later of their dates. So one mistyped
+-- year closes no night. A radiograph whose date is after its night was taken on that night at the latest, so that none stays open for years.
 --
 -- columns:
 --   bundle_digest        digest of the bundle that answered
@@ -30,9 +33,19 @@
 --   specificity_high     upper limit
 
 create view monitor_accuracy as
-with newest as (
-    select max(greatest(specimen_date, result_date)) as newest_date
+with days as (
+    select greatest(specimen_date, result_date) as day, count(*) as tests
     from reference
+    where day is not null
+    group by day
+),
+reached as (
+    select day, sum(tests) over (order by day desc) as reaching, sum(tests) over () as dated
+    from days
+),
+ended as (
+    select max(day) filter (reaching >= greatest(2, dated / 100)) as last_day
+    from reached
 ),
 radiographs as (
     select
@@ -41,12 +54,14 @@ radiographs as (
         coalesce(instances.InstitutionName, 'unknown') as site,
         instances.covid_positive as called,
         rt_pcr,
+        coalesce(instances.StudyDate, instances.AcquisitionDate) as stated_date,
+        if(stated_date > instances.screen_date, instances.screen_date, stated_date) as radiograph_date,
         rt_pcr is distinct from 'positive' and coalesce(
-            newest_date is null or newest_date < coalesce(instances.StudyDate, instances.AcquisitionDate) + getvariable('window_after_days'),
+            last_day is null or last_day < radiograph_date + getvariable('window_after_days'),
             false
         ) as open
     from instances
-    cross join newest
+    cross join ended
     left join reference_verdicts
         on instances.bundle_digest = reference_verdicts.bundle_digest and instances.object_id = reference_verdicts.object_id
     where instances.counts and instances.outcome = 'scored' and needs_reference('monitor_accuracy')

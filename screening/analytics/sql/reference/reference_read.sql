@@ -2,7 +2,7 @@
 -- needs: the table reference_given, cells of any type
 --
 -- A row is left out where it has no person or no result, or says what an earlier row said. Of two dates in an impossible order neither is
--- taken, for nobody can tell which one is wrong. The view reference has the rows that are used, the view reference_cleaning the reasons.
+-- taken, for nobody can tell which one is wrong. A dash means nothing, unless others of its column are a plus. The view reference has the rows that are used, the view reference_cleaning the reasons.
 --
 -- columns:
 --   row_number          number of the row, from 1 after the header
@@ -73,7 +73,7 @@ dates as materialized (
     from reasoned
 ),
 words as materialized (
-    select kind, cell, known_text(cell) as word
+    select kind, cell, signed_word(known_text(cell), bool_or(known_text(cell) = '+') over (partition by kind)) as word
     from (
         select distinct 'result' as kind, result_text as cell from given
         union all
@@ -96,7 +96,7 @@ terms as materialized (
     select
         *,
         case
-            when word is null then null
+            when word is null then if(known_text(cell) is null, null, 'a dash')
             when meaning is null then 'not read'
             when lower(word) <> lower(meaning) then 'in other words'
         end as reason

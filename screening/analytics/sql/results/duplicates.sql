@@ -1,6 +1,8 @@
 -- grain: one row per object and bundle that shows an image which another row of the bundle shows already
 --
--- The same image was sent twice when two rows share their SOPInstanceUID, or when two scored rows share their pixel_hash.
+-- The same image was sent twice when two scored rows share their pixel_hash, or when two rows of one person share their SOPInstanceUID. Rows
+-- that share a SOPInstanceUID are two images where their persons differ and their pixels do too: some machines give a UID twice, and then no
+-- person may lose an image to another one. A row without a person shares it with rows without a person alone.
 -- Of such rows one counts: the scored one before rejected before failed ones, then the earliest StudyDate, then the most complete
 -- header, then the first object_url. Rows that are linked through a third one (a and b share a UID, b and c share pixels) belong together.
 --
@@ -15,7 +17,7 @@ with shared_uid as (
     select number
     from (
         select number, lag(number) over (order by number) as previous
-        from (select hash(bundle_digest, SOPInstanceUID) as number from instance_rows where SOPInstanceUID is not null)
+        from (select hash(bundle_digest, SOPInstanceUID, patient_pseudonym) as number from instance_rows where SOPInstanceUID is not null)
     )
     where number = previous
 ),
@@ -31,6 +33,7 @@ candidates as (
     select
         bundle_digest,
         object_id,
+        patient_pseudonym,
         coalesce(SOPInstanceUID, object_id) as uid_group,
         if(outcome = 'scored', coalesce(pixel_hash, object_id), object_id) as pixel_group,
         row_number() over (
@@ -46,12 +49,12 @@ candidates as (
         ) as place
     from instance_rows
     where
-        (SOPInstanceUID is not null and hash(bundle_digest, SOPInstanceUID) in (from shared_uid))
+        (SOPInstanceUID is not null and hash(bundle_digest, SOPInstanceUID, patient_pseudonym) in (from shared_uid))
         or (outcome = 'scored' and pixel_hash is not null and hash(bundle_digest, pixel_hash) in (from shared_pixels))
 ),
 -- the first place of a group spreads from UID to pixels and back
 by_uid as (
-    select *, min(place) over (partition by bundle_digest, uid_group) as first_by_uid
+    select *, min(place) over (partition by bundle_digest, patient_pseudonym, uid_group) as first_by_uid
     from candidates
 ),
 by_pixels as (
@@ -59,7 +62,7 @@ by_pixels as (
     from by_uid
 ),
 grouped as (
-    select *, min(first_by_pixels) over (partition by bundle_digest, uid_group) as first_place
+    select *, min(first_by_pixels) over (partition by bundle_digest, patient_pseudonym, uid_group) as first_place
     from by_pixels
 )
 select grouped.bundle_digest, grouped.object_id, first_of.object_id as duplicate_of

@@ -2,7 +2,8 @@
 -- needs: variables threshold_unit (instance, study or patient; unset is patient), prevalence (a share; unset is that of the verified
 -- units), cost_screen and cost_test (unset: no costs)
 --
--- A unit is positive when one of its radiographs is at or above both thresholds. The thresholds are every twentieth part of the
+-- A unit is positive when one of its radiographs is at or above both thresholds; of a case those count that are positive by the reference
+-- standard. The thresholds are every twentieth part of the
 -- verified radiographs' scores, and the points of the bundle: the lowest scores that it called positive. Verified units alone: those scored, with a definite reference standard.
 --
 -- Below the stage-2 point of the bundle, radiographs reached stage 3 only if they were drawn for the audit sample. There tp and fp are
@@ -80,19 +81,27 @@ points as (
     group by bundle_digest
 ),
 -- each radiograph as three small numbers: how many points of each stage it reaches, and whether it passed stage 2 in the run
-units as (
+radiographs as (
     select
         images.bundle_digest,
         unit_id,
-        bool_or(truth) as truth,
-        list_sort(list({
+        truth,
+        {
             'pneumonia': len(list_filter(pneumonia_points, lambda point: point <= pneumonia_value)),
             'covid': if(covid_value is null, null, len(list_filter(covid_points, lambda point: point <= covid_value))),
             'passed': pneumonia_positive
-        })) as radiographs
+        } as numbers
     from images
     inner join points on images.bundle_digest = points.bundle_digest
-    group by images.bundle_digest, unit_id
+),
+units as (
+    select
+        bundle_digest,
+        unit_id,
+        bool_or(truth) as truth,
+        list_sort(coalesce(list(numbers) filter (truth), list(numbers))) as radiographs
+    from radiographs
+    group by bundle_digest, unit_id
 ),
 -- few units differ in these numbers
 kinds as materialized (

@@ -2,7 +2,8 @@
 -- needs: variables threshold_unit (instance, study or patient; unset is patient) and
 -- threshold_by (sex, age_band, site, view or vendor; unset is no subgroups)
 --
--- A unit is placed as in the view accuracy: a verified one is judged by its verified radiographs alone, and second copies do not count.
+-- A unit is placed as in the view accuracy: a verified one is judged by the radiographs whose reference standard is its own, and second copies
+-- do not count.
 -- Stage 3 judges what is positive in stage 2. A radiograph of the audit sample has a stage-3 score too, but is negative at the stage-2 point
 -- of the bundle whatever stage 3 says, so that its score is none of the unit's here; the view threshold_pairs uses it.
 --
@@ -12,7 +13,7 @@
 --   unit_id        object_id, StudyInstanceUID or patient_pseudonym
 --   subgroup       value of threshold_by; unknown where missing, several where the unit's radiographs differ; all without subgroups
 --   truth          positive, negative or indeterminate by the link rule; null where unverified
---   scored         a radiograph was scored (a verified one, where the reference standard speaks of the unit)
+--   scored         a radiograph was scored (one with the unit's reference standard, where it has one)
 --   called         positive by the cascade as it was run
 --   covid_value    highest stage-3 probability (score, where the bundle has no calibration) of the stage-2 positives, in [0, 1]; null: none
 
@@ -49,16 +50,17 @@ subgroups as (
         from instance_rows
     )
 ),
--- the same of the units that the reference standard speaks of, from its radiographs with a definite result where there are any
+-- the same of the units that the reference standard speaks of, from the radiographs whose result is that of the unit
 linked as (
     select
         hash(radiographs.bundle_digest, threshold_unit_id(StudyInstanceUID, patient_pseudonym, radiographs.object_id)) as unit_number,
-        bool_or(rt_pcr in ('positive', 'negative')) as definite,
-        bool_or(rt_pcr = 'positive') as is_case,
-        max(if(rt_pcr in ('positive', 'negative'), 10, 0) + case when covid_positive then 2 when outcome = 'scored' then 1 else 0 end) % 10
-            as answered,
-        max(threshold_value(pneumonia_positive, covid_value)) filter (rt_pcr in ('positive', 'negative')) as value_definite,
-        max(threshold_value(pneumonia_positive, covid_value)) filter (rt_pcr = 'indeterminate') as value_indeterminate
+        max(truth_rank(rt_pcr)) as truth_of,
+        max(10 * truth_rank(rt_pcr) + case when covid_positive then 2 when outcome = 'scored' then 1 else 0 end) % 10 as answered,
+        if(
+            truth_of = 1,
+            max(threshold_value(pneumonia_positive, covid_value)),
+            highest_of_truth(threshold_value(pneumonia_positive, covid_value), truth_rank(rt_pcr))
+        ) as covid_value
     from tested_radiographs as radiographs
     inner join reference_verdicts
         on radiographs.bundle_digest = reference_verdicts.bundle_digest and radiographs.object_id = reference_verdicts.object_id
@@ -71,10 +73,10 @@ select
     coalesce(getvariable('threshold_unit'), 'patient') as unit,
     unit_id,
     case when units.subgroup_number is null then 'all' when units.subgroup_number < other_number then 'several' else subgroup end as subgroup,
-    case when definite then if(is_case, 'positive', 'negative') when linked.unit_number is not null then 'indeterminate' end as truth,
+    ranked_truth(truth_of) as truth,
     coalesce(linked.answered, units.answered) >= 1 as scored,
     coalesce(linked.answered, units.answered) = 2 as called,
-    if(linked.unit_number is null, units.covid_value, if(definite, value_definite, value_indeterminate)::float) as covid_value
+    if(linked.unit_number is null, units.covid_value, linked.covid_value::float) as covid_value
 from units
 inner join bundles
     on bundle_number = hash(bundle_digest)
