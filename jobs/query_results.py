@@ -33,6 +33,9 @@ def command(
     ] = None,
     format: Annotated[Format, typer.Option(help="how the answer is written")] = Format.TABLE,
     output: Annotated[str | None, typer.Option(help="file or URL to write the answer of QUERY to; needed for parquet")] = None,
+    export: Annotated[
+        str | None, typer.Option(help="folder of this machine that COPY … TO may write below; without it nothing is written")
+    ] = None,
     bundle: Annotated[str | None, typer.Option(help="see only the rows of this bundle: its digest or the first digits of it")] = None,
     window_before: WindowBefore = 14,
     window_after: WindowAfter = 21,
@@ -42,12 +45,14 @@ def command(
 ) -> None:
     """Ask the results in SQL: views instances, heatmaps, flow and, with a reference table, accuracy and lead_time.
 
-    At the prompt a statement ends with `;`, `.views` lists the views and `.help` the commands.
+    At the prompt a statement ends with `;`, `.views` lists the views and `.help` the commands. Queries read the results and nothing else:
+    no other file, no network. They change no row.
 
     Example: screening sql s3://results/nightly "from accuracy" --reference rt_pcr.parquet
     """
     from jobs.display import Steps
     from jobs.sql_prompt import Prompt
+    from screening.analytics.confined_sql import confine, export_folder
     from screening.analytics.linking import LinkRule
     from screening.analytics.views import connect
     from screening.errors import UsageError
@@ -59,31 +64,38 @@ def command(
     if format is Format.PARQUET and output is None:
         raise UsageError("--format parquet cannot be printed: give --output FILE")
     check_results(results)
+    folder = None if export is None else export_folder(export, results)
     if query is not None:
         options = {"bundle": bundle, "rule": rule}
         with Steps(err) as steps, damage_named(results), connect(results, reference, **options, on_progress=steps.show) as connection:
             steps.show("asking", 0, 0)
-            answer = _answer(connection, query)
+            confine(connection, folder)
+            answer = _answer(connection, query, folder)
         _write(answer, format, output)
         return
     with connect(results, reference, bundle=bundle, rule=rule) as connection:
-        prompt = Prompt(connection, lambda answer: _write(answer, format, None), results)
+        confine(connection, folder)
+        prompt = Prompt(connection, lambda answer: _write(answer, format, None), results, folder)
         if prompt.run(interactive=sys.stdin.isatty()):
             return
     raise typer.Exit(EXIT_FAILED)
 
 
-def _answer(connection: "duckdb.DuckDBPyConnection", query: str) -> "pa.Table | None":
-    """Return the rows of a query, None for a statement without any. Raises UsageError for SQL that is wrong."""
+def _answer(connection: "duckdb.DuckDBPyConnection", query: str, export: str | None) -> "pa.Table | None":
+    """Return the rows of a query, None for a statement without any. Raises UsageError for SQL that is wrong or does more than ask."""
     import duckdb
 
+    from screening.analytics.confined_sql import LEFT_OUT, check_statements
     from screening.errors import ResultsError, UsageError
 
     try:
+        check_statements(query, export)
         relation = connection.sql(query)
         return None if relation is None else relation.to_arrow_table()
     except (duckdb.ProgrammingError, duckdb.NotSupportedError, duckdb.InvalidInputException) as error:
         raise UsageError(str(error)) from error
+    except duckdb.PermissionException as error:
+        raise UsageError(f"{error}. {LEFT_OUT}") from error
     except duckdb.Error as error:
         raise ResultsError(str(error)) from error
 

@@ -15,7 +15,10 @@ from screening.results.parts import PARTS_AT_ONCE, check_pages, check_part, chec
 from screening.storage import filesystem_of, join, list_files
 
 # of a query that is wrong or was stopped; every other error of DuckDB may come from a damaged part
-_NOT_OF_DATA = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.SyntaxException, duckdb.InterruptException)
+_NOT_OF_DATA = (
+    *(duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.SyntaxException, duckdb.InterruptException),
+    duckdb.PermissionException,
+)
 
 
 def check_parts(connection: duckdb.DuckDBPyConnection, parts: Mapping[str, str], layout: ResultsLayout) -> Counter[str]:

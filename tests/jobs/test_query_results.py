@@ -82,7 +82,10 @@ def test_reference_and_window(results: str, reference: str):
         (["selekt 1"], UsageError, "syntax error"),
         (["select nonsense from flow"], UsageError, "nonsense"),
         (["from nonsense"], UsageError, "nonsense"),
-        (["from read_parquet('/no/such.parquet')"], ResultsError, "No files found"),
+        (["from read_parquet('/no/such.parquet')"], UsageError, "Queries open the parts of the results alone"),
+        (["copy instances to 'all.csv'"], UsageError, "give --export FOLDER"),
+        (["attach 'other.db'"], UsageError, "ATTACH is no statement for results"),
+        (["from flow", "--export", "/"], UsageError, "apart from the results"),
         (["from flow", "--format", "parquet"], UsageError, "--output FILE"),
         (["--output", "x"], UsageError, "give the query too"),
         (["from flow", "--bundle", "ffff"], UsageError, "no rows of bundle ffff: there are aaaaaaaaaaaa"),
@@ -146,6 +149,21 @@ def test_at_a_terminal(results: str):
     assert b"n\r\n3\r\n" in said.replace(b"\n", b"\r\n").replace(b" ", b"")
 
 
+def test_the_prompt_writes_below_the_named_folder_alone(results: str, tmp_path: Path):
+    parts = {part: part.read_bytes() for part in Path(results).rglob("*.parquet")}
+    [part] = parts
+    script = f"copy (select 1) to '{part}' (use_tmp_file false); copy flow to '{tmp_path}/flow.csv'; from read_text('/etc/hostname');"
+    answer = ask(results, stdin=script.replace("; ", ";\n"))
+    assert answer.exit_code == 1
+    assert answer.stderr.count("error: COPY writes files: give --export FOLDER") == 2
+    assert answer.stderr.count("Queries open the parts of the results alone") == 1
+    export = tmp_path / "export"
+    answer = ask(results, "--export", str(export), stdin=f"copy flow to '{export}/flow.csv';\ncopy flow to '{part}' (use_tmp_file false);")
+    assert (answer.exit_code, answer.stderr.count("error: ")) == (1, 1)
+    assert (export / "flow.csv").read_text().startswith("bundle_digest,")
+    assert {part: part.read_bytes() for part in Path(results).rglob("*.parquet")} == parts
+
+
 @pytest.mark.parametrize(
     ("text", "complete"),
     [
@@ -159,6 +177,8 @@ def test_at_a_terminal(results: str):
         ("/* said */", True),
         ('select ";', False),
         ("  \n", True),
+        ("select '陽性;陰性", False),
+        ("select '陽性';", True),
     ],
 )
 def test_where_a_statement_ends(text: str, complete: bool):
