@@ -10,7 +10,7 @@ from itertools import pairwise
 
 import duckdb
 
-from screening.errors import UsageError, check_usage
+from screening.errors import check_usage
 from screening.storage import filesystem_of, is_local
 
 _KINDS = (
@@ -73,7 +73,8 @@ def _check_copy(tokens: list[tuple[str, duckdb.token_type]], export: str | None)
     place = _place_of_target(tokens)
     refusal = f"COPY … TO writes below --export {export}: name the file there as a plain string, 'FOLDER/name.csv'"
     check_usage(place is not None, refusal)
-    assert place is not None and export is not None
+    assert place is not None
+    assert export is not None
     target, *options = [text for text, type in tokens[place:] if type == duckdb.token_type.string_const]
     path = os.path.realpath(target[1:-1].replace("''", "'"))
     check_usage(_below(path, export) and not any(".." in option for option in options), refusal)

@@ -36,8 +36,11 @@ def check_parts(connection: duckdb.DuckDBPyConnection, parts: Mapping[str, str],
             "max(shard_id) from read_parquet($paths, filename = true, hive_partitioning = false) group by filename",
             {"paths": list(parts)},
         ).fetchall()
-    for path, count, *ends in facts:
+    places: dict[tuple, str] = {}
+    for path, count, *ends in sorted(facts):
         check_place(parts[path], {tuple(ends[:3]), tuple(ends[3:])})
+        if (twin := places.setdefault(tuple(ends[:3]), path)) != path:
+            raise ResultsError(f"{parts[twin]} and {parts[path]}: the same shard in two folders of its night; move one of them away")
         rows[ends[0]] += count
     if len(facts) < len(parts):
         empty = min(parts[path] for path in parts.keys() - {path for path, *_ in facts})

@@ -1,4 +1,4 @@
-"""SQL that somebody wrote: it reads the views and may write below a named folder; it changes no part, opens no other file and no network."""
+"""SQL that somebody wrote: it reads the views and may write below a named folder; it opens no other file and changes no part."""
 
 import hashlib
 import os
@@ -136,12 +136,12 @@ def test_a_named_folder_takes_exports(results: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("folder", ["results", "results/instances", ".", "results/../results/new"])
 def test_the_results_are_no_folder_for_exports(results: str, tmp_path: Path, folder: str) -> None:
-    with pytest.raises(UsageError, match="--export .* apart from the results"):
+    with pytest.raises(UsageError, match=r"--export .* apart from the results"):
         export_folder(str(tmp_path / folder), results)
 
 
 def test_other_stores_take_the_answer_of_one_query(results: str) -> None:
-    with pytest.raises(UsageError, match="--export s3://b/x: .* --output"):
+    with pytest.raises(UsageError, match=r"--export s3://b/x: .* --output"):
         export_folder("s3://b/x", results)
 
 
