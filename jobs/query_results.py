@@ -6,7 +6,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from jobs.analytics_source import Indeterminate, Repeated, Undated, WindowAfter, WindowBefore, check_results
+from jobs.analytics_source import (
+    Columns,
+    Delimiter,
+    Encoding,
+    Indeterminate,
+    Repeated,
+    Undated,
+    WindowAfter,
+    WindowBefore,
+    check_results,
+    parse_columns,
+)
 from jobs.console import EXIT_FAILED, err, print_json, run_command
 
 if TYPE_CHECKING:
@@ -36,6 +47,9 @@ def command(
     export: Annotated[
         str | None, typer.Option(help="folder of this machine that COPY … TO may write below; without it nothing is written")
     ] = None,
+    column: Columns = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
     bundle: Annotated[str | None, typer.Option(help="see only the rows of this bundle: its digest or the first digits of it")] = None,
     window_before: WindowBefore = 14,
     window_after: WindowAfter = 21,
@@ -53,6 +67,7 @@ def command(
     from jobs.display import Steps
     from jobs.sql_prompt import Prompt
     from screening.analytics.confined_sql import confine, export_folder
+    from screening.analytics.foreign_tables import TextFormat
     from screening.analytics.linking import LinkRule
     from screening.analytics.views import connect
     from screening.errors import UsageError
@@ -65,15 +80,15 @@ def command(
         raise UsageError("--format parquet cannot be printed: give --output FILE")
     check_results(results)
     folder = None if export is None else export_folder(export, results)
+    options = {"bundle": bundle, "rule": rule, "columns": parse_columns(column or ()), "form": TextFormat(encoding, delimiter)}
     if query is not None:
-        options = {"bundle": bundle, "rule": rule}
         with Steps(err) as steps, damage_named(results), connect(results, reference, **options, on_progress=steps.show) as connection:
             steps.show("asking", 0, 0)
             confine(connection, folder)
             answer = _answer(connection, query, folder)
         _write(answer, format, output)
         return
-    with connect(results, reference, bundle=bundle, rule=rule) as connection:
+    with connect(results, reference, **options) as connection:
         confine(connection, folder)
         prompt = Prompt(connection, lambda answer: _write(answer, format, None), results, folder)
         if prompt.run(interactive=sys.stdin.isatty()):
@@ -136,7 +151,7 @@ def _encode(answer: "pa.Table", format: Format) -> bytes:
         buffer.write(json.dumps(answer.to_pylist(), indent=2, default=str).encode())
     else:
         text = io.StringIO()
-        Console(file=text, width=10_000).print(answer_table(answer))
+        Console(file=text, width=10_000, emoji=False).print(answer_table(answer))
         buffer.write(text.getvalue().encode())
     return buffer.getvalue()
 

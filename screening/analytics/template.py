@@ -32,7 +32,7 @@ READINGS = ("latest_readings", "reading_tests")  # those of radiologists, where 
 REFERENCE = ("reference_read", "reference")  # the agency's table and what is used of it
 VIEWS = (
     *("instance_rows", "bundles", "duplicates", "instances", "heatmaps", "worklist", "reading_pairs"),
-    *("tested_radiographs", "reference_cleaning", "reference_reasons"),
+    *("tested_radiographs", "match_rate", "reference_cleaning", "reference_reasons"),
     *("link_rule", "links", "reference_verdicts", "verdicts", "flow"),
     *("threshold_units", "monitor", "monitor_reasons", "monitor_scores"),
 )

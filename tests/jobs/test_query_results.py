@@ -55,8 +55,10 @@ def test_formats(results: str, tmp_path: Path):
     assert rows[0] == {"object_id": f"{1:032x}", "screen_date": "2020-03-01", "covid_score": None, "covid_positive": False}
     lines = list(csv.DictReader(io.StringIO(ask(results, QUERY, "--format", "csv").stdout)))
     assert [line["covid_positive"] for line in lines] == ["false", "false", "true"]
-    table = ask(results, "select 1.25 as number, null as nothing, '[red]x' as text").stdout
-    assert table.split() == ["number", "nothing", "text", "1.25", "null", "[red]x"]
+    query = "select 1.25 as number, null as nothing, '[red]x' as text, 'A:x:B' as short"
+    assert ask(results, query).stdout.split() == ["number", "nothing", "text", "short", "1.25", "null", "[red]x", "A:x:B"]
+    assert ask(results, query, "--output", str(tmp_path / "table.txt")).exit_code == 0
+    assert "A:x:B" in (tmp_path / "table.txt").read_text()
     for name in FORMATS:
         path = tmp_path / f"answer.{name}"
         assert ask(results, QUERY, "--format", name, "--output", str(path)).exit_code == 0

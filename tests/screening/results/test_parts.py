@@ -95,7 +95,7 @@ def test_rows_to_redrive_are_the_failed_ones_or_those_of_a_reason(
 
 
 def with_pandas(folder: str) -> Counter[date]:
-    return Counter(pytest.importorskip("pandas").read_parquet(folder)["screen_date"])
+    return Counter(pytest.importorskip("pandas", reason="pandas is not installed").read_parquet(folder)["screen_date"])
 
 
 def with_arrow_dataset(folder: str) -> Counter[date]:
