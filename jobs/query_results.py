@@ -47,6 +47,7 @@ def command(
     export: Annotated[
         str | None, typer.Option(help="folder of this machine that COPY … TO may write below; without it nothing is written")
     ] = None,
+    views: Annotated[bool, typer.Option("--views", help="print every view with its grain, its columns and what they mean")] = False,
     column: Columns = None,
     encoding: Encoding = None,
     delimiter: Delimiter = None,
@@ -73,14 +74,20 @@ def command(
     from screening.errors import UsageError
     from screening.results.check import damage_named
 
+    if views and query is not None:
+        raise UsageError("--views prints the catalogue of the views: leave out the query")
     rule = LinkRule(window_before, window_after, undated, repeated, indeterminate)
-    if query is None and output is not None:
+    if query is None and output is not None and not views:
         raise UsageError("--output writes the answer of one query: give the query too")
     if format is Format.PARQUET and output is None:
         raise UsageError("--format parquet cannot be printed: give --output FILE")
     check_results(results)
     folder = None if export is None else export_folder(export, results)
     options = {"bundle": bundle, "rule": rule, "columns": parse_columns(column or ()), "form": TextFormat(encoding, delimiter)}
+    if views:
+        with connect(results, reference, **options) as connection:
+            _write_views(connection, format, output)
+        return
     if query is not None:
         with Steps(err) as steps, damage_named(results), connect(results, reference, **options, on_progress=steps.show) as connection:
             steps.show("asking", 0, 0)
@@ -88,7 +95,7 @@ def command(
             answer = _answer(connection, query, folder)
         _write(answer, format, output)
         return
-    with connect(results, reference, **options) as connection:
+    with connect(results, reference, **options, comments=sys.stdin.isatty()) as connection:
         confine(connection, folder)
         prompt = Prompt(connection, lambda answer: _write(answer, format, None), results, folder)
         if prompt.run(interactive=sys.stdin.isatty()):
@@ -113,6 +120,28 @@ def _answer(connection: "duckdb.DuckDBPyConnection", query: str, export: str | N
         raise UsageError(f"{error}. {LEFT_OUT}") from error
     except duckdb.Error as error:
         raise ResultsError(str(error)) from error
+
+
+def _write_views(connection: "duckdb.DuckDBPyConnection", format: Format, output: str | None) -> None:
+    """Write the catalogue of the views: for people view by view, else one row a column."""
+    import pyarrow as pa
+
+    from jobs.console import out
+    from screening.analytics.views import describe, list_views
+
+    columns = {view: describe(connection, view) for view in list_views()}
+    if format is not Format.TABLE or output is not None:
+        rows = [
+            {"view": view, "grain": grain, "column": column.name, "type": column.type, "unit": column.unit, "meaning": column.description}
+            for view, grain in list_views().items()
+            for column in columns[view]
+        ]
+        _write(pa.Table.from_pylist(rows), format, output)
+        return
+    for view, grain in list_views().items():
+        out.print(f"{view}: {grain}", style="bold", markup=False)
+        for column in columns[view]:
+            out.print(f"  {column.name} ({column.type}): {column.meaning}", markup=False)
 
 
 def _write(answer: "pa.Table | None", format: Format, output: str | None) -> None:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from jobs.console import err, out
 from screening.analytics.confined_sql import LEFT_OUT, check_statements, tokens_of
-from screening.analytics.views import ColumnInfo, describe, list_views
+from screening.analytics.views import describe, list_views
 from screening.errors import ScreeningError, UsageError
 from screening.results.check import damage_named
 
@@ -108,7 +108,7 @@ class Prompt:
         elif name == ".views":
             self._print([(view, grain) for view, grain in list_views().items()])
         elif name == ".columns" and len(arguments) == 1:
-            self._print([(column.name, column.type, _meaning(column)) for column in describe(self._connection, arguments[0])])
+            self._print([(column.name, column.type, column.meaning) for column in describe(self._connection, arguments[0])])
         else:
             raise UsageError(f"{line} is no command: .help lists them")
 
@@ -119,10 +119,6 @@ class Prompt:
         for row in rows:
             table.add_row(*row)
         out.print(table, markup=False)
-
-
-def _meaning(column: ColumnInfo) -> str:
-    return f"{column.description} ({column.unit})" if column.unit else column.description
 
 
 def is_complete(text: str) -> bool:

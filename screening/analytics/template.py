@@ -18,6 +18,7 @@ import pyarrow as pa
 from schemas.instance import INSTANCE_SCHEMA
 from schemas.reading import READING_SCHEMA
 from schemas.reference import REFERENCE_SCHEMA
+from screening.analytics.catalogue import comment
 from screening.analytics.linking import LinkRule
 from screening.analytics.reference import as_given
 from screening.analytics.sql_files import read_sql
@@ -84,4 +85,5 @@ def _make() -> str:
         connection.register("no_instances", INSTANCE_SCHEMA.empty_table())
         connection.execute("create table instance_rows as from no_instances")
         create(connection, MACROS, READINGS, REFERENCE, VIEWS[1:], REFERENCE_VIEWS)
+        comment(connection, (*READINGS, *REFERENCE, *VIEWS, *REFERENCE_VIEWS))
     return path

@@ -10,7 +10,7 @@ import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,11 @@ import duckdb
 import pyarrow as pa
 
 from schemas.bundle import DIGEST_LENGTH
-from schemas.columns import description_of, unit_of
-from schemas.heatmap import HEATMAP_SCHEMA
 from schemas.instance import INSTANCE_SCHEMA
 from schemas.progress import OnProgress, counter, unwatched
 from schemas.reading import READING_SCHEMA
-from schemas.reference import REFERENCE_SCHEMA
 from screening.analytics.cases import Cases
+from screening.analytics.catalogue import ColumnInfo, columns_of, comment, grain_of
 from screening.analytics.foreign_tables import TextFormat
 from screening.analytics.linking import LinkRule
 from screening.analytics.readings import load_readings
@@ -50,22 +48,11 @@ from screening.results.layout import ResultsLayout
 from screening.storage import join, list_files, read_bytes
 
 CASE_VIEWS = ("case_rows", "case_instances", "case_tests")  # of files of cases, in the place of a results folder and a reference table
+MADE_ANEW = ("reference_read", "instance_rows", "bundles", "duplicates", "tested_radiographs")  # by `connect`, so without their comments
 ViewRow = dict[str, Any]  # column → value, of one row of a view
 ViewRows = list[ViewRow]
 
 COPY_THREADS = 16
-
-_SCHEMAS = {"instance_rows": INSTANCE_SCHEMA, "instances": INSTANCE_SCHEMA, "heatmaps": HEATMAP_SCHEMA, "reference": REFERENCE_SCHEMA}
-
-
-@dataclass(frozen=True)
-class ColumnInfo:
-    """One column of a view, for people."""
-
-    name: str
-    type: str
-    description: str
-    unit: str
 
 
 def connect(
@@ -77,6 +64,7 @@ def connect(
     groups: Sequence[str] = (),
     columns: Mapping[str, str] | None = None,
     form: TextFormat | None = None,
+    comments: bool = False,
     resources: Resources | None = None,
     on_progress: OnProgress = unwatched,
 ) -> duckdb.DuckDBPyConnection:
@@ -87,6 +75,7 @@ def connect(
     bundle: digest, or its first digits, or several of them; only their rows are seen. Where nothing was written yet the views have no rows.
     groups: columns of instance rows to make subgroups by, beside those that are always there (the view subgroups).
     columns, form: what the reference table calls our columns (ours → theirs), and how its text is written, where it is a file.
+    comments: whether the columns of the views bear what they mean as comments, which takes a second; the views themselves always do.
     resources: threads, memory and where to put what does not fit.
     Raises UsageError for an unknown bundle or column, ReferenceTableError for a reference table that cannot be used, ResultsError for
     a part that is damaged or copied: see `screening.results.check`.
@@ -114,6 +103,7 @@ def connect(
     if reference is not None:
         keep(connection, "duplicates", "tested_radiographs")
     _group_by(connection, groups, ("instances",))
+    comment(connection, list_views() if comments else MADE_ANEW, columns=comments)
     return connection
 
 
@@ -166,20 +156,14 @@ def read_reference(reference: pa.Table) -> pa.Table:
 
 def list_views() -> dict[str, str]:
     """Return the name of each view and its grain."""
-    return {name: _grain(name) for name in (*READINGS, *REFERENCE, *VIEWS, *REFERENCE_VIEWS)}
+    return {name: grain_of(name) for name in (*READINGS, *REFERENCE, *VIEWS, *REFERENCE_VIEWS)}
 
 
 def describe(connection: duckdb.DuckDBPyConnection, view: str) -> list[ColumnInfo]:
     """Return the columns of a view with what they mean. Raises UsageError where there is no such view."""
     if view not in list_views():
         raise UsageError(f"no view {view}: there are {', '.join(sorted(list_views()))}")
-    known = {field.name: (description_of(field), unit_of(field)) for field in _SCHEMAS.get(view, ())}
-    if view != "reference":
-        known |= {name: (text, "") for name, text in _column_comments(view).items()}
-    columns = connection.execute(
-        "select column_name, data_type from duckdb_columns() where table_name = $view order by column_index", {"view": view}
-    ).fetchall()
-    return [ColumnInfo(name, type.lower(), *known.get(name, ("", ""))) for name, type in columns]
+    return columns_of(connection, view)
 
 
 def _open(
@@ -284,14 +268,3 @@ def _local_paths(parts: list[str], connection: duckdb.DuckDBPyConnection, on_pro
 
 def _copy(url: str, path: str) -> None:
     Path(path).write_bytes(read_bytes(url))
-
-
-def _grain(view: str) -> str:
-    match = re.search(r"^-- grain: (.*)$", read_sql("analytics", view), re.MULTILINE)
-    assert match is not None, f"{view}.sql states no grain"
-    return match[1]
-
-
-def _column_comments(view: str) -> dict[str, str]:
-    """Return the descriptions that the header of a view's file gives, lines of `--   name  description`."""
-    return dict(re.findall(r"^--   (\w+)  +(.*)$", read_sql("analytics", view), re.MULTILINE))

@@ -100,6 +100,16 @@ def test_what_goes_wrong(results: str, arguments: list[str], error: type, messag
     assert message in str(answer.exception)
 
 
+def test_the_catalogue_of_the_views(results: str):
+    said = ask(results, "--views").stdout
+    assert "heatmaps: one row per heatmap image" in said
+    assert "  lead_days (bigint): " in said
+    rows = json.loads(ask(results, "--views", "--format", "json").stdout)
+    [age] = [row for row in rows if (row["view"], row["column"]) == ("instances", "age_years")]
+    assert (age["type"], age["unit"], age["grain"]) == ("float", "years", "one row per object of the index and bundle")
+    assert isinstance(ask(results, "from flow", "--views").exception, UsageError)
+
+
 def test_a_folder_without_results_is_not_an_empty_one(tmp_path: Path):
     answer = ask(str(tmp_path), "from flow")
     assert isinstance(answer.exception, UsageError)
