@@ -8,6 +8,8 @@ from jobs.analytics_source import (
     Bundles,
     CasesFiles,
     Columns,
+    Delimiter,
+    Encoding,
     EpisodeDays,
     Indeterminate,
     Json,
@@ -30,6 +32,8 @@ def command(
     reference: Reference = None,
     cases: CasesFiles = None,
     column: Columns = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
     bundle: Bundles = None,
     unit: Annotated[str, typer.Option(help="unit of analysis: instance, study or patient")] = "patient",
     by: Annotated[str | None, typer.Option(help="per subgroup: sex, age_band, site, view or vendor")] = None,
@@ -68,7 +72,8 @@ def command(
     question = thresholds.Question(unit, by, prevalence, cost_screen, cost_test, screened_per_day)
     rule = LinkRule(window_before, window_after, undated, repeated, indeterminate, episode_days)
     _check(target, save, pairs, by)
-    with Steps(err) as steps, open_source(results, reference, cases, column, bundle, rule, on_progress=steps.show) as connection:
+    source, text = (results, reference, cases, column, bundle, rule), {"encoding": encoding, "delimiter": delimiter}
+    with Steps(err) as steps, open_source(*source, **text, on_progress=steps.show) as connection:
         steps.show("working out every threshold", 0, 0)
         thresholds.ask(connection, question)
         found = thresholds.table(connection, pairs=pairs)

@@ -17,8 +17,8 @@ EXIT_USAGE = 2  # wrong usage
 
 LOG_WIDTH = 160  # columns where nobody's terminal says how many there are
 
-out = Console(highlight=False, width=None if sys.stdout.isatty() else LOG_WIDTH)  # answers
-err = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else LOG_WIDTH)  # progress and messages
+out = Console(highlight=False, emoji=False, width=None if sys.stdout.isatty() else LOG_WIDTH)  # answers
+err = Console(stderr=True, highlight=False, emoji=False, width=None if sys.stderr.isatty() else LOG_WIDTH)  # progress and messages
 
 
 def print_json(value: Any) -> None:

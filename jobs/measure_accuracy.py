@@ -8,6 +8,8 @@ from jobs.analytics_source import (
     Bundles,
     CasesFiles,
     Columns,
+    Delimiter,
+    Encoding,
     EpisodeDays,
     Groups,
     Indeterminate,
@@ -32,6 +34,8 @@ def command(
     reference: Reference = None,
     cases: CasesFiles = None,
     column: Columns = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
     bundle: Bundles = None,
     threshold: Threshold = None,
     group: Groups = None,
@@ -63,7 +67,7 @@ def command(
 
     rule = LinkRule(window_before, window_after, undated, repeated, indeterminate, episode_days)
     source = (results, reference, cases, column, bundle)
-    options = {"threshold": threshold, "groups": group, "verified": True}
+    options = {"encoding": encoding, "delimiter": delimiter, "threshold": threshold, "groups": group, "verified": True}
     with Steps(err) as steps, open_source(*source, rule, **options, on_progress=steps.show) as connection:
         drawn = {"replicates": replicates, "seed": seed}
         answer = measure_accuracy(connection, unit, min_cell=min_cell, **drawn, on_progress=steps.show)

@@ -8,6 +8,8 @@ from jobs.analytics_source import (
     Bundles,
     CasesFiles,
     Columns,
+    Delimiter,
+    Encoding,
     EpisodeDays,
     Indeterminate,
     Json,
@@ -28,6 +30,8 @@ def command(
     reference: Reference = None,
     cases: CasesFiles = None,
     column: Columns = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
     bundle: Bundles = None,
     threshold: Threshold = None,
     days: Annotated[list[int] | None, typer.Option(help="at least that many days before confirmation; may be repeated  [1, 2, 5]")] = None,
@@ -56,7 +60,7 @@ def command(
 
     rule = LinkRule(window_before, window_after, undated, repeated, indeterminate, episode_days)
     source = (results, reference, cases, column, bundle)
-    options = {"threshold": threshold, "verified": True}
+    options = {"encoding": encoding, "delimiter": delimiter, "threshold": threshold, "verified": True}
     with Steps(err) as steps, open_source(*source, rule, **options, on_progress=steps.show) as connection:
         steps.show("lead times", 0, 0)
         answer = measure_lead_time(connection, tuple(days or (1, 2, 5)), persons=persons, min_cell=min_cell)

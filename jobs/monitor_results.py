@@ -4,7 +4,21 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from jobs.analytics_source import Bundles, EpisodeDays, Indeterminate, Json, Reference, Repeated, Undated, WindowAfter, WindowBefore
+from jobs.analytics_source import (
+    Bundles,
+    Columns,
+    Delimiter,
+    Encoding,
+    EpisodeDays,
+    Indeterminate,
+    Json,
+    Reference,
+    Repeated,
+    Undated,
+    WindowAfter,
+    WindowBefore,
+    print_match,
+)
 from jobs.console import EXIT_FAILED, err, out, print_json, run_command
 
 if TYPE_CHECKING:
@@ -14,6 +28,9 @@ if TYPE_CHECKING:
 def command(
     results: Annotated[str, typer.Argument(help="folder or URL that was --results of `screening run`")],
     reference: Reference = None,
+    column: Columns = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
     baseline: Annotated[str | None, typer.Option(help="FROM:TO, the nights that score distributions are compared with")] = None,
     limit: Annotated[list[str] | None, typer.Option(help="max_NAME=value or min_NAME=value; may be repeated")] = None,
     limits: Annotated[str | None, typer.Option(help="TOML file with a table limits, and sites.NAME for those of one site")] = None,
@@ -43,21 +60,24 @@ def command(
     from jobs.analytics_source import open_source
     from jobs.display import Steps
     from screening.analytics import monitoring
-    from screening.analytics.linking import LinkRule
+    from screening.analytics.linking import LinkRule, match_rate
     from screening.results.layout import ResultsLayout
 
     stated = monitoring.with_limits(monitoring.load_limits(limits) if limits else monitoring.AlertLimits(), limit or ())
     rule = LinkRule(window_before, window_after, undated, repeated, indeterminate, episode_days)
     period = monitoring.Period.parse(baseline) if baseline else None
     _check(stated, period is not None, reference is not None)
-    with Steps(err) as steps, open_source(results, reference, bundle=bundle, rule=rule, on_progress=steps.show) as connection:
+    source = {"columns": column, "bundle": bundle, "rule": rule, "encoding": encoding, "delimiter": delimiter}
+    with Steps(err) as steps, open_source(results, reference, **source, on_progress=steps.show) as connection:
         steps.show("looking at the last nights", 0, 0)
+        match = match_rate(connection)
         watched = monitoring.watch(connection, ResultsLayout(results), nights=nights, baseline=period, reference=reference is not None)
     watched = monitoring.check_limits(watched, stated, judged_nights=judged_nights, min_images=min_images)
     if json:
-        print_json(asdict(watched))
+        print_json(asdict(watched) | {"match": match})
     else:
         _print(watched)
+        print_match(match)
     if watched.crossed:
         raise typer.Exit(EXIT_FAILED)
 

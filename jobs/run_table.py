@@ -20,8 +20,11 @@ def run_table(run: RunManifest) -> Table:
     for outcome in Outcome:
         table.add_row(f"  {outcome}", str(counts.outcomes.get(outcome, 0)))
         for reason, n in sorted(counts.reasons.items(), key=lambda item: -item[1]):
-            if Reason(reason).outcome is outcome:
+            known = Reason.known(reason)
+            if known is not None and known.outcome is outcome:
                 table.add_row(f"    {reason}", str(n))
+    for reason in sorted(reason for reason in counts.reasons if Reason.known(reason) is None):
+        table.add_row(f"  {reason} (unknown to this version)", str(counts.reasons[reason]))
     table.add_row("pneumonia positive", str(counts.pneumonia_positive))
     table.add_row("COVID-19 positive", str(counts.covid_positive))
     table.add_row("seconds", f"{run.times.wall_seconds:.1f}")

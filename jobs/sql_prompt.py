@@ -3,13 +3,13 @@
 import contextlib
 import sys
 from collections.abc import Callable
-from itertools import pairwise
 
 import duckdb
 import pyarrow as pa
 
 from jobs.console import err, out
-from screening.analytics.views import ColumnInfo, describe, list_views
+from screening.analytics.confined_sql import LEFT_OUT, check_statements, tokens_of
+from screening.analytics.views import describe, list_views
 from screening.errors import ScreeningError, UsageError
 from screening.results.check import damage_named
 
@@ -22,12 +22,18 @@ A statement ends with ; and may take several lines. Commands:
 
 
 class Prompt:
-    """Reads statements from stdin and shows each answer with `show`. An error is printed and does not end it."""
+    """Reads statements from stdin and shows each answer with `show`. An error is printed and does not end it.
 
-    def __init__(self, connection: duckdb.DuckDBPyConnection, show: Callable[[pa.Table], None], results_url: str):
+    The connection is a confined one, and `export` the folder that it may write below: see `screening.analytics.confined_sql`.
+    """
+
+    def __init__(
+        self, connection: duckdb.DuckDBPyConnection, show: Callable[[pa.Table], None], results_url: str, export: str | None = None
+    ):
         self._connection = connection
         self._show = show
         self._results_url = results_url
+        self._export = export
         self._pending = ""
 
     def run(self, interactive: bool) -> bool:
@@ -79,7 +85,8 @@ class Prompt:
         try:
             action(argument)
         except (duckdb.Error, ScreeningError) as error:
-            err.print(f"error: {error}", style="red", markup=False, soft_wrap=True)
+            hint = f". {LEFT_OUT}" if isinstance(error, duckdb.PermissionException) else ""
+            err.print(f"error: {error}{hint}", style="red", markup=False, soft_wrap=True)
             return False
         except KeyboardInterrupt:
             err.print("interrupted")
@@ -87,6 +94,7 @@ class Prompt:
         return True
 
     def _execute(self, statement: str) -> None:
+        check_statements(statement, self._export)
         with damage_named(self._results_url):
             relation = self._connection.sql(statement)
             answer = None if relation is None else relation.to_arrow_table()
@@ -100,7 +108,7 @@ class Prompt:
         elif name == ".views":
             self._print([(view, grain) for view, grain in list_views().items()])
         elif name == ".columns" and len(arguments) == 1:
-            self._print([(column.name, column.type, _meaning(column)) for column in describe(self._connection, arguments[0])])
+            self._print([(column.name, column.type, column.meaning) for column in describe(self._connection, arguments[0])])
         else:
             raise UsageError(f"{line} is no command: .help lists them")
 
@@ -113,14 +121,9 @@ class Prompt:
         out.print(table, markup=False)
 
 
-def _meaning(column: ColumnInfo) -> str:
-    return f"{column.description} ({column.unit})" if column.unit else column.description
-
-
 def is_complete(text: str) -> bool:
     """Return whether a statement ends in a `;` that stands in no string, name or comment; blank text is complete too."""
-    starts = [start for start, _ in duckdb.tokenize(text)]
-    tokens = [text[start:end].strip() for start, end in pairwise([*starts, None])]
+    tokens = [token for token, _ in tokens_of(text)]
     if any(token.startswith("/*") and not token.endswith("*/") for token in tokens):
         return False
     spoken = [token for token in tokens if not token.startswith(("--", "/*"))]

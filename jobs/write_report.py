@@ -8,6 +8,8 @@ import typer
 from jobs.analytics_source import (
     CasesFiles,
     Columns,
+    Delimiter,
+    Encoding,
     EpisodeDays,
     Indeterminate,
     Json,
@@ -18,6 +20,7 @@ from jobs.analytics_source import (
     Undated,
     WindowAfter,
     WindowBefore,
+    print_match,
 )
 from jobs.console import err, out, print_json, run_command
 
@@ -33,6 +36,8 @@ def command(
     output: Annotated[str, typer.Option(help="file or URL of the HTML page")] = "report.html",
     cases: CasesFiles = None,
     column: Columns = None,
+    encoding: Encoding = None,
+    delimiter: Delimiter = None,
     threshold: Threshold = None,
     bundle: Annotated[
         str | None, typer.Option(help="the bundle whose digest begins so  [default: of several, the one that screened last]")
@@ -71,17 +76,26 @@ def command(
     options = ReportOptions(title, smallest_cell, gallery, timeline)
     rule = LinkRule(window_before, window_after, undated, repeated, indeterminate, episode_days)
     source = (results, reference, cases, column, [bundle] if bundle else None, rule)
-    with Steps(err) as steps, open_source(*source, threshold=threshold, on_progress=steps.show) as connection:
+    read = {"encoding": encoding, "delimiter": delimiter, "threshold": threshold}
+    with Steps(err) as steps, open_source(*source, **read, on_progress=steps.show) as connection:
         page, facts = render(connection, results, options, existing_key(pseudonym_key), steps.show)
     put_atomic(output, page.encode())
     _print(facts, output, len(page.encode()), json)
 
 
 def _print(facts: "Facts", output: str, size: int, json: bool) -> None:
-    answer = {"output": output, "bytes": size, "bundle_digest": facts.digest or None, "link_rule": facts.link_rule} | _figures(facts)
+    answer = {
+        "output": output,
+        "bytes": size,
+        "bundle_digest": facts.digest or None,
+        "link_rule": facts.link_rule,
+        "match": facts.match or None,
+    } | _figures(facts)
     if json:
         print_json(answer)
         return
+    if facts.match:
+        print_match(facts.match)
     out.print(f"{output}: {size / 1e6:.1f} MB, opens in any browser, also offline", markup=False, soft_wrap=True)
     for digest in facts.other_bundles:
         out.print(f"  not in it: the answers of bundle {digest[:12]}; choose with --bundle", markup=False)

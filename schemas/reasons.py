@@ -37,6 +37,11 @@ class Reason(StrEnum):
     outcome: Outcome
     description: str
 
+    @classmethod
+    def known(cls, code: str) -> "Reason | None":
+        """Return the reason of a code; None where this version does not know it, as in results that a later one wrote."""
+        return cls._value2member_map_.get(code)
+
     NOT_DICOM = "not_dicom", Outcome.REJECTED, "neither DICOM nor a PNG or JPEG image"
     NO_PIXELS = "no_pixels", Outcome.REJECTED, "a DICOM object without pixel data, such as a report or a presentation state"
     TRUNCATED = "truncated", Outcome.REJECTED, "the file ends before its header or pixel data do; send it again"

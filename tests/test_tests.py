@@ -68,7 +68,6 @@ SHOWN_BY = {
         "train/loop/worker.py",
     ],
     "tests/jobs/test_query_results.py": [
-        "jobs/analytics_source.py",
         "jobs/sql_prompt.py",
         "jobs/tables.py",
     ],

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import duckdb
 
+from screening.analytics.confined_sql import confine
 from screening.analytics.views import ViewRow
 from screening.errors import UsageError
 
@@ -17,7 +18,7 @@ def rows_where(connection: duckdb.DuckDBPyConnection, condition: str) -> Iterato
     `screening.analytics.views.connect`, loses the right to open any file but the parts of the results and to change its settings.
     Raises UsageError, which quotes the condition, where it is no expression over the columns of the view.
     """
-    _shut_in(connection)
+    confine(connection)
     try:
         chosen = connection.table("instances").filter(duckdb.SQLExpression(condition)).order("object_id")
         reader = chosen.to_arrow_reader(_ROWS_AT_ONCE)
@@ -29,10 +30,3 @@ def rows_where(connection: duckdb.DuckDBPyConnection, condition: str) -> Iterato
             f"--where {condition!r} is no condition over the view instances ({first}): write one expression that is true or false, "
             'e.g. --where "covid_positive and counts"; `screening sql` lists the columns with .columns instances'
         ) from None
-
-
-def _shut_in(connection: duckdb.DuckDBPyConnection) -> None:
-    ((files,),) = connection.execute("select getvariable('instance_files')").fetchall()
-    connection.execute("set allowed_paths = $paths", {"paths": files or []})
-    connection.execute("set enable_external_access = false")
-    connection.execute("set lock_configuration = true")

@@ -5,10 +5,11 @@ from typing import Any
 
 import duckdb
 
-from screening.errors import UsageError
+from screening.errors import ReferenceTableError, UsageError
 
 REPEATED = ("positive", "nearest", "agree")
 INDETERMINATE = ("apart", "positive", "negative")
+FEW_MATCHED = 0.5  # of the persons of a reference table; where fewer have a radiograph, answers warn
 
 
 @dataclass(frozen=True)
@@ -39,11 +40,42 @@ class LinkRule:
 
 
 def describe_links(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
-    """Return link_rule in words, and reference: rows, used, and cleaning, how many cells or rows of it were cleaned, by column and reason.
+    """Return link_rule in words, reference: rows, used, and cleaning, how many cells or rows of it were cleaned, by column and reason.
+
+    And match: see `checked_match`.
 
     All 0 and empty where no reference table was given, or where cases have labels of their own.
     """
     ((rule,),) = connection.sql("select rule from link_rule").fetchall()
     ((rows, used),) = connection.sql("select count(*), count(*) filter (left_out is null) from reference_read").fetchall()
     cleaning = connection.sql("from reference_reasons").to_arrow_table().to_pylist()
-    return {"link_rule": rule, "reference": {"rows": rows, "used": used, "cleaning": cleaning}}
+    return {"link_rule": rule, "reference": {"rows": rows, "used": used, "cleaning": cleaning}, "match": checked_match(connection)}
+
+
+def match_rate(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Return the columns of the view match_rate, and `warning`, what to check where few persons of the reference table have a radiograph.
+
+    Few are less than FEW_MATCHED of them; without persons on either side there is nothing to warn of.
+    """
+    (match,) = connection.sql("from match_rate").to_arrow_table().to_pylist()
+    warning = None
+    if match["reference_persons"] and match["radiograph_persons"] and match["share"] < FEW_MATCHED:
+        nobody = (
+            f"none of the {match['reference_persons']:,} persons of the reference table has a radiograph in these results, which are of "
+            f"{match['radiograph_persons']:,} others: was it made with another pseudonym key? Make it with the key of the runs, "
+            "`screening pseudonymize TABLE --key FILE`, from the PatientID that the radiographs have"
+        )
+        few = (
+            f"fewer than {FEW_MATCHED:.0%} of the persons of the reference table have a radiograph: check that its numbers are those of "
+            "the radiographs, that it is of the same people, and that every night was screened"
+        )
+        warning = few if match["with_radiograph"] else nobody
+    return match | {"warning": warning}
+
+
+def checked_match(connection: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    """Return `match_rate`. Raises ReferenceTableError where there are persons on both sides and nobody in common."""
+    match = match_rate(connection)
+    if match["warning"] and not match["with_radiograph"]:
+        raise ReferenceTableError(match["warning"])
+    return match

@@ -3,60 +3,47 @@
 Whether it has the columns is checked here; its cells are read, cleaned and counted by `analytics/sql/reference_read.sql`.
 """
 
-import csv
-import io
+from collections.abc import Mapping
 
 import pyarrow as pa
-import pyarrow.csv as pa_csv
-import pyarrow.parquet as pq
 
 from schemas.columns import description_of
 from schemas.reference import REFERENCE_SCHEMA
+from screening.analytics.columns import check_mapping
+from screening.analytics.foreign_tables import TextFormat, plain_cells, read_foreign
 from screening.errors import ReferenceTableError
-from screening.storage import read_bytes
 
 OPTIONAL = ("PatientSex", "death_date")  # columns that help to find wrong rows
 
 
-def load_reference(url: str) -> pa.Table:
-    """Return a reference table as the agency wrote it: the columns of REFERENCE_SCHEMA and of OPTIONAL, in whatever types it has.
+def load_reference(url: str, columns: Mapping[str, str] | None = None, form: TextFormat | None = None) -> pa.Table:
+    """Return a reference table as the agency wrote it: the columns of REFERENCE_SCHEMA and of OPTIONAL.
 
-    Files whose name ends in .csv are CSV, every cell a text; all others are Parquet. `analytics/sql/reference_read.sql` reads the cells.
-    Raises ReferenceTableError naming what is missing and the remedy; a value is never repeated, for it may be a patient's name.
+    Every cell of CSV is a text, those of Parquet are as `foreign_tables.plain_cells` gives them; `analytics/sql/reference_read.sql` reads
+    them. The day of a timestamp with a time zone is that of the zone. columns: ours → the table's own. form: how its text is written.
+    Raises ReferenceTableError naming what is missing and the remedy, UsageError for a mapping of what is no column; a value is never
+    repeated, for it may be a patient's name.
     """
     try:
-        data = read_bytes(url)
+        table, _ = read_foreign(url, form)
     except FileNotFoundError as error:
         raise ReferenceTableError(f"no reference table at {url}: check the path") from error
-    try:
-        table = _read_csv(data) if url.lower().endswith(".csv") else pq.read_table(io.BytesIO(data))
-    except pa.ArrowInvalid as error:
-        raise ReferenceTableError(f"{url} is neither CSV (name ending in .csv) nor Parquet{_uneven_row(data)}") from error
-    return as_given(table, url)
+    check_mapping(table.column_names, columns or {}, url, [*REFERENCE_SCHEMA.names, *OPTIONAL])
+    theirs = {name: ours for ours, name in (columns or {}).items()}
+    kept = [name for name in table.column_names if name in theirs or name not in theirs.values()]
+    return as_given(table.select(kept).rename_columns([theirs.get(name, name) for name in kept]), url)
 
 
 def as_given(table: pa.Table, name: str = "the reference table") -> pa.Table:
-    """Return the columns of `table` that the views read; optional ones that it lacks are null. Raises ReferenceTableError."""
+    """Return the columns of `table` that the views read, with plain cells; optional ones that it lacks are null.
+
+    Raises ReferenceTableError for a column that is missing or holds no cells.
+    """
     _check_columns(table.column_names, name)
     optional = {column: pa.nulls(len(table), pa.string()) for column in OPTIONAL if column not in table.column_names}
     for column, values in optional.items():
         table = table.append_column(column, values)
-    return table.select([*REFERENCE_SCHEMA.names, *OPTIONAL])
-
-
-def _read_csv(data: bytes) -> pa.Table:
-    names = next(csv.reader([data.split(b"\n", 1)[0].decode("utf-8-sig", "replace")]), [])
-    text = dict.fromkeys((name.strip() for name in names), pa.string())
-    options = pa_csv.ConvertOptions(column_types=text, strings_can_be_null=True, null_values=[""])
-    return pa_csv.read_csv(io.BytesIO(data), convert_options=options)
-
-
-def _uneven_row(data: bytes) -> str:
-    """Return which row has another number of cells than the header, empty where none has."""
-    lines = csv.reader(io.StringIO(data.decode("utf-8", "replace")))
-    columns = len(next(lines, []))
-    uneven = (f": row {row} has {len(cells)} cells for {columns} columns" for row, cells in enumerate(lines, 1) if len(cells) != columns)
-    return next(uneven, "")
+    return plain_cells(table.select([*REFERENCE_SCHEMA.names, *OPTIONAL]), name)
 
 
 def _check_columns(header: list[str], name: str) -> None:

@@ -1,6 +1,7 @@
 """Turns an agency's table of RT-PCR tests into the reference table: PatientID out, its pseudonym in, only known columns kept."""
 
-import io
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 import polars as pl
 import pyarrow as pa
@@ -8,11 +9,14 @@ import pyarrow.compute as pc
 
 from schemas.progress import OnProgress, counter, unwatched
 from schemas.reference import REFERENCE_SCHEMA
+from screening.analytics.columns import find_columns
+from screening.analytics.foreign_tables import TextFormat, as_texts, read_cells
 from screening.analytics.reference import OPTIONAL
 from screening.analytics.views import read_reference
 from screening.errors import ReferenceTableError
 from screening.privacy import Pseudonymizer
 
+REGISTRY_COLUMNS = ("PatientID", *REFERENCE_SCHEMA.names[1:], *OPTIONAL)
 WITHHELD = "withheld"  # stands for a text that means nothing: it may be a patient's name that slipped into the wrong column
 
 _MAX_ROWS_NAMED = 5
@@ -21,35 +25,67 @@ _AT_ONCE = 10_000  # pseudonyms made between two reports of progress
 _TEXT_OF = {"symptom_onset_date": "onset", "specimen_date": "specimen", "result_date": "report", "PatientSex": "sex", "death_date": "death"}
 
 
-def read_registry(data: bytes, name: str) -> pl.DataFrame:
-    """Return a CSV or Parquet file as a table of texts; an identifier keeps its leading zeros. Raises ReferenceTableError."""
-    try:
-        if data[:4] == b"PAR1":
-            return pl.read_parquet(io.BytesIO(data)).with_columns(pl.all().cast(pl.String))
-        return pl.read_csv(io.BytesIO(data), infer_schema=False)
-    except pl.exceptions.PolarsError:
-        raise ReferenceTableError(f"{name} is neither Parquet nor CSV in UTF-8 with a header line and equally long rows") from None
+@dataclass(frozen=True)
+class Registry:
+    """A register as texts, under our names, and which of its columns these were."""
+
+    name: str  # of the file, for messages
+    texts: pl.DataFrame
+    taken: Mapping[str, str]  # ours → theirs
+    dropped: Sequence[str]  # theirs that nothing of ours was taken from
+
+    @property
+    def undated(self) -> bool:
+        """Whether no column says when a test was taken or reported, so that nothing tells which radiographs it belongs to."""
+        return not {"specimen_date", "result_date"} & self.taken.keys()
 
 
-def pseudonymize(
-    table: pl.DataFrame, pseudonymizer: Pseudonymizer, name: str, id_column: str = "PatientID", on_progress: OnProgress = unwatched
-) -> pa.Table:
-    """Return the rows of `table` with the columns of REFERENCE_SCHEMA: those that it lacks are null, others are dropped but OPTIONAL ones.
+def read_registry(
+    data: bytes, name: str, columns: Mapping[str, str] | None = None, form: TextFormat | None = None, id_column: str | None = None
+) -> Registry:
+    """Return the bytes of a CSV or Parquet file as a register; an identifier keeps its leading zeros.
 
-    `id_column` holds the PatientID as the DICOM files have it. Dates may have a time behind them. A column with cells that are no dates of
-    the form YYYY-MM-DD stays text: the views clean it with a reason per row (`analytics/sql/reference_cleaning.sql`). A cell that even
-    they cannot read is WITHHELD. Raises ReferenceTableError where a column or an identifier is missing, with the number of the row (the
-    first one after the header is 1).
+    columns: ours → the register's own, for what the usual names do not find (`analytics.columns`). form: how its text is written.
+    id_column: the register's own column of PatientID. Numbers and dates of Parquet are read as `analytics.foreign_tables` says.
+    Raises ReferenceTableError where the file cannot be read, or PatientID or result is missing, or identifiers are fractions; UsageError
+    where two columns could each be one of ours.
     """
-    for needed in (id_column, "result"):
-        if needed not in table.columns:
-            raise ReferenceTableError(f"{name} has no column {needed}. Rename the column that holds it")
-    texts = table.with_columns(pl.all().str.strip_chars(" \0\t\r\n")).with_columns(pl.all().replace("", None))
-    identifiers = texts[id_column].to_list()
+    table = read_cells(data, name, form)
+    given = {**(columns or {}), **({} if id_column is None else {"PatientID": id_column})}
+    taken = find_columns(table.column_names, given, name, REGISTRY_COLUMNS)
+    for needed, option in (("PatientID", "--id-column COLUMN"), ("result", "--column result=COLUMN")):
+        if needed not in taken:
+            there = ", ".join(table.column_names)
+            raise ReferenceTableError(f"{name} has no column {needed}, but {there}. Say which holds it: {option}")
+    _check_identifiers(table[taken["PatientID"]], f"{name}: {taken['PatientID']}")
+    texts = pl.DataFrame(pl.from_arrow(as_texts(table.select(list(taken.values())).rename_columns(list(taken)))))
+    dropped = [column for column in table.column_names if column not in taken.values()]
+    return Registry(name, texts.with_columns(pl.all().str.strip_chars(" \0\t\r\n").replace("", None)), taken, dropped)
+
+
+def _check_identifiers(values: pa.ChunkedArray, where: str) -> None:
+    """Raise ReferenceTableError for identifiers that were turned into fractions: their pseudonyms would fit nobody."""
+    if pa.types.is_floating(values.type):
+        raise ReferenceTableError(f"{where} holds numbers that are not whole, so they are no identifiers; write them as text")
+    texts = pc.drop_null(values.cast(pa.string()))
+    if len(texts) and pc.all(pc.match_substring_regex(texts, r"^\s*\d+\.0+\s*$")).as_py():
+        raise ReferenceTableError(f"{where}: every identifier ends in .0, as a spreadsheet writes numbers; write them as text, without it")
+
+
+def pseudonymize(registry: Registry, pseudonymizer: Pseudonymizer, on_progress: OnProgress = unwatched) -> pa.Table:
+    """Return the rows of a register with the columns of REFERENCE_SCHEMA, null where it lacks them, and those of OPTIONAL that it has.
+
+    Dates may have a time behind them. A column with cells that are no dates of the form YYYY-MM-DD stays text: the views clean it with a
+    reason per row (`analytics/sql/reference_cleaning.sql`). A cell that even they cannot read is WITHHELD. Raises ReferenceTableError
+    where an identifier is missing, with the number of the row (the first one after the header is 1).
+    """
+    texts = registry.texts
+    identifiers = texts["PatientID"].to_list()
     empty = [number for number, value in enumerate(identifiers, 1) if value is None]
     if empty:
         rows = ", ".join(map(str, empty[:_MAX_ROWS_NAMED])) + (", ..." if len(empty) > _MAX_ROWS_NAMED else "")
-        raise ReferenceTableError(f"{name}: {id_column} is empty in {len(empty)} rows: {rows}. Fill it in or leave out the rows")
+        column = registry.taken["PatientID"]
+        raise ReferenceTableError(f"{registry.name}: {column} is empty in {len(empty)} rows: {rows}. Fill it in or leave out the rows")
     columns = {field.name: _column(texts, field) for field in REFERENCE_SCHEMA}
     columns |= {column: _column(texts, pa.field(column, pa.string())) for column in OPTIONAL if column in texts.columns}
     pseudonyms, count = [], counter(on_progress, "making pseudonyms", len(identifiers))

@@ -18,6 +18,7 @@ import pyarrow as pa
 from schemas.instance import INSTANCE_SCHEMA
 from schemas.reading import READING_SCHEMA
 from schemas.reference import REFERENCE_SCHEMA
+from screening.analytics.catalogue import comment
 from screening.analytics.linking import LinkRule
 from screening.analytics.reference import as_given
 from screening.analytics.sql_files import read_sql
@@ -32,7 +33,7 @@ READINGS = ("latest_readings", "reading_tests")  # those of radiologists, where 
 REFERENCE = ("reference_read", "reference")  # the agency's table and what is used of it
 VIEWS = (
     *("instance_rows", "bundles", "duplicates", "instances", "heatmaps", "worklist", "reading_pairs"),
-    *("tested_radiographs", "reference_cleaning", "reference_reasons"),
+    *("tested_radiographs", "match_rate", "reference_cleaning", "reference_reasons"),
     *("link_rule", "tests", "links", "episodes", "reference_verdicts", "verdicts", "flow"),
     *("threshold_units", "monitor", "monitor_reasons", "monitor_scores"),
 )
@@ -86,4 +87,5 @@ def _make() -> str:
         connection.register("no_instances", INSTANCE_SCHEMA.empty_table())
         connection.execute("create table instance_rows as from no_instances")
         create(connection, MACROS, READINGS, REFERENCE, VIEWS[1:], REFERENCE_VIEWS)
+        comment(connection, (*READINGS, *REFERENCE, *VIEWS, *REFERENCE_VIEWS))
     return path

@@ -8,9 +8,9 @@ import re
 import shutil
 import tempfile
 import weakref
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -19,13 +19,12 @@ import duckdb
 import pyarrow as pa
 
 from schemas.bundle import DIGEST_LENGTH
-from schemas.columns import description_of, unit_of
-from schemas.heatmap import HEATMAP_SCHEMA
 from schemas.instance import INSTANCE_SCHEMA
 from schemas.progress import OnProgress, counter, unwatched
 from schemas.reading import READING_SCHEMA
-from schemas.reference import REFERENCE_SCHEMA
 from screening.analytics.cases import Cases
+from screening.analytics.catalogue import ColumnInfo, columns_of, comment, grain_of
+from screening.analytics.foreign_tables import TextFormat
 from screening.analytics.linking import LinkRule
 from screening.analytics.readings import load_readings
 from screening.analytics.reference import as_given, load_reference
@@ -49,22 +48,11 @@ from screening.results.layout import ResultsLayout
 from screening.storage import join, list_files, read_bytes
 
 CASE_VIEWS = ("case_rows", "case_instances", "case_tests")  # of files of cases, in the place of a results folder and a reference table
+MADE_ANEW = ("reference_read", "instance_rows", "bundles", "duplicates", "tested_radiographs")  # by `connect`, so without their comments
 ViewRow = dict[str, Any]  # column → value, of one row of a view
 ViewRows = list[ViewRow]
 
 COPY_THREADS = 16
-
-_SCHEMAS = {"instance_rows": INSTANCE_SCHEMA, "instances": INSTANCE_SCHEMA, "heatmaps": HEATMAP_SCHEMA, "reference": REFERENCE_SCHEMA}
-
-
-@dataclass(frozen=True)
-class ColumnInfo:
-    """One column of a view, for people."""
-
-    name: str
-    type: str
-    description: str
-    unit: str
 
 
 def connect(
@@ -74,6 +62,9 @@ def connect(
     bundle: str | Sequence[str] | None = None,
     rule: LinkRule | None = None,
     groups: Sequence[str] = (),
+    columns: Mapping[str, str] | None = None,
+    form: TextFormat | None = None,
+    comments: bool = False,
     resources: Resources | None = None,
     on_progress: OnProgress = unwatched,
 ) -> duckdb.DuckDBPyConnection:
@@ -83,6 +74,8 @@ def connect(
     `accuracy` and `lead_time` say how to get it. The URL of a folder of readings makes these the reference standard, each for its day only.
     bundle: digest, or its first digits, or several of them; only their rows are seen. Where nothing was written yet the views have no rows.
     groups: columns of instance rows to make subgroups by, beside those that are always there (the view subgroups).
+    columns, form: what the reference table calls our columns (ours → theirs), and how its text is written, where it is a file.
+    comments: whether the columns of the views bear what they mean as comments, which takes a second; the views themselves always do.
     resources: threads, memory and where to put what does not fit.
     Raises UsageError for an unknown bundle or column, ReferenceTableError for a reference table that cannot be used, ResultsError for
     a part that is damaged or copied: see `screening.results.check`.
@@ -92,7 +85,8 @@ def connect(
     rule = (rule or LinkRule()) if readings is None else replace(rule or LinkRule(), window_before_days=0, window_after_days=0)
     connection = _open(rule, has_reference=reference is not None, readings=readings, resources=resources)
     if reference is not None:
-        _read_reference(connection, reference if readings is None else connection.table("reading_tests").to_arrow_table())
+        given = reference if readings is None else connection.table("reading_tests").to_arrow_table()
+        _read_reference(connection, given, columns, form)
     connection.register("bundle_names", pa.table({"bundle_digest": [], "name": []}, BUNDLE_NAMES))
     parts = _parts(results_url, [bundle] if isinstance(bundle, str) else bundle)
     rows: dict[str, int] = {}
@@ -109,6 +103,7 @@ def connect(
     if reference is not None:
         keep(connection, "duplicates", "tested_radiographs")
     _group_by(connection, groups, ("instances",))
+    comment(connection, list_views() if comments else MADE_ANEW, columns=comments)
     return connection
 
 
@@ -119,11 +114,12 @@ def connect_cases(
     threshold: float | None = None,
     rule: LinkRule | None = None,
     groups: Sequence[str] = (),
+    form: TextFormat | None = None,
 ) -> duckdb.DuckDBPyConnection:
     """Return a connection with the same views over files of cases: each file stands where a bundle does.
 
     reference: as in `connect`; then the files' own labels must be absent. threshold: in the unit of the scores, for rows without a call.
-    groups: columns of the files, or of instance rows, to make subgroups by.
+    groups: columns of the files, or of instance rows, to make subgroups by. form: how the text of the reference table is written.
     Labels belong to their file; files without a label column take those of the one file that has it, by person.
     Raises UsageError where two files are the same, both kinds of reference are given or nothing tells whose labels count for a file,
     ReferenceTableError for cells that mean nothing.
@@ -147,7 +143,7 @@ def connect_cases(
     if labelled:
         connection.execute("create or replace view reference as from case_tests")
     elif reference is not None:
-        _read_reference(connection, reference)
+        _read_reference(connection, reference, None, form)
     connection.register("case_columns", pa.concat_tables([file.given for file in cases], promote_options="permissive"))
     _group_by(connection, groups, ("case_columns", "instances"))
     return connection
@@ -164,19 +160,14 @@ def read_reference(reference: pa.Table) -> pa.Table:
 
 def list_views() -> dict[str, str]:
     """Return the name of each view and its grain."""
-    return {name: _grain(name) for name in (*READINGS, *REFERENCE, *VIEWS, *REFERENCE_VIEWS)}
+    return {name: grain_of(name) for name in (*READINGS, *REFERENCE, *VIEWS, *REFERENCE_VIEWS)}
 
 
 def describe(connection: duckdb.DuckDBPyConnection, view: str) -> list[ColumnInfo]:
     """Return the columns of a view with what they mean. Raises UsageError where there is no such view."""
     if view not in list_views():
         raise UsageError(f"no view {view}: there are {', '.join(sorted(list_views()))}")
-    known = {field.name: (description_of(field), unit_of(field)) for field in _SCHEMAS.get(view, ())}
-    known |= {name: (text, "") for name, text in _column_comments(view).items()}
-    columns = connection.execute(
-        "select column_name, data_type from duckdb_columns() where table_name = $view order by column_index", {"view": view}
-    ).fetchall()
-    return [ColumnInfo(name, type.lower(), *known.get(name, ("", ""))) for name, type in columns]
+    return columns_of(connection, view)
 
 
 def _open(
@@ -220,21 +211,27 @@ def _group_by(connection: duckdb.DuckDBPyConnection, columns: Sequence[str], tab
 
 
 def _check_cells(connection: duckdb.DuckDBPyConnection, cases: Sequence[Cases]) -> None:
-    """Raise ReferenceTableError naming the columns with cells that mean nothing, and the first row of each."""
+    """Raise ReferenceTableError naming the columns with cells that mean nothing, or that cannot be true, and the first row of each."""
     for file in cases:
-        wrong = connection.execute(
-            "select unnest(unread) as ours, count(*), min(case_row) from case_rows where bundle_digest = $digest "
-            "group by ours order by ours",
-            {"digest": file.digest},
-        ).fetchall()
-        if wrong:
-            cells = "; ".join(f"{file.mapping[ours]} in {count} rows, first in row {row}" for ours, count, row in wrong)
-            raise ReferenceTableError(f"{file.name}: cells that mean nothing here: {cells}. Write dates as YYYY-MM-DD, calls as 1 and 0")
+        for column, remedy in (
+            ("unread", "mean nothing here: {}. Write dates as YYYY-MM-DD, calls as 1 and 0"),
+            ("impossible", "cannot be true: {}. Mend or empty them"),
+        ):
+            wrong = connection.execute(
+                f"select unnest({column}) as said, count(*), min(case_row) from case_rows where bundle_digest = $digest "
+                "group by said order by said",
+                {"digest": file.digest},
+            ).fetchall()
+            if wrong:
+                cells = "; ".join(f"{file.in_its_words(said)} in {count} rows, first in row {row}" for said, count, row in wrong)
+                raise ReferenceTableError(f"{file.name}: cells that {remedy.format(cells)}")
 
 
-def _read_reference(connection: duckdb.DuckDBPyConnection, reference: str | pa.Table) -> None:
+def _read_reference(
+    connection: duckdb.DuckDBPyConnection, reference: str | pa.Table, columns: Mapping[str, str] | None, form: TextFormat | None
+) -> None:
     """Read the reference table. Raises ReferenceTableError where it has rows of which none can be used."""
-    given = load_reference(reference) if isinstance(reference, str) else as_given(reference)
+    given = load_reference(reference, columns, form) if isinstance(reference, str) else as_given(reference)
     connection.register("reference_given", given)
     connection.execute("drop table reference_read")
     create(connection, REFERENCE[:1])
@@ -281,14 +278,3 @@ def _local_paths(parts: list[str], connection: duckdb.DuckDBPyConnection, on_pro
 
 def _copy(url: str, path: str) -> None:
     Path(path).write_bytes(read_bytes(url))
-
-
-def _grain(view: str) -> str:
-    match = re.search(r"^-- grain: (.*)$", read_sql("analytics", view), re.MULTILINE)
-    assert match is not None, f"{view}.sql states no grain"
-    return match[1]
-
-
-def _column_comments(view: str) -> dict[str, str]:
-    """Return the descriptions that the header of a view's file gives, lines of `--   name  description`."""
-    return dict(re.findall(r"^--   (\w+)  +(.*)$", read_sql("analytics", view), re.MULTILINE))

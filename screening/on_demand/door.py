@@ -52,7 +52,7 @@ def open_results(url: str, reference: "str | pa.Table | None" = None, **options:
     """Return a DuckDB connection with every view over a results folder; loads neither torch nor Ray.
 
     `reference` is the URL of a table of RT-PCR tests, CSV or Parquet, or a table; `options` are those of
-    `screening.analytics.views.connect`: bundle, rule, groups, resources. Raises UsageError, ReferenceTableError.
+    `screening.analytics.views.connect`: bundle, rule, groups, columns, form, comments, resources. Raises UsageError, ReferenceTableError.
 
     >>> import screening
     >>> results = screening.open_results("results")

@@ -61,8 +61,7 @@ def _failures(facts: Facts) -> Markup:
         return empty(f"None: all {plural(objects, 'object')} were scored.")
     drawn = [(row["reason"].replace("_", " "), row["images"], f"{count(row['images'])} ({share(row['images'] / objects)})") for row in rows]
     body = [
-        (row["reason"].replace("_", " "), row["box"], Reason(row["reason"]).description, count(row["images"]), count(row["patients"]))
-        for row in rows
+        (row["reason"].replace("_", " "), row["box"], _meaning(row["reason"]), count(row["images"]), count(row["patients"])) for row in rows
     ]
     refused = sum(row["images"] for row in rows)
     chart = bars("chart-failures", "Rejected and failed objects", "Number of objects by reason.", drawn, "#d55e00")
@@ -73,6 +72,11 @@ def _failures(facts: Facts) -> Markup:
         caption,
         table(["reason", "outcome", "meaning", "objects", "persons"], body, caption="Why objects were not scored", text_columns=3),
     )
+
+
+def _meaning(code: str) -> str:
+    reason = Reason.known(code)
+    return "a reason that this version of the software does not know" if reason is None else reason.description
 
 
 def _gallery(facts: Facts, cases: list[Case]) -> Markup:

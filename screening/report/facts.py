@@ -10,6 +10,7 @@ from schemas.bundle import BundleManifest
 from schemas.progress import OnProgress, counter, unwatched
 from schemas.run import RunManifest
 from screening.analytics.agreement import measure_agreement
+from screening.analytics.linking import checked_match
 from screening.analytics.sql_files import read_sql
 from screening.analytics.views import ViewRow, ViewRows
 from screening.errors import UsageError
@@ -75,6 +76,7 @@ class Facts:
     agreement: ViewRows = field(
         default_factory=list
     )  # of readers with the cascade and each other, where readings are the reference standard
+    match: ViewRow = field(default_factory=dict)  # persons whom the reference table and the radiographs have in common: `match_rate`
     made_elsewhere: bool = False  # answers of another product, from a file of cases
 
     @property
@@ -114,6 +116,7 @@ def gather(
         runs=runs,
         bundle=bundle,
         name=runs[-1].bundle_name if runs else named["name"],
+        match=checked_match(connection) if has_reference else {},
         made_elsewhere=results_url is None,
         **_answers(connection, digest, options if results_url else replace(options, cases=0), has_reference, on_progress),
     )

@@ -165,8 +165,8 @@ def _reference_standard(facts: Facts) -> Markup:
     if not facts.has_reference:
         return together([why_nothing(facts) or "", paragraphs(facts.link_rule)])
     if facts.agreement:
-        return together([notice(READINGS), paragraphs(facts.link_rule)])
-    return paragraphs(
+        return together([notice(READINGS), paragraphs(facts.link_rule), _matched(facts)])
+    standard = paragraphs(
         "Reference standard: RT-PCR, as the registry reports it. Stage 2 is held against the radiologist's reading where the "
         "registry has one.",
         facts.link_rule,
@@ -174,6 +174,22 @@ def _reference_standard(facts: Facts) -> Markup:
         "RT-PCR knew "
         "the index test is not known to this software.",
     )
+    return together([standard, _matched(facts)])
+
+
+def _matched(facts: Facts) -> Markup:
+    """Return how many persons the reference standard and the radiographs have in common, with the warning where they are few."""
+    match = facts.match
+    if not match:
+        return empty("Nothing was screened, so nobody of the reference standard has a radiograph.")
+    words = (
+        f"Persons of the reference standard: {count(match['reference_persons'])}, of whom {count(match['with_radiograph'])} "
+        f"({share(match['share'])}) have a radiograph and {count(match['without_radiograph'])} have none. Persons with a radiograph: "
+        f"{count(match['radiograph_persons'])}, of whom {count(match['with_test'])} have a reference test and "
+        f"{count(match['without_test'])} have none."
+    )
+    warning = notice(f"Warning: {match['warning']}.") if match["warning"] else ""
+    return together([paragraphs(words), warning])
 
 
 def _analysis(facts: Facts) -> Markup:

@@ -15,7 +15,10 @@ from screening.results.parts import PARTS_AT_ONCE, check_pages, check_part, chec
 from screening.storage import filesystem_of, join, list_files
 
 # of a query that is wrong or was stopped; every other error of DuckDB may come from a damaged part
-_NOT_OF_DATA = (duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.SyntaxException, duckdb.InterruptException)
+_NOT_OF_DATA = (
+    *(duckdb.BinderException, duckdb.CatalogException, duckdb.ParserException, duckdb.SyntaxException, duckdb.InterruptException),
+    duckdb.PermissionException,
+)
 
 
 def check_parts(connection: duckdb.DuckDBPyConnection, parts: Mapping[str, str], layout: ResultsLayout) -> Counter[str]:
@@ -33,8 +36,11 @@ def check_parts(connection: duckdb.DuckDBPyConnection, parts: Mapping[str, str],
             "max(shard_id) from read_parquet($paths, filename = true, hive_partitioning = false) group by filename",
             {"paths": list(parts)},
         ).fetchall()
-    for path, count, *ends in facts:
+    places: dict[tuple, str] = {}
+    for path, count, *ends in sorted(facts):
         check_place(parts[path], {tuple(ends[:3]), tuple(ends[3:])})
+        if (twin := places.setdefault(tuple(ends[:3]), path)) != path:
+            raise ResultsError(f"{parts[twin]} and {parts[path]}: the same shard in two folders of its night; move one of them away")
         rows[ends[0]] += count
     if len(facts) < len(parts):
         empty = min(parts[path] for path in parts.keys() - {path for path, *_ in facts})

@@ -41,7 +41,15 @@ class ResultsLayout:
         return f"{self.root}/instances/bundle={bundle_digest[:DIGEST_LENGTH]}"
 
     def night(self, bundle_digest: str, screen_date: date) -> str:
-        """Folder of every committed part of one bundle and night."""
+        """Folder of the committed parts of one bundle and night.
+
+        Its name is no column's. pandas and Arrow read `name=value` in a folder's name as a text column, and refuse a part that has a
+        column of this name in another type.
+        """
+        return f"{self.instances(bundle_digest)}/night={screen_date.isoformat()}"
+
+    def earlier_night(self, bundle_digest: str, screen_date: date) -> str:
+        """The folder that earlier versions wrote a night to; nights that lie there are read, resumed and redriven there."""
         return f"{self.instances(bundle_digest)}/screen_date={screen_date.isoformat()}"
 
     def heatmap_folder(self, bundle_digest: str) -> str:
@@ -51,6 +59,10 @@ class ResultsLayout:
     def part(self, bundle_digest: str, screen_date: date, shard_id: str) -> str:
         """The Parquet file whose existence commits a shard (INSTANCE_SCHEMA)."""
         return f"{self.night(bundle_digest, screen_date)}/part-{shard_id}.parquet"
+
+    def earlier_part(self, bundle_digest: str, screen_date: date, shard_id: str) -> str:
+        """The same file of a shard that an earlier version committed."""
+        return f"{self.earlier_night(bundle_digest, screen_date)}/part-{shard_id}.parquet"
 
     def heatmaps(self, bundle_digest: str, screen_date: date, shard_id: str) -> str:
         """The zip file with a shard's heatmaps."""

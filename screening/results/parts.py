@@ -19,7 +19,7 @@ from schemas.instance import INSTANCE_SCHEMA
 from schemas.reasons import Outcome
 from screening.errors import ResultsError
 from screening.results.layout import ResultsLayout, shard_id_of_part
-from screening.storage import list_files, read_bytes
+from screening.storage import exists, list_files, read_bytes
 
 PARTS_AT_ONCE = 16
 MOVE_AWAY = "move it away, and the next `screening run` scores its objects again"
@@ -60,7 +60,7 @@ def check_place(url: str, said: set[tuple[str, date, str]]) -> None:
         raise ResultsError(f"{url}: its rows are not those of one shard, so no run has written it; {MOVE_AWAY}")
     [place] = said
     belongs = ResultsLayout("").part(*place)
-    if not url.endswith(belongs):
+    if not url.endswith((belongs, ResultsLayout("").earlier_part(*place))):
         raise ResultsError(f"{url}: a copy, or renamed or moved: its rows belong to {belongs[1:]}; move it away, or back where it was")
 
 
@@ -96,9 +96,16 @@ def list_parts(layout: ResultsLayout, bundle_digest: str) -> list[str]:
     return list_files(layout.instances(bundle_digest), ".parquet")
 
 
-def committed_shards(layout: ResultsLayout, bundle_digest: str, screen_date: date) -> set[str]:
-    """Return the shard_id of every committed shard of a bundle and night."""
-    return {shard_id_of_part(url) for url in list_files(layout.night(bundle_digest, screen_date), ".parquet")}
+def committed_parts(layout: ResultsLayout, bundle_digest: str, screen_date: date) -> dict[str, str]:
+    """Return shard_id → part URL of every committed shard of a bundle and night."""
+    folders = (layout.earlier_night(bundle_digest, screen_date), layout.night(bundle_digest, screen_date))
+    return {shard_id_of_part(url): url for folder in folders for url in list_files(folder, ".parquet")}
+
+
+def part_of(layout: ResultsLayout, bundle_digest: str, screen_date: date, shard_id: str) -> str:
+    """Return the URL of the part that commits a shard: where it lies already, or else where it is to be written."""
+    earlier = layout.earlier_part(bundle_digest, screen_date, shard_id)
+    return earlier if exists(earlier) else layout.part(bundle_digest, screen_date, shard_id)
 
 
 def count_outcomes(rows: pa.Table) -> tuple[Counter[str], Counter[str]]:

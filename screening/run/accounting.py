@@ -10,7 +10,7 @@ from screening.errors import ResultsError
 from screening.results.check import doubled_rows
 from screening.results.database import open_duckdb
 from screening.results.layout import ResultsLayout
-from screening.results.parts import list_parts, read_columns
+from screening.results.parts import committed_parts, list_parts, read_columns
 from screening.run.plan import PlannedShard
 
 
@@ -33,7 +33,10 @@ def account(layout: ResultsLayout, run: RunManifest, shards: list[PlannedShard])
     What earlier runs answered was counted when the plan was made, so together they say whether every object has its row.
     Raises ResultsError unless every object of the run's index has exactly one, less those left for later.
     """
-    parts = [layout.part(run.bundle_digest, run.screen_date, shard.shard_id) for shard in shards]
+    bundle_and_night = (run.bundle_digest, run.screen_date)
+    committed = committed_parts(layout, *bundle_and_night)
+    # read_columns names a part that is missing
+    parts = [committed.get(shard.shard_id) or layout.part(*bundle_and_night, shard.shard_id) for shard in shards]
     index_url = layout.index(run.run_id)
     connection = open_duckdb(index_url)
     connection.register("answer", read_columns(parts, ["object_id", "outcome", "reason", "pneumonia_positive", "covid_positive"]))

@@ -12,7 +12,7 @@ from schemas.heatmap import URL_COLUMN, HeatmapKind, member_name
 from schemas.instance import INSTANCE_SCHEMA
 from screening.errors import ResultsError
 from screening.results.layout import ResultsLayout
-from screening.results.parts import read_part
+from screening.results.parts import part_of, read_part
 from screening.shard.heatmaps import MAP_COLUMNS, heatmap_png, unpack_map
 from screening.storage import exists, put_atomic, read_bytes
 
@@ -25,7 +25,7 @@ def commit_shard(scored: pa.Table, layout: ResultsLayout, bundle_digest: str, sc
     Where the shard was committed before (a redrive), its other rows and heatmaps are kept and these rows take the place of their own.
     """
     shard_id = scored.column("shard_id")[0].as_py()
-    part_url = layout.part(bundle_digest, screen_date, shard_id)
+    part_url = part_of(layout, bundle_digest, screen_date, shard_id)
     zip_url = layout.heatmaps(bundle_digest, screen_date, shard_id)
     heatmaps = dict(_render(scored))
     rows = _instance_rows(scored, bundle_digest, screen_date, zip_url)

@@ -55,8 +55,10 @@ def test_formats(results: str, tmp_path: Path):
     assert rows[0] == {"object_id": f"{1:032x}", "screen_date": "2020-03-01", "covid_score": None, "covid_positive": False}
     lines = list(csv.DictReader(io.StringIO(ask(results, QUERY, "--format", "csv").stdout)))
     assert [line["covid_positive"] for line in lines] == ["false", "false", "true"]
-    table = ask(results, "select 1.25 as number, null as nothing, '[red]x' as text").stdout
-    assert table.split() == ["number", "nothing", "text", "1.25", "null", "[red]x"]
+    query = "select 1.25 as number, null as nothing, '[red]x' as text, 'A:x:B' as short"
+    assert ask(results, query).stdout.split() == ["number", "nothing", "text", "short", "1.25", "null", "[red]x", "A:x:B"]
+    assert ask(results, query, "--output", str(tmp_path / "table.txt")).exit_code == 0
+    assert "A:x:B" in (tmp_path / "table.txt").read_text()
     for name in FORMATS:
         path = tmp_path / f"answer.{name}"
         assert ask(results, QUERY, "--format", name, "--output", str(path)).exit_code == 0
@@ -82,7 +84,10 @@ def test_reference_and_window(results: str, reference: str):
         (["selekt 1"], UsageError, "syntax error"),
         (["select nonsense from flow"], UsageError, "nonsense"),
         (["from nonsense"], UsageError, "nonsense"),
-        (["from read_parquet('/no/such.parquet')"], ResultsError, "No files found"),
+        (["from read_parquet('/no/such.parquet')"], UsageError, "Queries open the parts of the results alone"),
+        (["copy instances to 'all.csv'"], UsageError, "give --export FOLDER"),
+        (["attach 'other.db'"], UsageError, "ATTACH is no statement for results"),
+        (["from flow", "--export", "/"], UsageError, "apart from the results"),
         (["from flow", "--format", "parquet"], UsageError, "--output FILE"),
         (["--output", "x"], UsageError, "give the query too"),
         (["from flow", "--bundle", "ffff"], UsageError, "no rows of bundle ffff: there are aaaaaaaaaaaa"),
@@ -93,6 +98,16 @@ def test_what_goes_wrong(results: str, arguments: list[str], error: type, messag
     answer = ask(results, *arguments)
     assert isinstance(answer.exception, error)
     assert message in str(answer.exception)
+
+
+def test_the_catalogue_of_the_views(results: str):
+    said = ask(results, "--views").stdout
+    assert "heatmaps: one row per heatmap image" in said
+    assert "  lead_days (bigint): " in said
+    rows = json.loads(ask(results, "--views", "--format", "json").stdout)
+    [age] = [row for row in rows if (row["view"], row["column"]) == ("instances", "age_years")]
+    assert (age["type"], age["unit"], age["grain"]) == ("float", "years", "one row per object of the index and bundle")
+    assert isinstance(ask(results, "from flow", "--views").exception, UsageError)
 
 
 def test_a_folder_without_results_is_not_an_empty_one(tmp_path: Path):
@@ -146,6 +161,21 @@ def test_at_a_terminal(results: str):
     assert b"n\r\n3\r\n" in said.replace(b"\n", b"\r\n").replace(b" ", b"")
 
 
+def test_the_prompt_writes_below_the_named_folder_alone(results: str, tmp_path: Path):
+    parts = {part: part.read_bytes() for part in Path(results).rglob("*.parquet")}
+    [part] = parts
+    script = f"copy (select 1) to '{part}' (use_tmp_file false); copy flow to '{tmp_path}/flow.csv'; from read_text('/etc/hostname');"
+    answer = ask(results, stdin=script.replace("; ", ";\n"))
+    assert answer.exit_code == 1
+    assert answer.stderr.count("error: COPY writes files: give --export FOLDER") == 2
+    assert answer.stderr.count("Queries open the parts of the results alone") == 1
+    export = tmp_path / "export"
+    answer = ask(results, "--export", str(export), stdin=f"copy flow to '{export}/flow.csv';\ncopy flow to '{part}' (use_tmp_file false);")
+    assert (answer.exit_code, answer.stderr.count("error: ")) == (1, 1)
+    assert (export / "flow.csv").read_text().startswith("bundle_digest,")
+    assert {part: part.read_bytes() for part in Path(results).rglob("*.parquet")} == parts
+
+
 @pytest.mark.parametrize(
     ("text", "complete"),
     [
@@ -159,6 +189,8 @@ def test_at_a_terminal(results: str):
         ("/* said */", True),
         ('select ";', False),
         ("  \n", True),
+        ("select '陽性;陰性", False),
+        ("select '陽性';", True),
     ],
 )
 def test_where_a_statement_ends(text: str, complete: bool):

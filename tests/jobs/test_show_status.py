@@ -12,7 +12,7 @@ from jobs.cli import make_app
 from schemas.run import RunManifest
 from screening.errors import Fault, UsageError
 from screening.results.layout import ResultsLayout
-from screening.results.manifests import now, recorded
+from screening.results.manifests import list_runs, now, recorded, write_manifest
 from screening.results.run_log import about
 
 RUN_IDS = ("20200301T230000Z-aaaaaa", "20200302T230000Z-bbbbbb")
@@ -43,6 +43,16 @@ def status(*arguments: str) -> str:
 
 def test_every_run_is_shown(results: str) -> None:
     assert all(f"run {run_id}: finished" in status(results) for run_id in RUN_IDS)
+
+
+def test_a_reason_that_a_later_version_wrote_is_counted(results: str) -> None:
+    layout = ResultsLayout(results)
+    run = next(run for run in list_runs(layout) if run.run_id == RUN_IDS[1])
+    run.counts.reasons = {"blank": 2, "of_a_later_version": 3}
+    write_manifest(layout, run)
+    said = [line.split() for line in status(results).splitlines()]
+    assert ["blank", "2"] in said
+    assert ["of_a_later_version", "(unknown", "to", "this", "version)", "3"] in said
 
 
 def test_the_log_of_a_run_shows_frames(results: str) -> None:

@@ -3,9 +3,12 @@
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from screening.analytics.cases import load_cases, map_columns
+from screening.analytics.foreign_tables import TextFormat
 from screening.analytics.linking import LinkRule
 from screening.analytics.views import connect_cases
 from screening.errors import ReferenceTableError, UsageError
@@ -161,13 +164,38 @@ def test_columns_that_are_not_clear(found: list[str], columns: dict[str, str], m
         ("id,truth,score\n1,1,SMITH\n", "score in 1 rows, first in row 1"),
         ("id,call,cxr_date\n1,1,SMITH\n", "cxr_date in 1 rows, first in row 1"),
         ("id,call,cxr_date\n1,1,03/04/2020\n", "cxr_date in 1 rows.*YYYY-MM-DD"),  # day or month first: nothing in the column tells
-        ("id,call\n1,1,1\n", "equally long rows"),
+        ("id,call\n1,1,1\n", "row 1 has 3 cells for 2 columns"),
+        ("id,call,cxr_date\n1,1,20-03-04\n", "cxr_date in 1 rows.*YYYY-MM-DD"),
+        (
+            "id,truth,call,pcr date\n1,1,1,2020-03-01\n2,1,1,2999-03-01\n",
+            "cannot be true: pcr date in the future in 1 rows, first in row 2. Mend",
+        ),
+        ("id,truth,call,cxr_date\n1,1,1,2999-03-01\n", "cxr_date in the future in 1 rows, first in row 1"),
+        ("id,truth,call,onset\n1,1,1,1920-03-01\n", "onset before COVID-19 in 1 rows"),
+        ("id,truth,call,swab date,pcr date\n1,1,1,2020-03-05,2020-03-04\n", "result before specimen in 1 rows, first in row 1"),
     ],
 )
 def test_cells_that_mean_nothing_are_named_without_their_value(tmp_path: Path, text: str, message: str):
     with pytest.raises(ReferenceTableError, match=message) as error:
         rows_of(write(tmp_path, text), "from accuracy")
     assert "SMITH" not in str(error.value)
+
+
+def test_a_radiograph_from_before_the_epidemic_is_a_control(tmp_path: Path):
+    assert rows_of(write(tmp_path, "id,truth,call,cxr_date\n1,0,0,2018-03-01\n"), "select count(*) from case_instances") == [(1,)]
+
+
+def test_files_of_other_makes(tmp_path: Path):
+    query = "select case_id, result, radiograph_date from case_rows"
+    expected = [("7", "positive", date(2020, 3, 15))]
+    text = "id;truth;call;cxr date\n7;陽性;1;民國109年3月15日\n"
+    for name, data in {"utf16": text.encode("utf-16"), "mac": text.replace("\n", "\r").encode(), "big5": text.encode("big5")}.items():
+        (tmp_path / f"{name}.csv").write_bytes(data)
+        form = TextFormat("big5" if name == "big5" else None, ";")
+        assert connect_cases([load_cases(str(tmp_path / f"{name}.csv"), form=form)]).sql(query).fetchall() == expected
+    table = pa.table({"id": [7.0], "truth": [1], "call": [True], "cxr date": pa.array([43905.0])})
+    pq.write_table(table, tmp_path / "cases.parquet")
+    assert rows_of(str(tmp_path / "cases.parquet"), query) == expected
 
 
 def test_labels_and_a_reference_table_are_one_too_many(tmp_path: Path):

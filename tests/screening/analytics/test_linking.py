@@ -6,10 +6,10 @@ import pyarrow as pa
 import pytest
 
 from schemas.reference import REFERENCE_SCHEMA
-from screening.analytics.linking import LinkRule, describe_links
+from screening.analytics.linking import FEW_MATCHED, LinkRule, checked_match, describe_links, match_rate
 from screening.analytics.views import connect
-from screening.errors import UsageError
-from tests.screening.instance_rows import instance_row, person, write_instances
+from screening.errors import ReferenceTableError, UsageError
+from tests.screening.instance_rows import instance_row, person, reference_of, write_instances
 
 
 @pytest.mark.parametrize(
@@ -50,3 +50,44 @@ def test_what_is_said_of_the_reference_table(tmp_path: Path) -> None:
     assert [(row["column_name"], row["k"], row["first_row"]) for row in links["reference"]["cleaning"]] == [("row", 1, 2)]
     with connect(str(tmp_path)) as connection:
         assert describe_links(connection)["reference"] == {"rows": 0, "used": 0, "cleaning": []}
+        assert describe_links(connection)["match"]["warning"] is None
+
+
+def match_of(folder: Path, radiographs: range, tests: range) -> dict[str, object]:
+    """Return the match of persons with a radiograph and persons with a test."""
+    write_instances(str(folder), [instance_row(number) for number in radiographs])
+    with connect(str(folder), reference_of(*((number, "positive", 0) for number in tests))) as connection:
+        return match_rate(connection)
+
+
+def test_whom_table_and_radiographs_have_in_common(tmp_path: Path) -> None:
+    assert match_of(tmp_path, range(10), range(8, 12)) == {
+        "reference_persons": 4,
+        "with_radiograph": 2,
+        "without_radiograph": 2,
+        "share": 0.5,
+        "radiograph_persons": 10,
+        "with_test": 2,
+        "without_test": 8,
+        "warning": None,
+    }
+
+
+def test_few_in_common_are_warned_of(tmp_path: Path) -> None:
+    match = match_of(tmp_path, range(10), range(9, 12))
+    assert match["share"] == pytest.approx(1 / 3)
+    assert FEW_MATCHED > 1 / 3
+    assert str(match["warning"]).startswith("fewer than 50% of the persons of the reference table have a radiograph: check")
+
+
+def test_nobody_in_common_is_no_answer(tmp_path: Path) -> None:
+    write_instances(str(tmp_path), [instance_row(number) for number in range(10)])
+    with (
+        connect(str(tmp_path), reference_of((98, "positive", 0), (99, "negative", 0))) as connection,
+        pytest.raises(
+            ReferenceTableError, match=r"none of the 2 persons .*which are of 10 others.*`screening pseudonymize TABLE --key FILE`"
+        ),
+    ):
+        checked_match(connection)
+    with connect(str(tmp_path / "nothing yet"), reference_of((1, "positive", 0))) as connection:
+        assert checked_match(connection)["warning"] is None, "no radiograph yet is no mistake"

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from schemas.reference import REFERENCE_SCHEMA
-from screening.analytics.views import connect
+from screening.analytics.views import connect, read_reference
 from screening.errors import ReferenceTableError
 from tests.screening.instance_rows import NIGHT, instance_row, person, pneumonia_row, write_instances
 
@@ -103,6 +103,30 @@ def test_a_clean_table_has_no_reasons(tmp_path: Path):
     connection = connect(str(tmp_path), pa.Table.from_pylist(rows, REFERENCE_SCHEMA))
     assert connection.sql("from reference_cleaning").fetchall() == []
     assert connection.sql("select count(*), count(specimen_date) from reference").fetchall() == [(5, 5)]
+
+
+@pytest.mark.parametrize(
+    ("text", "day", "reason"),
+    [
+        ("民國109年3月15日", date(2020, 3, 15), FORMAT),
+        ("中華民國 109/03/15", date(2020, 3, 15), FORMAT),
+        ("民國1090315", date(2020, 3, 15), FORMAT),
+        ("１０９／０３／１５", date(2020, 3, 15), FORMAT),
+        ("2020年3月15日", date(2020, 3, 15), FORMAT),
+        ("民國99年3月15日", None, "before COVID-19"),  # 2010
+        ("43905.0", date(2020, 3, 15), FORMAT),
+        ("43905.75", date(2020, 3, 15), FORMAT),
+        ("2020-03-15T23:30:00+08:00", date(2020, 3, 15), None),
+        ("2020-03-15 23:30 Asia/Taipei", date(2020, 3, 15), None),
+        *((text, None, "two-digit year") for text in ("15/03/20", "20-03-15", "15.3.20", "200315", "15-Mar-20", "Mar 15, 20", "99/3/15")),
+        ("民國一百零九年三月", None, "not read"),
+        ("12 Smith 45", None, "not read"),
+    ],
+)
+def test_calendars_and_serial_numbers_are_read_or_refused_by_name(text: str, day: date | None, reason: str | None):
+    columns = {name: [None] for name in REFERENCE_SCHEMA.names} | {"result_date": [text]}
+    [read] = read_reference(pa.table(columns)).to_pylist()
+    assert (read["result_date"], read["report_reason"]) == (day, reason)
 
 
 def test_types_of_parquet_are_read_too(tmp_path: Path):

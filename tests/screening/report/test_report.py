@@ -17,7 +17,7 @@ from screening.report.facts import ReportOptions
 from screening.report.gallery import open_cases
 from screening.report.write import render
 from tests.readings import reading_of, write_readings
-from tests.screening.instance_rows import write_instances
+from tests.screening.instance_rows import instance_row, write_instances
 from tests.screening.report.screened import CHARTS, HOSTILE, open_people, reference_of_people, rows_of_people, write_pictures
 from tests.told import Told
 
@@ -144,6 +144,14 @@ def test_a_value_of_a_table_never_becomes_markup(tmp_path: Path):
     assert "script" not in tags
     assert "img" not in tags
     assert "&lt;script&gt;" in text
+
+
+def test_a_reason_that_a_later_version_wrote_is_listed(tmp_path: Path):
+    later = instance_row(1, outcome="rejected", reason="of_a_later_version", covid_positive=None)
+    write_instances(str(tmp_path), [later, instance_row(2)])
+    text, _ = render(connect(str(tmp_path)), str(tmp_path))
+    assert "of a later version" in text
+    assert "a reason that this version of the software does not know" in text
 
 
 def test_nothing_screened(tmp_path: Path):

@@ -93,8 +93,17 @@ def test_a_copy_of_a_part_is_named(layout: ResultsLayout, place: Callable[[Resul
     copied(part(layout), place(layout))
     with pytest.raises(ResultsError) as refused:
         checked(layout)
-    belongs = f"instances/bundle={DIGEST[:12]}/screen_date=2020-03-01/part-a.parquet"
+    belongs = f"instances/bundle={DIGEST[:12]}/night=2020-03-01/part-a.parquet"
     assert str(refused.value).startswith(f"file://{place(layout)}: a copy, or renamed or moved: its rows belong to {belongs}; move it away")
+
+
+def test_a_night_of_the_earlier_name_counts_and_once(layout: ResultsLayout) -> None:
+    now, earlier = (Path(name(DIGEST, NIGHT)) for name in (layout.night, layout.earlier_night))
+    now.rename(earlier)
+    assert checked(layout) == {DIGEST: 8, OTHER: 1}
+    copied(earlier / part(layout).name, part(layout))
+    with pytest.raises(ResultsError, match=r"night=2020-03-01/part-a\.parquet and .*the same shard in two folders of its night; move one"):
+        checked(layout)
 
 
 def test_a_part_of_another_folder_that_answers_the_same_objects_is_named(layout: ResultsLayout) -> None:

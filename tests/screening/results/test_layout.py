@@ -17,7 +17,8 @@ def test_names_under_any_root(root: str) -> None:
     assert layout.manifest("r") == f"{below}/runs/r/manifest.json"
     assert layout.index("r") == f"{below}/runs/r/index.parquet"
     assert layout.plan("r") == f"{below}/runs/r/plan.parquet"
-    assert layout.part(DIGEST, NIGHT, "s") == f"{below}/instances/bundle=0123456789ab/screen_date=2020-03-01/part-s.parquet"
+    assert layout.part(DIGEST, NIGHT, "s") == f"{below}/instances/bundle=0123456789ab/night=2020-03-01/part-s.parquet"
+    assert layout.earlier_part(DIGEST, NIGHT, "s") == f"{below}/instances/bundle=0123456789ab/screen_date=2020-03-01/part-s.parquet"
     assert layout.heatmaps(DIGEST, NIGHT, "s") == f"{below}/heatmaps/bundle=0123456789ab/screen_date=2020-03-01/s.zip"
     assert layout.reading(NIGHT, "r") == f"{below}/readings/2020-03-01/r.parquet"
     assert layout.reading(NIGHT, "r").startswith(layout.readings + "/")

@@ -1,10 +1,14 @@
 """Committed parts: listed, read in full or by column, counted, and searched for rows to score again."""
 
-from datetime import timedelta
+from collections import Counter
+from collections.abc import Callable
+from datetime import date, timedelta
 from pathlib import Path
 
+import duckdb
 import polars
 import pyarrow as pa
+import pyarrow.dataset as arrow_dataset
 import pyarrow.parquet as pq
 import pytest
 
@@ -15,9 +19,10 @@ from screening.results.layout import ResultsLayout
 from screening.results.parts import (
     PARTS_AT_ONCE,
     check_pages,
-    committed_shards,
+    committed_parts,
     count_outcomes,
     list_parts,
+    part_of,
     read_columns,
     read_part,
     rows_to_redrive,
@@ -37,13 +42,13 @@ def layout(tmp_path: Path) -> ResultsLayout:
 
 def test_parts_are_those_of_the_bundle_in_order(layout: ResultsLayout) -> None:
     assert list_parts(layout, DIGEST) == [
-        f"file://{layout.root}/instances/bundle=aaaaaaaaaaaa/screen_date={day}/part-{shard}.parquet"
+        f"file://{layout.root}/instances/bundle=aaaaaaaaaaaa/night={day}/part-{shard}.parquet"
         for day, shard in (("2020-02-29", "b"), ("2020-03-01", "a"), ("2020-03-01", "b"))
     ]
-    assert committed_shards(layout, DIGEST, NIGHT) == {"a", "b"}
-    assert committed_shards(layout, DIGEST, NIGHT - timedelta(1)) == {"b"}
-    assert committed_shards(layout, "b" * 64, NIGHT) == {"c"}
-    assert committed_shards(layout, "c" * 64, NIGHT) == set()
+    assert list(committed_parts(layout, DIGEST, NIGHT).items()) == list(zip("ab", list_parts(layout, DIGEST)[1:], strict=True))
+    assert committed_parts(layout, DIGEST, NIGHT - timedelta(1)).keys() == {"b"}
+    assert committed_parts(layout, "b" * 64, NIGHT).keys() == {"c"}
+    assert committed_parts(layout, "c" * 64, NIGHT) == {}
 
 
 def test_a_part_comes_back_with_its_schema(layout: ResultsLayout) -> None:
@@ -89,9 +94,44 @@ def test_rows_to_redrive_are_the_failed_ones_or_those_of_a_reason(
     assert [url.rpartition("part-")[2] for url in chosen] == ["a.parquet"] * bool(numbers)
 
 
-def test_other_tools_read_the_parts(layout: ResultsLayout) -> None:
-    frame = polars.read_parquet(f"{layout.root}/instances/bundle=aaaaaaaaaaaa/*/*.parquet").sort("object_id")
-    assert frame["pneumonia_positive"].to_list() == [False, True, None, None, False]
+def with_pandas(folder: str) -> Counter[date]:
+    return Counter(pytest.importorskip("pandas", reason="pandas is not installed").read_parquet(folder)["screen_date"])
+
+
+def with_arrow_dataset(folder: str) -> Counter[date]:
+    return Counter(arrow_dataset.dataset(folder, partitioning="hive").to_table()["screen_date"].to_pylist())
+
+
+def with_arrow(folder: str) -> Counter[date]:
+    return Counter(pq.read_table(folder)["screen_date"].to_pylist())
+
+
+def with_polars(folder: str) -> Counter[date]:
+    return Counter(polars.read_parquet(folder)["screen_date"].to_list())
+
+
+def with_duckdb(folder: str) -> Counter[date]:
+    return Counter(day for (day,) in duckdb.sql(f"select screen_date from '{folder}/**/*.parquet'").fetchall())
+
+
+def with_spark(folder: str) -> Counter[date]:
+    sql = pytest.importorskip("pyspark.sql", reason="pyspark is not installed: it needs Java")
+    with sql.SparkSession.builder.master("local[1]").getOrCreate() as spark:
+        return Counter(row.screen_date for row in spark.read.parquet(folder).select("screen_date").collect())
+
+
+@pytest.mark.parametrize("read", [with_pandas, with_arrow_dataset, with_arrow, with_polars, with_duckdb, with_spark])
+def test_other_tools_open_the_folder_without_options(layout: ResultsLayout, read: Callable[[str], Counter[date]]) -> None:
+    assert read(f"{layout.root}/instances") == {NIGHT: 5, NIGHT - timedelta(1): 1}
+
+
+def test_a_night_of_the_earlier_name_stays_where_it_is(layout: ResultsLayout) -> None:
+    Path(layout.night(DIGEST, NIGHT)).rename(layout.earlier_night(DIGEST, NIGHT))
+    earlier = {shard: f"file://{layout.earlier_part(DIGEST, NIGHT, shard)}" for shard in "ab"}
+    assert committed_parts(layout, DIGEST, NIGHT) == earlier
+    assert part_of(layout, DIGEST, NIGHT, "a") == layout.earlier_part(DIGEST, NIGHT, "a")
+    assert part_of(layout, DIGEST, NIGHT, "new") == layout.part(DIGEST, NIGHT, "new")
+    assert list(rows_to_redrive(layout, DIGEST)) == [earlier["a"]]
 
 
 @pytest.mark.parametrize("damage", [b"", b"no Parquet", None], ids=["empty", "text", "cut"])

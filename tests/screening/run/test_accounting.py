@@ -70,6 +70,13 @@ def test_counts_are_what_the_committed_parts_hold(layout: ResultsLayout) -> None
     )
 
 
+def test_a_night_of_the_earlier_name_is_accounted_for(layout: ResultsLayout) -> None:
+    answered(layout, 1, 2, shard_id="a")
+    Path(layout.night(DIGEST, NIGHT)).rename(layout.earlier_night(DIGEST, NIGHT))
+    answered(layout, 3, 4, shard_id="b")
+    assert account(layout, run(planned=4), SHARDS).written == 4
+
+
 def test_earlier_answers_and_those_left_for_later_are_accounted_for(layout: ResultsLayout) -> None:
     answered(layout, 1, shard_id="a")
     answered(layout, 2, shard_id="earlier")

@@ -14,7 +14,7 @@ from PIL import Image
 from schemas.instance import INSTANCE_SCHEMA
 from screening.errors import ResultsError
 from screening.results.layout import ResultsLayout
-from screening.results.parts import committed_shards, list_parts, read_part, rows_to_redrive
+from screening.results.parts import committed_parts, list_parts, read_part, rows_to_redrive
 from screening.shard.commit import commit_shard
 from tests.screening.shard.scored import scored_rows
 
@@ -35,12 +35,12 @@ def commit(rows: pa.Table, layout: ResultsLayout) -> pa.Table:
 def test_every_row_is_written_with_the_schema_and_its_version(layout: ResultsLayout) -> None:
     rows = commit(scored_rows("scored", "rejected", "failed"), layout)
     [part] = list_parts(layout, DIGEST)
-    assert part.endswith(f"/instances/bundle={DIGEST[:12]}/screen_date=2020-03-01/part-0123456789abcdef.parquet")
+    assert part.endswith(f"/instances/bundle={DIGEST[:12]}/night=2020-03-01/part-0123456789abcdef.parquet")
     with fsspec.open(part) as file:
         written = pq.read_table(io.BytesIO(file.read()))
     assert written.schema.equals(INSTANCE_SCHEMA, check_metadata=True)
     assert written.equals(rows)
-    assert committed_shards(layout, DIGEST, NIGHT) == {"0123456789abcdef"}
+    assert committed_parts(layout, DIGEST, NIGHT) == {"0123456789abcdef": part}
 
 
 def test_pointers_open_as_they_are(layout: ResultsLayout) -> None:
@@ -72,6 +72,16 @@ def test_a_straggler_writes_the_same_bytes(tmp_path: Path) -> None:
     commit(scored_rows("scored", "failed"), layout)
     assert {file: file.read_bytes() for file in tmp_path.rglob("*") if file.is_file()} == before
     assert len(before) == 2
+
+
+def test_a_shard_of_a_night_of_the_earlier_name_is_replaced_where_it_lies(tmp_path: Path) -> None:
+    layout = ResultsLayout(str(tmp_path))
+    commit(scored_rows("scored", "failed"), layout)
+    Path(layout.night(DIGEST, NIGHT)).rename(layout.earlier_night(DIGEST, NIGHT))
+    commit(scored_rows("rejected", "scored").slice(1), layout)
+    [part] = list_parts(layout, DIGEST)
+    assert "/screen_date=2020-03-01/" in part
+    assert read_part(part).column("outcome").to_pylist() == ["scored", "scored"]
 
 
 def test_a_redriven_row_takes_the_place_of_the_failed_one(layout: ResultsLayout) -> None:

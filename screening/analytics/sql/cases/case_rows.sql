@@ -26,6 +26,7 @@
 --   InstitutionName     the site
 --   Manufacturer        of the X-ray machine
 --   unread              names of the columns that hold something that means nothing
+--   impossible          dates that cannot be true, in words: as in the reference table, and radiographs in the future
 
 create table case_rows as
 with texts as materialized (
@@ -146,5 +147,15 @@ select
             if(given.age_years is not null and age_years is null, 'age_years', null)
         ],
         lambda name: name is not null
-    ) as unread
+    ) as unread,
+    list_filter(
+        [
+            'radiograph_date ' || future_fault(radiograph_date),
+            'symptom_onset_date ' || day_fault(symptom_onset_date),
+            'specimen_date ' || day_fault(specimen_date),
+            'result_date ' || day_fault(result_date),
+            order_fault(specimen_date, result_date)
+        ],
+        lambda fault: fault is not null
+    ) as impossible
 from cells;

@@ -147,7 +147,7 @@ torn as (
 judged as (
     select
         cells.*,
-        coalesce(report_day < specimen_day, false) as wrong_order,
+        order_fault(specimen_day, report_day) is not null as wrong_order,
         coalesce(onset_day > death_date, false) as after_death,
         torn.patient_pseudonym is not null as wrong_sex,
         if(wrong_order, null, specimen_day) as specimen_date,
@@ -189,8 +189,8 @@ select
     reading,
     if(wrong_sex, null, sex_word) as PatientSex,
     if(after_death, 'after death', onset_alone) as onset_reason,
-    if(wrong_order, 'result before specimen', specimen_alone) as specimen_reason,
-    if(wrong_order, 'result before specimen', report_alone) as report_reason,
+    coalesce(order_fault(specimen_day, report_day), specimen_alone) as specimen_reason,
+    coalesce(order_fault(specimen_day, report_day), report_alone) as report_reason,
     death_reason,
     result_reason,
     reading_reason,
