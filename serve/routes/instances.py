@@ -31,7 +31,7 @@ async def _row(request: Request, uid: str, service: Gateway) -> ViewRow:
     return row
 
 
-@router.get("/{uid}", responses=responses(401, 403, 404, 409, 503))
+@router.get("/{uid}", responses=responses(401, 403, 404, 409, 422, 503))
 async def instance(request: Request, uid: Uid, service: Service, caller: Looking) -> StoredAnswer:
     """Return the answer of the nights to one radiograph: of several bundles, that of the one which ran last.
 
@@ -49,7 +49,7 @@ async def instance(request: Request, uid: Uid, service: Service, caller: Looking
     return answer.model_copy(update=told | {"heatmaps": kept})
 
 
-@router.get("/{uid}/heatmaps/{kind}.png", response_class=Response, responses=_PNG | responses(401, 403, 404, 409, 503))
+@router.get("/{uid}/heatmaps/{kind}.png", response_class=Response, responses=_PNG | responses(401, 403, 404, 409, 422, 503))
 async def heatmap(request: Request, uid: Uid, kind: HeatmapKind, service: Service, caller: Looking) -> Response:
     """Return a heatmap that the night kept. A blind reader is refused with 403 before having recorded a reading."""
     row = await _row(request, uid, service)
@@ -58,7 +58,7 @@ async def heatmap(request: Request, uid: Uid, kind: HeatmapKind, service: Servic
     return Response(await nights_of(service)[0].heatmap(row, kind), media_type="image/png")
 
 
-@router.get("/{uid}/image.png", response_class=Response, responses=_PNG | responses(401, 403, 404, 409, 503))
+@router.get("/{uid}/image.png", response_class=Response, responses=_PNG | responses(401, 403, 404, 409, 422, 503))
 async def image(request: Request, uid: Uid, service: Service, caller: Looking) -> Response:
     """Return the radiograph as the cascade saw it, read from the archive and decoded again."""
     row = await _row(request, uid, service)

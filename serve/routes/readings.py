@@ -21,7 +21,7 @@ Service = Annotated[Gateway, Depends(gateway)]
 log = logging.getLogger(__name__)
 
 
-@router.post("", status_code=201, responses=responses(401, 403, 404, 409, 422, 503))
+@router.post("", status_code=201, responses=responses(400, 401, 403, 404, 409, 422, 503))
 async def record(request: Request, new: NewReading, service: Service, caller: Annotated[Caller, Depends(allowed(Scope.REVIEW))]) -> Reading:
     """Record what the caller sees in a radiograph of the nights. From then on they are shown what the cascade said of it."""
     stored, book = nights_of(service)
@@ -35,7 +35,7 @@ async def record(request: Request, new: NewReading, service: Service, caller: An
         raise busy("the reading cannot be written into the results folder: tell the operator, and send it again", 10) from None
 
 
-@router.get("", responses=responses(401, 403, 404, 409, 503))
+@router.get("", responses=responses(401, 403, 404, 409, 422, 503))
 async def readings(
     request: Request,
     service: Service,

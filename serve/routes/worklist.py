@@ -19,7 +19,7 @@ MOST_ENTRIES = 1000
 _CALLS = ("covid_positive", "pneumonia_value", "covid_value")
 
 
-@router.get("/v1/worklist", responses=responses(401, 403, 404, 409, 503))
+@router.get("/v1/worklist", responses=responses(401, 403, 404, 409, 422, 503))
 async def worklist(
     service: Annotated[Gateway, Depends(gateway)],
     caller: Annotated[Caller, Depends(allowed(Scope.READ, Scope.REVIEW))],

@@ -8,6 +8,8 @@ import pytest
 
 from screening.benchmark.random_bundle import save_random_bundle
 from screening.bundle.checks import load_manifest
+from serve.app import make_app
+from serve.problems import MEDIA_TYPE
 from tests.archives import phantom_dicom, phantom_pixels
 from tests.served import Served
 
@@ -79,3 +81,20 @@ def test_a_new_bundle_answers_and_no_request_is_lost(served: Served, tmp_path: P
     assert served.score(file).json()["answers"][0]["bundle_digest"] == other.digest()
     change_to(served, served.bundle_url)
     assert served.score(file).json()["answers"][0]["bundle_digest"] == load_manifest(served.bundle_url).digest()
+
+
+def test_what_is_refused_is_described_as_it_comes() -> None:
+    refusals = {
+        (path, code): set(answer["content"])
+        for path, methods in make_app().openapi()["paths"].items()
+        for method in methods.values()
+        for code, answer in method["responses"].items()
+        if code.startswith(("4", "5"))
+    }
+    assert len(refusals) > 30
+    assert {place: types for place, types in refusals.items() if types != {MEDIA_TYPE}} == {}
+
+
+def test_a_body_that_is_no_json_is_a_problem(served: Served) -> None:
+    reply = served.ask("/v1/readings", b"\xff\xfe{", Content_Type="application/json")
+    assert (reply.status, reply.headers["content-type"]) == (400, MEDIA_TYPE)
