@@ -6,11 +6,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
-from screening.page.markup import Child, Markup, tag
+from screening.page.markup import Child, Markup, scrolling, tag
 
-BLUE, VERMILION, GREEN, ORANGE, PURPLE, GREY, BLACK = "#0072b2", "#d55e00", "#009e73", "#e69f00", "#cc79a7", "#8a8f98", "#1c2430"
-GRID = "#e3e6ea"
+BLUE, VERMILION, GREEN, ORANGE, PURPLE = "var(--blue)", "#d55e00", "#009e73", "#e69f00", "#cc79a7"
+GREY, BLACK, SOFT, GRID, PAPER, TINT = (f"var(--{name})" for name in ("axis", "ink", "soft", "line", "paper", "tint"))  # page.css, by theme
 TEXT = 13  # pixels
+WIDE = 480  # pixels: a wider chart is not shrunk to the width of a phone, but scrolls
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ class Plot:
 
 def svg(name: str, title: str, description: str, width: float, height: float, *children: Child) -> Markup:
     """Return a chart with what a screen reader says of it. `name` is its id in the page."""
-    return tag(
+    chart = tag(
         "svg",
         tag("title", title, id=f"{name}-title"),
         tag("desc", description, id=f"{name}-desc"),
@@ -59,9 +60,10 @@ def svg(name: str, title: str, description: str, width: float, height: float, *c
         viewBox=f"0 0 {width:g} {height:g}",
         width=width,
         height=height,
-        class_="chart",
+        class_="chart wide" if width > WIDE else "chart",
         aria_labelledby=f"{name}-title {name}-desc",
     )
+    return scrolling(chart, title, kind="drawn")
 
 
 def text(x: float, y: float, words: Child, *, anchor: str = "start", bold: bool = False, colour: str = BLACK, size: float = TEXT) -> Markup:
@@ -84,7 +86,7 @@ def bar(x: float, y: float, width: float, height: float, colour: str, *, title: 
 
 def marker(shape: str, x: float, y: float, colour: str, *, size: float = 5, hollow: bool = False, title: str | None = None) -> Markup:
     """Return a circle, square, triangle, diamond, cross or tick around a point in pixels."""
-    style = {"fill": "#ffffff" if hollow else colour, "stroke": colour, "stroke_width": 1.6}
+    style = {"fill": PAPER if hollow else colour, "stroke": colour, "stroke_width": 1.6}
     if shape == "circle":
         return tag("circle", _hover(title), cx=float(x), cy=float(y), r=float(size), **style)
     if shape == "cross":

@@ -46,7 +46,12 @@ def table(head: list[str], rows: Iterable[Iterable[Child]], *, caption: str, tex
     header = tag("tr", *(tag("th", name, scope="col", class_=kind) for name, kind in zip(head, kinds, strict=True)))
     body = [tag("tr", *(_cell(column, cell, kinds[column]) for column, cell in enumerate(row))) for row in rows]
     scrolled = tag("table", tag("caption", caption), tag("thead", header), tag("tbody", *body))
-    return tag("div", scrolled, class_="scroll")
+    return scrolling(scrolled, caption)
+
+
+def scrolling(wide: Child, name: Child, *, kind: str = "table") -> Markup:
+    """Return what may be wider than the window in a field of its own, which the keyboard reaches, too, and a screen reader names."""
+    return tag("div", wide, class_=f"scroll {kind}", tabindex="0", role="group", aria_label=name)
 
 
 def figure(chart: Markup, caption: Child, numbers: Markup) -> Markup:

@@ -1,6 +1,7 @@
 """What was found, last part: refusals, cases as pictures, what limits the answer, and where each item of STARD 2015 is."""
 
 from schemas.reasons import Reason
+from screening.page.charts import VERMILION
 from screening.page.markup import Markup, figure, table, tag, together
 from screening.page.section import Section, empty
 from screening.page.wording import count, plural, score, share
@@ -64,7 +65,7 @@ def _failures(facts: Facts) -> Markup:
         (row["reason"].replace("_", " "), row["box"], _meaning(row["reason"]), count(row["images"]), count(row["patients"])) for row in rows
     ]
     refused = sum(row["images"] for row in rows)
-    chart = bars("chart-failures", "Rejected and failed objects", "Number of objects by reason.", drawn, "#d55e00")
+    chart = bars("chart-failures", "Rejected and failed objects", "Number of objects by reason.", drawn, VERMILION)
     share_refused = f"{count(refused)} of {plural(objects, 'object')} ({share(refused / objects)})"
     caption = f"{share_refused} were not scored. Rejected ones would be rejected again; failed ones can be scored again."
     return figure(

@@ -1,6 +1,6 @@
 """What was found, first part: flow, participants, the interval between the tests, 2x2 tables, and what is not known."""
 
-from screening.page.markup import Markup, figure, paragraphs, table, tag, together
+from screening.page.markup import Markup, figure, paragraphs, scrolling, table, tag, together
 from screening.page.section import PERSON_UNIT, Section, empty, notice
 from screening.page.wording import NOTHING, count, interval, plural, share
 from screening.report.facts import QUESTIONS, Facts, ViewRow, ViewRows, why_nothing
@@ -160,7 +160,7 @@ def _cross_table(row: ViewRow) -> Markup:
     ]
     outside = ", ".join(f"{count(row[name])} {name.replace('_', ' ')}" for name in ("indeterminate", "unverified", "not_scored"))
     note = f"By {UNITS[row['unit']]}, {count(row['units'])} in all: beside the table {outside}"
-    return tag("div", tag("table", tag("caption", note), tag("thead", head), tag("tbody", *lines), class_="cross"), class_="scroll")
+    return scrolling(tag("table", tag("caption", note), tag("thead", head), tag("tbody", *lines), class_="cross"), note)
 
 
 AGREEMENT = {"finding": "normal, pneumonia or COVID-19", "pneumonia": "pneumonia of any kind", "covid": "COVID-19"}

@@ -1,6 +1,15 @@
 """The flow of participants as STARD 2015 draws it (item 19): found, refused, judged, and what the reference standard says of the judged."""
 
-from screening.page.charts import BLACK, GREY, rule, svg, text
+from screening.page.charts import (
+    BLACK,
+    BLUE,
+    GREY,
+    PAPER,
+    TINT,
+    rule,
+    svg,
+    text,
+)
 from screening.page.markup import Markup, tag
 from screening.page.wording import count, plural
 from screening.report.facts import ViewRow, ViewRows
@@ -88,7 +97,7 @@ def _counts(row: ViewRow) -> str:
 
 def _box(x: float, y: float, width: float, lines: list[str], *, strong: bool = False) -> list[Markup]:
     height = 18 + LINE * len(lines)
-    frame = {"fill": "#eef4fa" if strong else "#ffffff", "stroke": "#0072b2" if strong else GREY, "stroke_width": 1.4, "rx": 4}
+    frame = {"fill": TINT if strong else PAPER, "stroke": BLUE if strong else GREY, "stroke_width": 1.4, "rx": 4}
     drawn = [tag("rect", x=float(x), y=float(y), width=float(width), height=float(height), **frame)]
     for number, line in enumerate(lines):
         indent = 14 if line.startswith(" ") else 0

@@ -8,6 +8,8 @@ from screening.page.charts import (
     GREEN,
     GREY,
     ORANGE,
+    PAPER,
+    SOFT,
     VERMILION,
     Plot,
     Scale,
@@ -70,7 +72,7 @@ def roc_chart(curves: list[Curve]) -> Markup:
         entries.append((swatch, f"{QUESTIONS[curve.question]}: {curve.auroc['auroc']:.3f}"))
     key = [text(500, 40, "Area under the curve", bold=True), *legend(516, 64, entries, step=26)]
     for number, words in enumerate(_ROC_NOTES):
-        key.append(text(500, 64 + 26 * len(entries) + 12 + 20 * number, words, colour="#4a5260"))
+        key.append(text(500, 64 + 26 * len(entries) + 12 + 20 * number, words, colour=SOFT))
     said = "; ".join(f"{words}" for _, words in entries)
     return svg("chart-roc", "ROC curves", f"Sensitivity against 1 minus specificity, by person. {said}.", 900, 480, *drawn, *key)
 
@@ -159,7 +161,7 @@ _FOREST_SAYS = "One row a subgroup: point estimates with 95% Wilson intervals; t
 def _estimate(row: ViewRow, name: str, scale: Scale, y: float, smallest: int) -> list[Markup]:
     after, n = scale.stop + 12, row[f"{name}_n"]
     if not n:
-        return [text(after, y + 4, "nobody" if n == 0 else f"hidden (< {smallest})", colour="#5a6270", size=12)]
+        return [text(after, y + 4, "nobody" if n == 0 else f"hidden (< {smallest})", colour=SOFT, size=12)]
     colour, shape = _FOREST[name]
     said = f"{row['subgroup_value']}: {name} {share(row[name])}, 95% CI {interval(row[f'{name}_low'], row[f'{name}_high'])}"
     return [
@@ -198,7 +200,7 @@ def histogram(name: str, title: str, description: str, bins: list[tuple[float, i
     drawn = [*y_axis(plot, [v for v in ticks(0, most, 5) if v == int(v)], "Number"), *x_axis(plot, days, label, grid=False)]
     width = 0.8 * (plot.x(1 + low) - plot.x(low))
     for at, n in bins:
-        style = {"colour": BLUE} if split is None or at >= split else {"colour": "#ffffff", "stroke": ORANGE, "stroke_width": 2}
+        style = {"colour": BLUE} if split is None or at >= split else {"colour": PAPER, "stroke": ORANGE, "stroke_width": 2}
         top = plot.y(n)
         drawn.append(bar(plot.x(at) - width / 2, top, width, plot.y(0) - top, title=f"{at:g}: {n}", **style))
         if width > 16 and n:

@@ -33,7 +33,7 @@ def timeline_chart(rows: ViewRows) -> Markup:
 
 def _person(row: ViewRow, plot: Plot, y: float) -> list[Markup]:
     days = [row[name] for name in ("onset_days", "radiograph_days") if row[name] is not None]
-    drawn = [rule(plot.x(min([0, *days])), y, plot.x(max([0, *days])), y, "#b9bec6", width=1.4)]
+    drawn = [rule(plot.x(min([0, *days])), y, plot.x(max([0, *days])), y, GREY, width=1.4)]
     drawn.append(marker("square", plot.x(0), y, BLACK, size=2.6))
     for name, shape, colour in (("onset_days", "diamond", ORANGE), ("radiograph_days", "circle", BLUE if row["detected"] else GREY)):
         if row[name] is None:

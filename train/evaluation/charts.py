@@ -3,7 +3,22 @@
 from typing import Any
 
 from screening.metrics import wilson
-from screening.page.charts import BLUE, GREEN, GREY, VERMILION, Plot, Scale, legend, marker, rule, svg, text, x_axis, y_axis
+from screening.page.charts import (
+    BLUE,
+    GREEN,
+    GREY,
+    SOFT,
+    VERMILION,
+    Plot,
+    Scale,
+    legend,
+    marker,
+    rule,
+    svg,
+    text,
+    x_axis,
+    y_axis,
+)
 from screening.page.markup import Markup, tag
 from screening.page.wording import share
 from train.evaluation.wording import STAGES
@@ -34,7 +49,7 @@ def roc_chart(name: str, stages: dict[str, Any]) -> Markup:
         swatch = tag("g", rule(-9, 0, 9, 0, colour, width=2.2, dash=dash), marker(shape, 0, 0, colour))
         entries.append((swatch, f"{STAGES[stage]}: {figures['auroc']['value']:.3f}"))
     key = [text(440, 40, "Area under the curve", bold=True), *legend(456, 64, entries, step=26)]
-    key.append(text(440, 64 + 26 * len(entries) + 8, "Marks: the operating points of the bundle.", colour="#4a5260"))
+    key.append(text(440, 64 + 26 * len(entries) + 8, "Marks: the operating points of the bundle.", colour=SOFT))
     said = "; ".join(words for _, words in entries)
     return svg(f"roc-{name}", "ROC curves", f"Sensitivity against 1 minus specificity, by image. {said}.", 800, 420, *drawn, *key)
 

@@ -4,7 +4,7 @@ import xml.etree.ElementTree as ElementTree
 
 import pytest
 
-from screening.page.charts import BLUE, Plot, Scale, bar, legend, marker, svg, text, ticks, x_axis, y_axis
+from screening.page.charts import BLUE, PAPER, Plot, Scale, bar, legend, marker, svg, text, ticks, x_axis, y_axis
 
 
 def test_a_scale_keeps_values_inside():
@@ -29,7 +29,9 @@ def test_charts_are_xml_with_a_title():
         plot.line([(0, 0), (1, 1)], "#000000"),
         *legend(0, 0, [(shapes[0], "a")]),
     ]
-    root = ElementTree.fromstring(svg("chart-x", "A < B", "say 'x'", 300, 240, *drawn, *shapes, text(1, 2, "<i>")))
+    frame = ElementTree.fromstring(svg("chart-x", "A < B", "say 'x'", 300, 240, *drawn, *shapes, text(1, 2, "<i>")))
+    assert (frame.attrib["tabindex"], frame.attrib["aria-label"]) == ("0", "A < B"), "a wide chart scrolls, also by keyboard"
+    [root] = frame
     assert root.find("title").text == "A < B"
     assert root.attrib["aria-labelledby"] == "chart-x-title chart-x-desc"
     assert not [element for element in root.iter() if element.tag in ("b", "i")]
@@ -51,7 +53,7 @@ def test_a_mark_stands_at_its_value_and_says_what_it_is():
     plot = Plot(Scale(0, 10, 0, 100), Scale(0, 1, 50, 0))
     mark = plot.mark("circle", 5, 0.5, BLUE, hollow=True, title="a < b")
     drawn = shape(mark)
-    assert (drawn["cx"], drawn["cy"], drawn["fill"], drawn["stroke"]) == ("50", "25", "#ffffff", BLUE)
+    assert (drawn["cx"], drawn["cy"], drawn["fill"], drawn["stroke"]) == ("50", "25", PAPER, BLUE)
     assert ElementTree.fromstring(str(mark)).find("title").text == "a < b"
 
 

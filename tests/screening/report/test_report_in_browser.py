@@ -87,3 +87,25 @@ def test_print_unfolds_the_numbers(opened: tuple["Page", list[str], list[str]]):
     assert not page.locator("nav").is_visible()
     assert len(page.pdf()) > 100_000
     page.emulate_media(media="screen")
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+@pytest.mark.parametrize("width", [375, 1280])
+def test_nobody_is_shut_out(browser: "Browser", report: Path, width: int, theme: str):
+    """axe-core finds nothing serious, words in charts can be read on a phone, and the page has the colours of its theme."""
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-playwright-python: install the dev extras").Axe()
+    page = browser.new_page(viewport={"width": width, "height": 800}, color_scheme=theme)
+    page.goto(report.as_uri())
+    for details in page.locator("details").all():
+        details.evaluate("details => details.open = true")
+    violations = [one for one in axe.run(page).response["violations"] if one["impact"] in ("serious", "critical")]
+    assert [(one["id"], [node["html"][:160] for node in one["nodes"]]) for one in violations] == []
+    heights = page.evaluate(
+        "[...document.querySelectorAll('svg.chart text')].filter(text => text.textContent.trim())"
+        ".map(text => [text.getBoundingClientRect().height, text.textContent])"
+    )
+    assert min(heights)[0] > 10, min(heights)
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
+    paper = page.evaluate("getComputedStyle(document.body).backgroundColor")
+    assert paper == {"light": "rgb(255, 255, 255)", "dark": "rgb(20, 24, 31)"}[theme]
+    page.close()
