@@ -173,10 +173,15 @@ def _carry_out(run: RunManifest, config: RunConfig, night: Night, show: ShowProg
 
 
 def _leave_the_rest(run: RunManifest, night: Night, shards: list[PlannedShard]) -> list[PlannedShard]:
-    """Write down that a run was stopped and what it leaves, and return the shards that it committed, also since its last look."""
+    """Write down that a run was stopped and what it leaves, and return the shards that it committed, also since its last look.
+
+    Where these are all of them, it was not stopped after all.
+    """
     done = committed_parts(night.layout, run.bundle_digest, run.screen_date)
     committed = [shard for shard in shards if shard.shard_id in done]
     left = run.counts.planned - sum(shard.rows for shard in committed)
+    if not left:
+        return shards
     run.status = "stopped"
     run.counts = run.counts.model_copy(update={"planned": run.counts.planned - left, "left_for_later": run.counts.left_for_later + left})
     log.warning("stopped at the deadline: %d objects are left for the next run", left)

@@ -3,14 +3,16 @@
 import json
 import shutil
 import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from jobs.cli import main
 from screening.bundle.released import phantom_bundle
 from screening.results.lock import holding
 from tests.archives import phantom_dicom
-from tests.programs import screening
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy/nightly"
 
@@ -31,17 +33,32 @@ def config(tmp_path: Path) -> Path:
     return file
 
 
-def test_a_night_by_one_file(config: Path) -> None:
-    done = screening("nightly", str(config), "--date", "2020-03-01", "--json", expected=1)
-    record = json.loads(done.stdout)
+@pytest.fixture
+def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ray_cluster: None) -> Callable[..., tuple[str, str]]:
+    """Runs the command line in this process, which has torch and Ray already, and gives what it writes to stdout and stderr."""
+
+    def run(*arguments: str, expected: int) -> tuple[str, str]:
+        monkeypatch.setattr(sys, "argv", ["screening", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        out, err = capsys.readouterr()
+        assert end.value.code == expected, err
+        return out, " ".join(err.split())
+
+    return run
+
+
+def test_a_night_by_one_file(config: Path, told: Callable[..., tuple[str, str]]) -> None:
+    out, err = told("nightly", str(config), "--date", "2020-03-01", "--json", expected=1)
+    record = json.loads(out)
     assert record["status"] == "finished"
     assert [step["status"] for step in record["steps"]] == ["finished", "finished", "finished", "skipped"]
     assert record["told"][0].startswith("limit_crossed: min_objects=3 at all sites: 2")
-    assert "2 of 2 objects answered" in done.stderr
+    assert "2 of 2 objects answered" in err
 
 
-def test_what_is_wrong_is_told_before_a_night_begins(config: Path, tmp_path: Path) -> None:
-    assert "all right" in screening("nightly", str(config), "--check").stdout
+def test_what_is_wrong_is_told_before_a_night_begins(config: Path, told: Callable[..., tuple[str, str]], tmp_path: Path) -> None:
+    assert "all right" in told("nightly", str(config), "--check", expected=0)[0]
     for old, new, said, code in [
         ("/archive", "/no-archive", "no-archive", 1),
         ("min_objects", "min_people", "no limit min_people", 2),
@@ -50,19 +67,19 @@ def test_what_is_wrong_is_told_before_a_night_begins(config: Path, tmp_path: Pat
     ]:
         other = tmp_path / "other.toml"
         other.write_text(config.read_text().replace(old, new))
-        assert said in screening("nightly", str(other), expected=code).stderr
+        assert said in told("nightly", str(other), expected=code)[1]
     assert not (tmp_path / "r").exists()
 
 
 @pytest.mark.parametrize("command", [["nightly"], ["run"], ["redrive"]])
-def test_who_holds_the_results_is_named(command: list[str], config: Path, tmp_path: Path) -> None:
+def test_who_holds_the_results_is_named(command: list[str], config: Path, told: Callable[..., tuple[str, str]], tmp_path: Path) -> None:
     options = {
         "nightly": [str(config)],
         "run": [f"{tmp_path}/archive", "--results", f"{tmp_path}/r", "--bundle", phantom_bundle(), "--pseudonym-key", f"{tmp_path}/key"],
         "redrive": [f"{tmp_path}/r", "--pseudonym-key", f"{tmp_path}/key"],
     }
     with holding(f"{tmp_path}/r", "another night"):
-        said = screening(*command, *options[command[0]], expected=1).stderr
+        _, said = told(*command, *options[command[0]], expected=1)
     assert "is held by another night, process" in said
     assert "nothing was done here" in said
     assert {file.name for file in (tmp_path / "r").iterdir()} == {"lock.json"}
