@@ -46,7 +46,6 @@ SHOWN_BY = {
         "screening/report/findings.py",
         "screening/report/flow_chart.py",
         "screening/report/gallery.py",
-        "screening/report/methods.py",
         "screening/report/plots.py",
         "screening/report/timeline.py",
         "screening/report/write.py",

@@ -1,5 +1,7 @@
 """What was done: STARD 2015, items 1 to 18, as far as the results and the manifests know."""
 
+import os
+
 from schemas.reasons import Outcome, Reason
 from screening.page.markup import Markup, definition_list, paragraphs, table, tag, together
 from screening.page.section import Section, empty, notice
@@ -85,19 +87,18 @@ def _index_test(facts: Facts) -> Markup:
     if (nothing := why_nothing(facts, reference=False)) is not None:
         return nothing
     identity = definition_list([("File" if facts.made_elsewhere else "Bundle", facts.name), ("Digest", tag("code", facts.digest))])
-    parts = [_other_answers(facts), paragraphs(_CASES if facts.made_elsewhere else _CASCADE), identity]
+    parts = [_other_answers(facts), paragraphs(_CASES if facts.made_elsewhere else _CASCADE.format(_fixed(facts))), identity]
     if facts.made_elsewhere:
         return together(parts)
     if facts.bundle is None:
         gone = "The bundle is not where the runs found it, so its thresholds, training data and metrics are not listed here."
         return together([*parts, empty(gone)])
-    return together([*parts, _operating_points(facts), _training(facts)])
+    return together([*parts, _chosen_here(facts), _operating_points(facts), _training(facts)])
 
 
 _CASCADE = (
-    "A radiograph is positive when stage 2 calls it pneumonia and stage 3 calls it COVID-19, each at or above its threshold. Thresholds "
-    "were fixed in the bundle before any of these radiographs was scored (pre-specified); every other threshold below is exploratory. The "
-    "cascade knows neither RT-PCR results nor clinical information."
+    "A radiograph is positive when stage 2 calls it pneumonia and stage 3 calls it COVID-19, each at or above its threshold. {} Every "
+    "other threshold below is exploratory. The cascade knows neither RT-PCR results nor clinical information."
 )
 _CASES = (
     "The answers were made elsewhere and read from a file of cases: calls as they stand there, or scores at or above a threshold that was "
@@ -112,6 +113,34 @@ def _other_answers(facts: Facts) -> Markup | None:
     return notice(f"There are answers of others too ({others}); this report is about the one named below. Choose with --bundle.")
 
 
+def _stages_chosen_here(facts: Facts) -> list[str]:
+    """Return the stages whose threshold was chosen on answers of this very results folder."""
+    here = {_place(run.results_url) for run in facts.runs}
+    points = facts.bundle.operating_points if facts.bundle else {}
+    return [stage for stage, point in points.items() if _place(point.data) in here]
+
+
+def _place(url: str) -> str:
+    return url.rstrip("/") if "://" in url and not url.startswith("file://") else os.path.abspath(url.removeprefix("file://"))
+
+
+def _fixed(facts: Facts) -> str:
+    if _stages_chosen_here(facts):
+        return "Not every threshold was fixed before these radiographs were scored: see below."
+    return "Thresholds were fixed in the bundle before any of these radiographs was scored (pre-specified)."
+
+
+def _chosen_here(facts: Facts) -> Markup | None:
+    if not (stages := _stages_chosen_here(facts)):
+        return None
+    named = " and ".join(STAGES[stage] for stage in stages)
+    return notice(
+        f"The threshold of {named} was chosen on people of this results folder. Where the people below are among them, the sensitivity and "
+        "specificity below are apparent ones: they flatter the threshold, the more so the fewer people it was chosen on. For an estimate "
+        "that holds, measure people who came after the choice."
+    )
+
+
 def _operating_points(facts: Facts) -> Markup:
     assert facts.bundle is not None
     rows = [
@@ -119,7 +148,8 @@ def _operating_points(facts: Facts) -> Markup:
         for stage, point in facts.bundle.operating_points.items()
     ]
     head = ["stage", "rule", "chosen on", "threshold", "sensitivity there", "specificity there"]
-    return table(head, rows, caption="Operating points (pre-specified)", text_columns=3)
+    chosen_before = "" if _stages_chosen_here(facts) else " (pre-specified)"
+    return table(head, rows, caption=f"Operating points{chosen_before}", text_columns=3)
 
 
 def _training(facts: Facts) -> Markup:
