@@ -89,6 +89,9 @@ def _print(answer: dict[str, Any]) -> None:
     for title, rows in {
         "Counts": [_named(row, *BESIDE) for row in answer["accuracy"]],
         "Figures": [_named(row) | {name: share(row, name) for name in FIGURES} | _ratios(row) for row in answer["accuracy"]],
+        "Corrected for who was tested (Begg and Greenes 1983), where that went with the answer and nothing else": [
+            _corrected(row) for row in answer["verification"]
+        ],
         "Area under the ROC curve": [_area(row) for row in answer["auroc"]],
         "What stage 2 holds back that stage 3 would have called, from the audit sample (radiographs)": [
             _loss(row) for row in answer["gate_loss"]
@@ -105,6 +108,26 @@ def _print(answer: dict[str, Any]) -> None:
         if rows:
             out.print()
             out.print(answer_table(pa.Table.from_pylist(rows), title))
+    _warn_of_bias(answer["verification"])
+
+
+def _warn_of_bias(rows: list[dict[str, Any]]) -> None:
+    """Say where the called were tested more often than the others, or less."""
+    for row in rows:
+        if row["unequal"]:
+            shares = [f"{row[f'{name}_verified']:,} of {row[name]:,} {name.replace('_', ' ')}" for name in ("called", "not_called")]
+            err.print(
+                f"{row['name']}, {row['question']}: {' but '.join(shares)} have a verdict of the reference standard, so sensitivity and "
+                "specificity are biased; see the corrected ones",
+                style="yellow",
+                markup=False,
+            )
+
+
+def _corrected(row: dict[str, Any]) -> dict[str, Any]:
+    verified = {f"verified of {name.replace('_', ' ')}": f"{row[f'{name}_verified']}/{row[name]}" for name in ("called", "not_called")}
+    figures = {name: ranged(*(row[f"{name}_corrected{part}"] for part in ("", "_low", "_high"))) for name in ("sensitivity", "specificity")}
+    return _named(row) | verified | figures
 
 
 def share(row: dict[str, Any], name: str) -> str:

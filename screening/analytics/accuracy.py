@@ -29,8 +29,8 @@ def measure_accuracy(
 ) -> dict[str, Any]:
     """Return all that is said of accuracy for one unit of analysis.
 
-    Keys: link_rule and reference (see `analytics.linking`), unit, min_cell, and lists of rows: accuracy, auroc, gate_loss, paired,
-    paired_auroc, subgroups, brier, calibration, agreement (by radiograph, where the reference standard is a folder of readings).
+    Keys: link_rule and reference (see `analytics.linking`), unit, min_cell, and lists of rows: accuracy, verification, auroc, gate_loss,
+    paired, paired_auroc, subgroups, brier, calibration, agreement (by radiograph, where the reference standard is a folder of readings).
     connection: of `screening.analytics`. Subgroups with fewer than min_cell verified units are suppressed, and those with no value but
     unknown are left out.
     replicates, seed: of the bootstrap over patients, 0 replicates for none. Raises UsageError for a unit that is none.
@@ -51,6 +51,7 @@ def measure_accuracy(
 
     asked = {
         "accuracy": view("select * from stage_accuracy where unit = $unit"),
+        "verification": view("select * from verification where unit = $unit"),
         "auroc": lambda: sorted(areas, key=lambda row: (row["name"], QUESTIONS.index(row["question"]))),
         "gate_loss": view("select * from gate_loss where $unit is not null"),
         "paired": lambda: _paired(connection, unit),

@@ -28,6 +28,7 @@ from screening.results.database import Resources, open_duckdb
 MACROS = (
     *("wilson", "likelihood_ratio", "mcnemar", "age_band", "onset_band", "unit_of", "needs_reference", "dates", "words"),
     "at_prevalence",
+    "logit",
 )
 READINGS = ("latest_readings", "reading_tests")  # those of radiologists, where they are the reference standard
 REFERENCE = ("reference_read", "reference")  # the agency's table and what is used of it
@@ -39,7 +40,7 @@ VIEWS = (
 )
 REFERENCE_VIEWS = (
     *("judged_units", "judgements", "unlinked_judgements", "group_accuracy", "accuracy", "stage_accuracy", "subgroups", "auroc"),
-    *("gate_loss", "paired_accuracy", "calibration", "brier"),
+    *("verification", "gate_loss", "paired_accuracy", "calibration", "brier"),
     *("lead_time", "lead_time_summary", "lead_time_by_onset", "thresholds", "threshold_pairs", "monitor_accuracy"),
 )
 

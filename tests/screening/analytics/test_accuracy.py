@@ -58,7 +58,7 @@ def test_likelihood_ratios_by_hand():
     connection = connect_cases([load_cases(nhia_path())])
     told = Told()
     (row,) = measure_accuracy(connection, on_progress=told)["accuracy"]
-    assert told.ended == {"gathering the scores": (0, 0), "bootstrap of the ROC areas": (0, 0), "asking the views": (9, 9)}
+    assert told.ended == {"gathering the scores": (0, 0), "bootstrap of the ROC areas": (0, 0), "asking the views": (10, 10)}
     ratio = (90 / 109) / (241 / 1233)
     spread = 1.959964 * np.sqrt(1 / 90 - 1 / 109 + 1 / 241 - 1 / 1233)
     found = [row["lr_positive"], row["lr_positive_low"], row["lr_positive_high"]]
@@ -267,3 +267,41 @@ def test_a_person_has_the_attributes_of_the_first_radiograph(tmp_path: Path):
     )
     known = {row for row in found.fetchall() if row[1] != "unknown"}
     assert known == {("age", "40 to 64", 1), ("view", "PA", 1), ("days since onset", "3 to 5", 1)}
+
+
+def test_correction_for_who_was_tested_on_the_published_example(tmp_path: Path):
+    """Begg and Greenes 1983: 650 liver scans of Drum and Christacopoulos 1972. Sensitivity 0.895 as seen, 0.836 corrected."""
+    cells = {(True, "positive"): 231, (True, "negative"): 32, (False, "positive"): 27, (False, "negative"): 54}
+    calls = [(called, result) for (called, result), n in cells.items() for _ in range(n)]
+    calls += [(True, None)] * 166 + [(False, None)] * 140
+    lines = [f"{case},{result or ''},{int(called)}" for case, (called, result) in enumerate(calls)]
+    (tmp_path / "scans.csv").write_text("\n".join(["id,label,call", *lines]))
+    answer = measure_accuracy(connect_cases([load_cases(str(tmp_path / "scans.csv"))]), replicates=0)
+    (seen,) = answer["accuracy"]
+    (row,) = [row for row in answer["verification"] if row["question"] == "covid"]
+    assert (seen["sensitivity"], seen["specificity"]) == pytest.approx((231 / 258, 54 / 86))
+    assert (row["called"], row["called_verified"], row["not_called"], row["not_called_verified"]) == (429, 263, 221, 81)
+    assert (row["sensitivity_corrected"], row["specificity_corrected"]) == pytest.approx((0.836, 0.738), abs=5e-4)
+    assert row["unequal"]
+    assert row["verified_difference"] == pytest.approx(263 / 429 - 81 / 221)
+    drawn = corrected_by_bootstrap(np.array([231, 32, 166, 27, 54, 140]))
+    limits = [[row[f"{name}_corrected_{end}"] for end in ("low", "high")] for name in ("sensitivity", "specificity")]
+    assert limits == pytest.approx(np.quantile(drawn, [0.025, 0.975], axis=1).T, abs=0.01)
+
+
+def corrected_by_bootstrap(counts: np.ndarray) -> np.ndarray:
+    """Return the corrected sensitivity and specificity of 20,000 samples drawn anew, (2, 20000): another way to their intervals."""
+    tp, fp, unverified, fn, tn, others = np.random.default_rng(1).multinomial(counts.sum(), counts / counts.sum(), 20_000).T
+    called, not_called = tp + fp + unverified, fn + tn + others
+    ill, missed = called * tp / (tp + fp), not_called * fn / (fn + tn)
+    well, alarms = not_called * tn / (fn + tn), called * fp / (tp + fp)
+    return np.array([ill / (ill + missed), well / (well + alarms)])
+
+
+def test_everybody_tested_needs_no_correction(tmp_path: Path):
+    answer = measure_accuracy(open_scores(tmp_path), replicates=0)
+    for seen in answer["accuracy"]:
+        (row,) = [row for row in answer["verification"] if row["question"] == seen["question"]]
+        assert not row["unequal"]
+        for name in ("sensitivity", "specificity"):
+            assert row[f"{name}_corrected"] == pytest.approx(seen[name])
