@@ -32,6 +32,7 @@ from jobs import (
     serve_bundle,
     show_status,
     write_report,
+    write_tables,
 )
 from jobs.console import run
 
@@ -54,6 +55,7 @@ COMMANDS = {
     "export": export_results.command,
     "monitor": monitor_results.command,
     "report": write_report.command,
+    "tables": write_tables.command,
     "manifest": make_manifest.command,
     "fit": fit_stage.command,
     "evaluate": evaluate_bundle.command,

@@ -82,6 +82,9 @@ SHOWN_BY = {
         "jobs/run_table.py",
         "jobs/warm_start.py",
     ],
+    "tests/jobs/test_write_tables.py": [
+        "screening/analytics/tables.py",
+    ],
     "tests/jobs/test_measure_accuracy.py": [
         "jobs/measure_lead_time.py",
     ],
