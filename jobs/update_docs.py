@@ -13,6 +13,7 @@ from schemas.reading import READING_SCHEMA
 from schemas.reference import REFERENCE_SCHEMA
 
 README = ROOT / "README.md"
+RUNBOOK = ROOT / "RUNBOOK.md"
 DOCS = ROOT / "docs"
 # in the order in which README.md lists them
 SUBJECTS = (
@@ -24,8 +25,8 @@ _BLOCK = re.compile(r"(<!-- (?!end -->)([\w ]+) -->\n).*?(<!-- end -->)", re.DOT
 
 
 def pages() -> list[Path]:
-    """Return README.md and every page of docs/."""
-    return [README, *sorted(DOCS.glob("*.md"))]
+    """Return README.md, RUNBOOK.md and every page of docs/."""
+    return [README, RUNBOOK, *sorted(DOCS.glob("*.md"))]
 
 
 def contents() -> str:
