@@ -32,6 +32,7 @@ from screening.ingest.ingest import Ingested
 from screening.shard.decode import decode_rows
 from tests.archives import phantom_dicom
 from tests.bombs import BOMBS, PATIENT
+from tests.memory import peak_bytes
 from tests.real_data import hostile_folder
 from tests.screening.archive.made import streamed_zip_of, tar_header, tar_of, zip64_of, zip_of
 
@@ -90,12 +91,6 @@ def answer_of(reader: ObjectReader, row: dict, packed: frozenset[bytes]) -> str:
     assert refusal.reason not in OUR_FAULT, refusal
     assert PATIENT not in refusal.detail
     return str(refusal.reason)
-
-
-def peak_bytes() -> int:
-    """Return the most memory that this process has had since it began; `ru_maxrss` would count its parent's, too."""
-    status = Path("/proc/self/status").read_text()
-    return 1024 * int(status.split("VmHWM:")[1].split()[0])
 
 
 def examine_mutations(folder: Path, seed: int, count: int) -> dict[str, object]:

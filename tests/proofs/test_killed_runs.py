@@ -18,6 +18,7 @@ from schemas.heatmap import URL_COLUMN
 from screening.benchmark.random_bundle import save_random_bundle
 from screening.bundle.checks import load_manifest
 from screening.results.layout import ResultsLayout, shard_id_of_part
+from screening.results.lock import LOCK_NAME
 from screening.results.manifests import list_runs
 from screening.results.parts import list_parts, read_part
 from tests.archives import phantom_archive, phantom_pixels
@@ -99,7 +100,7 @@ def test_a_killed_run_ends_as_if_it_had_not_been(command: list[str], tmp_path: P
 
 
 def assert_no_orphans(results: Path, bundle_digest: str) -> None:
-    """Every file belongs to a run or a committed shard, every zip to a part, and every pointer opens."""
+    """Every file belongs to a run or a committed shard, every zip to a part, and every pointer opens; logs and the lock aside."""
     layout = ResultsLayout(str(results))
     expected: set[str] = set()
     for run in list_runs(layout):
@@ -113,5 +114,5 @@ def assert_no_orphans(results: Path, bundle_digest: str) -> None:
             expected.add(layout.heatmaps(bundle_digest, NIGHT, shard_id_of_part(part)))
             with fsspec.open(pointers[0]) as file:
                 assert file.read(4) == b"\x89PNG"
-    found = {str(file) for file in results.rglob("*") if file.is_file()}
+    found = {str(file) for file in results.rglob("*") if file.is_file() and file.parent.name != "log"} - {str(results / LOCK_NAME)}
     assert found == {name.removeprefix("file://") for name in expected}

@@ -25,6 +25,7 @@ from screening.dicom.elements import LONG_FORM_VR
 from screening.ingest.config import IngestConfig
 from screening.ingest.ingest import ingest
 from screening.privacy import Pseudonymizer
+from tests.memory import peak_bytes
 from tests.screening.seed_files import JPEG_START, PNG_START, Place, chunks_of, places_of, seed_files
 
 MEMORY_BYTES = 1 << 30  # beyond what the program takes before its first file
@@ -248,8 +249,7 @@ def examine(seed: int, first: int, count: int, on_file: Callable[[int], None] = 
         except Exception:  # whatever it is, the report has it
             failures.append({"number": number, "done": done, "frames": traceback.format_exc(limit=-4)})
         longest = max(longest, time.process_time() - started)
-    kilobytes = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return {"reasons": dict(reasons), "failures": failures, "seconds": longest, "kilobytes": kilobytes}
+    return {"reasons": dict(reasons), "failures": failures, "seconds": longest, "bytes": peak_bytes()}
 
 
 def _announce(number: int) -> None:
