@@ -36,12 +36,12 @@ def command(
     from screening.nightly.config import load_config
 
     told = load_config(config)
-    _run_config(told, datetime.now(UTC).date())  # which says what makes no sense
+    tonight = _run_config(told, (date or datetime.now(UTC)).date())
     bundle = _checked(told)
     if check:
         out.print(f"{config}: all right", markup=False)
         return
-    record = _carry_out(told, date.date() if date else None, bundle, json)
+    record = _carry_out(told, tonight, bundle, json, dated=date is not None)
     if json:
         print_json(record.model_dump(mode="json"))
     if any(told.startswith("limit_crossed") for told in record.told):
@@ -94,7 +94,8 @@ def _checked(told: "NightlyConfig") -> str:
     return bundle
 
 
-def _carry_out(told: "NightlyConfig", day: Day | None, bundle: str, json: bool) -> "NightRecord":
+def _carry_out(told: "NightlyConfig", tonight: "RunConfig", bundle: str, json: bool, *, dated: bool) -> "NightRecord":
+    """Return the record of the night; without a date of its own it may be one that died."""
     from pathlib import Path
 
     from jobs.display import RunDisplay
@@ -110,10 +111,10 @@ def _carry_out(told: "NightlyConfig", day: Day | None, bundle: str, json: bool) 
         from screening.run.screen import Night
 
         now = datetime.now().astimezone()
-        config = with_sites(_run_config(told, day or now.astimezone(UTC).date()), told.run.sites, key)
+        config = with_sites(tonight, told.run.sites, key)
         deadline = next_deadline(told.deadline, now)
         night = Night(told.archive, told.results, bundle, config, key, told.operating_points, deadline)
-        if day is None:
+        if not dated:
             rows = dataclasses.replace(config.rows, screen_date=date_of_tonight(night.layout, night.archive_name, now))
             night = dataclasses.replace(night, config=dataclasses.replace(config, rows=rows))
         return carry_out(Job(told, night), display.show, lambda line: err.print(line, markup=False, soft_wrap=True))

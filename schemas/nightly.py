@@ -9,6 +9,7 @@ from schemas.bundle import FrozenModel
 
 StepName = Literal["run", "redrive", "monitor", "report"]
 STEPS: tuple[StepName, ...] = ("run", "redrive", "monitor", "report")
+DONE = ("finished", "stopped", "skipped")  # steps that are not done again
 
 
 class RunStep(FrozenModel):
@@ -87,7 +88,9 @@ class StepRecord(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     name: StepName
-    status: Literal["waiting", "running", "finished", "skipped", "failed"] = "waiting"
+    status: Literal["waiting", "running", "finished", "stopped", "skipped", "failed"] = Field(
+        "waiting", description="stopped is a run that came to its deadline"
+    )
     started: datetime | None = None
     finished: datetime | None = None
     detail: str = Field("", description="in words; of a failure, its error")

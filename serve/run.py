@@ -18,7 +18,7 @@ from serve.application import application_of
 APPLICATION = "screening"
 
 # what is smaller than this goes from process to process as it is, and only larger things by way of the object store: a radiograph is
-# smaller, and one request less of the store's is a tenth of what a request costs
+# smaller, and the raylet then has next to nothing to do for it
 _DIRECT_BYTES = 4 * 2**20
 
 

@@ -3,6 +3,11 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
+
+import pytest
+
+from jobs.cli import main
 
 
 def screening(*arguments: str, expected: int = 0, seconds: float = 240) -> subprocess.CompletedProcess[str]:
@@ -11,3 +16,15 @@ def screening(*arguments: str, expected: int = 0, seconds: float = 240) -> subpr
     done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=os.environ | {"COLUMNS": "200"}, check=False)
     assert done.returncode == expected, f"exit code {done.returncode}: {done.stderr}"
     return done
+
+
+def in_process(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
+    """Return what runs `screening` in this process, which has torch and Ray already, and gives exit code, stdout and stderr."""
+
+    def run(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["screening", *arguments])
+        with pytest.raises(SystemExit) as end:
+            main()
+        return end.value.code, *capsys.readouterr()
+
+    return run

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
-from schemas.nightly import STEPS, NightlyConfig, NightRecord, StepName, StepRecord
+from schemas.nightly import DONE, STEPS, NightlyConfig, NightRecord, StepName, StepRecord
 from screening.errors import LockedError, ResultsError, ScreeningError
 from screening.nightly import steps
 from screening.nightly.alert import tell
@@ -48,20 +48,19 @@ def carry_out(job: Job, show: ShowProgress, say: Callable[[str], None] = log.inf
         watch = Watch(job, record, lease, show, say)
         try:
             for name in STEPS:
-                if record.step(name).status not in ("finished", "skipped"):
+                if record.step(name).status not in DONE:
                     with _recorded(job, record, name) as step:
                         steps.do(name, job.config, job.night, record, step, watch)
                     say(f"{name}: {step.status}{': ' + step.detail if step.detail else ''}")
+        except LockedError:
+            raise  # the record is that of another process by now
         except BaseException as error:
             record.status = "failed"
-            if not isinstance(error, LockedError):
-                tell(job.config.alert, "failed", _said_of(error), record)
+            tell(job.config.alert, "failed", _said_of(error), record)
+            _end(job, record)
             raise
-        else:
-            _tell_of_the_end(job, record)
-        finally:
-            record.finished = now()
-            _write(job, record)
+        _tell_of_the_end(job, record)
+        _end(job, record)
     return record
 
 
@@ -140,27 +139,34 @@ def _is_tonight(record: NightRecord, night: Night) -> bool:
 
 @contextlib.contextmanager
 def _recorded(job: Job, record: NightRecord, name: StepName) -> Iterator[StepRecord]:
-    """Write down that a step begins, and how it ended; the block may say that it was skipped."""
+    """Write down that a step begins, and how it ended; the block may say that it was skipped or stopped."""
     step = record.step(name)
     step.status, step.started, step.finished, step.detail, step.runs = "running", now(), None, "", []
     _write(job, record)
     try:
         yield step
+    except LockedError:
+        raise
     except BaseException as error:
         step.status, step.detail = "failed", _said_of(error)
+        _end(job, record, step)
         raise
-    else:
-        step.status = "skipped" if step.status == "skipped" else "finished"
-    finally:
-        step.finished = now()
-        _write(job, record)
+    if step.status == "running":
+        step.status = "finished"
+    _end(job, record, step)
 
 
 def _tell_of_the_end(job: Job, record: NightRecord) -> None:
-    record.status = "stopped" if record.status == "stopped" else "finished"
+    record.status = "stopped" if record.step("run").status == "stopped" else "finished"
     if record.status == "stopped":
         tell(job.config.alert, "stopped", record.step("run").detail, record)
     tell(job.config.alert, "finished", f"the night of {record.screen_date} has ended: {record.step('run').detail}", record)
+
+
+def _end(job: Job, record: NightRecord, step: StepRecord | None = None) -> None:
+    """Write down that a step, or the night, has ended now."""
+    (step or record).finished = now()
+    _write(job, record)
 
 
 def _write(job: Job, record: NightRecord) -> None:

@@ -20,7 +20,7 @@ from screening.storage import put_atomic
 def do(name: StepName, config: NightlyConfig, night: Night, record: NightRecord, step: StepRecord, show: ShowProgress) -> None:
     """Carry out one step, and write down what came of it in `step`, and in `record` what concerns the whole night."""
     if name == "run":
-        _run(night, record, step, show)
+        _run(night, step, show)
     elif name == "redrive":
         _redrive(config, night, record, step, show)
     elif name == "monitor":
@@ -29,13 +29,13 @@ def do(name: StepName, config: NightlyConfig, night: Night, record: NightRecord,
         _report(config, night, record, step)
 
 
-def _run(night: Night, record: NightRecord, step: StepRecord, show: ShowProgress) -> None:
+def _run(night: Night, step: StepRecord, show: ShowProgress) -> None:
     last: RunManifest | None = None
     for last in screen(night, show):
         step.runs.append(last.run_id)
     assert last is not None
     if last.status == "stopped":
-        record.status = "stopped"
+        step.status = "stopped"
     counts = last.counts
     step.detail = f"{counts.written} of {counts.objects} objects answered, {counts.covid_positive} COVID-19 positive, {_not_scored(last)}"
     if counts.left_for_later:
@@ -43,7 +43,7 @@ def _run(night: Night, record: NightRecord, step: StepRecord, show: ShowProgress
 
 
 def _redrive(config: NightlyConfig, night: Night, record: NightRecord, step: StepRecord, show: ShowProgress) -> None:
-    if not config.redrive.enabled or record.status == "stopped":
+    if not config.redrive.enabled or record.step("run").status == "stopped":
         step.status, step.detail = "skipped", "the deadline has passed" if config.redrive.enabled else "not asked for"
         return
     request = Redrive(night.results_url, night.pseudonym_key, night.bundle_url, frozenset(config.redrive.reasons), night.config.machine)

@@ -3,16 +3,15 @@
 import json
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from jobs.cli import main
 from screening.bundle.released import phantom_bundle
 from screening.results.lock import holding
 from tests.archives import phantom_dicom
+from tests.programs import in_process
 
 DEPLOY = Path(__file__).resolve().parents[2] / "deploy/nightly"
 
@@ -35,14 +34,12 @@ def config(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ray_cluster: None) -> Callable[..., tuple[str, str]]:
-    """Runs the command line in this process, which has torch and Ray already, and gives what it writes to stdout and stderr."""
+    """Runs the command line in this process, checks its exit code, and gives what it writes to stdout and stderr."""
+    screening = in_process(monkeypatch, capsys)
 
     def run(*arguments: str, expected: int) -> tuple[str, str]:
-        monkeypatch.setattr(sys, "argv", ["screening", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        out, err = capsys.readouterr()
-        assert end.value.code == expected, err
+        code, out, err = screening(*arguments)
+        assert code == expected, err
         return out, " ".join(err.split())
 
     return run

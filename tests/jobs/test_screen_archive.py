@@ -1,18 +1,16 @@
 """`screening run`, `status` and `redrive` as programs of their own, with an S3 server on both sides."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import fsspec
 import pytest
 
-from jobs.cli import main
 from screening.analytics.views import connect
 from screening.benchmark.random_bundle import save_random_bundle
 from tests.archives import phantom_archive, phantom_pixels
-from tests.programs import screening
+from tests.programs import in_process, screening
 
 
 @pytest.fixture(scope="module")
@@ -92,13 +90,12 @@ def test_a_pacs_that_would_show_too_much_ends_with_2(
 
 @pytest.fixture
 def refusal(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ray_cluster: None) -> Callable[..., tuple[int, str]]:
-    """Runs the command line in this process, which has torch and Ray already, and gives its exit code and what it says of it."""
+    """Runs the command line in this process, and gives its exit code and what it says of it."""
+    program = in_process(monkeypatch, capsys)
 
     def run(*arguments: str) -> tuple[int, str]:
-        monkeypatch.setattr(sys, "argv", ["screening", *arguments])
-        with pytest.raises(SystemExit) as end:
-            main()
-        return end.value.code, capsys.readouterr().err
+        code, _, err = program(*arguments)
+        return code, err
 
     return run
 

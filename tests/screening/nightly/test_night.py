@@ -8,13 +8,15 @@ from typing import Any
 
 import pytest
 
-from schemas.nightly import AlertTo, MonitorStep, NightlyConfig, NightRecord, ReportStep
+from schemas.nightly import STEPS, AlertTo, MonitorStep, NightlyConfig, NightRecord, ReportStep, StepRecord
 from screening.benchmark.random_bundle import save_random_bundle
 from screening.errors import LockedError, ResultsError, WriteError
 from screening.nightly.night import Job, Watch, carry_out, date_of_tonight, foretold_end, list_nights
 from screening.results.layout import ResultsLayout
 from screening.results.lock import Lease, holding
+from screening.results.manifests import now
 from screening.run.progress import Progress, show_nothing
+from screening.storage import put_atomic
 from tests.archives import phantom_dicom, phantom_pixels
 from tests.nights import night, rows_of, summary
 from tests.web_hook import web_hook
@@ -81,6 +83,41 @@ def test_a_night_that_died_is_gone_on_with(tmp_path: Path, bundle: str, hook: tu
     assert (record.night_id, record.executions, record.status) == (died.night_id, 2, "finished")
     assert record.step("run").finished == died.step("run").finished, "what was done is not done again"
     assert record.step("report").status == "skipped"
+
+
+def died_after_its_deadline(job: Job) -> NightRecord:
+    """Write the record of a night whose run was stopped, and which died then."""
+    steps = [StepRecord(name=name) for name in STEPS]
+    steps[0].status, steps[0].detail = "stopped", "4 left for the next night"
+    facts = {"archive_url": job.night.archive_name, "results_url": job.night.results_url, "started": now(), "steps": steps}
+    record = NightRecord(night_id="died", screen_date=job.night.config.rows.screen_date, **facts)
+    put_atomic(job.layout.night_record("died"), record.model_dump_json().encode())
+    return record
+
+
+def test_a_night_that_died_after_its_deadline_goes_on_and_was_stopped(tmp_path: Path, hook: tuple[str, list]) -> None:
+    url, got = hook
+    job = job_of(tmp_path, "b", url, monitor=MonitorStep(enabled=False), report=ReportStep(enabled=False))
+    died_after_its_deadline(job)
+    record = carry_out(job, show_nothing)
+    assert (record.night_id, record.status, record.executions) == ("died", "stopped", 2)
+    assert [step.status for step in record.steps] == ["stopped", "skipped", "skipped", "skipped"]
+    assert record.step("redrive").detail == "the deadline has passed"
+    assert [message["event"] for message in got] == ["stopped", "finished"]
+
+
+def test_a_night_that_lost_its_lock_leaves_the_record_to_the_other(tmp_path: Path, hook: tuple[str, list]) -> None:
+    url, got = hook
+    job = job_of(tmp_path, "b", url, monitor=MonitorStep(enabled=False), report=ReportStep(enabled=False))
+    died_after_its_deadline(job)
+
+    def lose(line: str) -> None:
+        raise LockedError("taken over by another process")
+
+    with pytest.raises(LockedError):
+        carry_out(job, show_nothing, lose)
+    [left] = list_nights(job.layout)
+    assert (left.status, left.finished, got) == ("running", None, [])
 
 
 def test_the_second_of_two_nights_does_nothing(tmp_path: Path, hook: tuple[str, list]) -> None:
