@@ -42,6 +42,7 @@ def test_a_night_over_a_pacs(orthanc: Orthanc, tmp_path: Path) -> None:
     key.write_bytes(KEY)
     key.chmod(0o600)
     options = ["--bundle", str(tmp_path / "bundle"), "--date", "2020-03-01", "--pseudonym-key", str(key), "--shard-rows", "8", "--json"]
+    options += ["--audit-fraction", "0"]  # drawn by the address, which differs between a folder and a PACS
 
     def night(archive: str, results: Path, *more: str) -> dict:
         [run] = json.loads(screening("run", archive, "--results", str(results), *options, *more).stdout)
