@@ -6,7 +6,9 @@ from contextlib import suppress
 import typer
 
 from jobs import (
+    calibrate_bundle,
     choose_thresholds,
+    cross_validate,
     dicomize_images,
     evaluate_bundle,
     export_results,
@@ -59,6 +61,8 @@ COMMANDS = {
     "manifest": make_manifest.command,
     "fit": fit_stage.command,
     "evaluate": evaluate_bundle.command,
+    "crossval": cross_validate.command,
+    "calibrate": calibrate_bundle.command,
     "promote": promote_bundle.command,
     "pseudonymize": pseudonymize_table.command,
     "benchmark": run_benchmark.command,

@@ -25,7 +25,19 @@ class Preset(StrEnum):
 
     SMALL = "small"  # synthetic studies, minutes on two cores
     PUBLIC = "public"  # about a thousand radiographs, without a GPU: U-Net and DenseNet-121 at 256
+    HOSPITALS = "hospitals"  # some thousand of several hospitals, without a GPU: batches even by source, images of many scanners
     FULL = "full"  # U-Net at 256, DenseNet-121 at 512
+
+
+class Tuberculosis(StrEnum):
+    """What images with that label are to stages 2 and 3."""
+
+    PNEUMONIA = "pneumonia"  # lungs with an infection to follow up that is not COVID-19
+    LEFT_OUT = "left-out"
+
+
+TuberculosisAs = Annotated[Tuberculosis, typer.Option(help="what tuberculosis counts as in stages 2 and 3")]
+ExcludeLicense = Annotated[str | None, typer.Option(help="regular expression: leave out images whose licence it finds, in any case")]
 
 
 def command(
@@ -41,6 +53,12 @@ def command(
     gpus: Annotated[bool, typer.Option("--gpus", help="one GPU a worker (NCCL); otherwise CPUs (gloo)")] = False,
     init_from: Annotated[str | None, typer.Option(help="bundle that brings the other stages, and the first weights of this one")] = None,
     fresh_weights: Annotated[bool, typer.Option("--fresh-weights", help="let --init-from bring the other stages alone")] = False,
+    init_weights: Annotated[
+        str | None, typer.Option(help="file of a DenseNet-121 (torchvision, TorchXRayVision, CheXNet) that stage 2 begins with")
+    ] = None,
+    weights_license: Annotated[str | None, typer.Option(help="licence of that file, for the bundle's record")] = None,
+    tuberculosis: TuberculosisAs = Tuberculosis.PNEUMONIA,
+    exclude_license: ExcludeLicense = None,
     distill_weight: Annotated[
         float | None, typer.Option(min=0, help="lambda of Eq. 2: hold stage pneumonia to the bundle of --init-from on the old data")
     ] = None,
@@ -73,6 +91,7 @@ def command(
     name = output.rstrip("/").rsplit("/", 1)[-1]
     config = configs.preset(preset.value, name=name, workers=workers, use_gpu=gpus, seed=seed, storage_url=storage)
     config = dataclasses.replace(config, distill_weight=distill_weight, decoders=max(config.decoders, workers))
+    config = dataclasses.replace(config, tuberculosis=tuberculosis.value, exclude_license=exclude_license)
     config = config.with_epochs(epochs, coarse_epochs)
     configs.stages_of(stage.value, init_from)
     earlier = None if init_from is None else check_bundle(init_from)
@@ -86,6 +105,7 @@ def command(
         from train.loop.progress import describe
 
         options = {"init_from": init_from, "fresh": fresh_weights, "old_manifest": old_manifest}
+        options |= {"init_weights": init_weights, "weights_license": weights_license or ""}
         watch = {"on_epoch": lambda line: steps.say(describe(line)), "on_progress": steps.show}
         bundle = fit(stage.value, manifest, output, config, **options, **watch)
     if json:

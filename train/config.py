@@ -1,13 +1,14 @@
 """What a training can be told: one small frozen dataclass a stage, one for the whole, and three presets."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from typing import Any
+from typing import Any, Literal
 
 from schemas.bundle import STAGES, BundleManifest, Preprocessing
 from screening.errors import UsageError
 
-PRESETS = ("small", "public", "full")
+PRESETS = ("small", "public", "hospitals", "full")
 GROUPS_PER_BATCH = {"lungs": 1, "pneumonia": 3, "covid": 2}
 OLD_GROUPS = {"pneumonia": ("normal", "pneumonia")}  # what an earlier model of a stage knew, the old data of Eq. 2
 
@@ -29,6 +30,8 @@ class StageConfig:
     coarse_size: int | None = None  # pixels a side of the first `coarse_epochs` epochs, to which images are reduced: they cost less
     coarse_epochs: int = 0
     augmentation: float = 1.0  # how strongly images are turned, moved, zoomed and exposed, see train.loop.augment
+    scanners: float = 0.0  # how strongly images are made to look like those of other hospitals, see train.loop.scanners
+    balance: Literal["label", "source"] = "label"  # what batches are drawn evenly from, see train.data.strata
     mixup: float = 0.0  # how much two images of a batch are blended: both parameters of its Beta distribution; 0 blends none
     averaging: float = 0.0  # decay, a step, of the running average of the weights that is judged and kept; 0 keeps the weights as they are
     begins_with: str | None = None  # earlier stage whose weights this one begins with, unless a bundle to begin from brings its own
@@ -40,6 +43,8 @@ class StageConfig:
         _check(self.learning_rate > 0, "learning rate must be above 0")
         _check(self.patience >= 1, "patience must be at least 1")
         _check(self.augmentation >= 0, "augmentation must be 0 or more")
+        _check(self.scanners >= 0, "scanners must be 0 or more")
+        _check(self.balance in ("label", "source"), f"balance is label or source, not {self.balance!r}")
         _check(self.mixup >= 0, "mixup must be 0 or more")
         _check(0 <= self.averaging < 1, "averaging must be 0 or more and below 1")
         _check((self.coarse_size is None) == (self.coarse_epochs == 0), "a coarse size and coarse epochs go together")
@@ -70,6 +75,8 @@ class FitConfig:
     preprocessing: Preprocessing = field(default_factory=Preprocessing)
     pneumonia_rule: str = "sensitivity>=0.90"  # how the operating points are chosen, see train.release.operating_points
     covid_rule: str = "sensitivity>=0.90"
+    tuberculosis: Literal["pneumonia", "left-out"] = "pneumonia"  # what the label counts as in stages 2 and 3
+    exclude_license: str | None = None  # regular expression: images whose licence it finds are not trained on
     distill_weight: float | None = None  # lambda of Eq. 2, how strongly stage 2 is held to the bundle it begins from; None is not at all
     old_manifest_sha256: str | None = None  # of the old data's own manifest, filled in when it is read
     seed: int = 0
@@ -103,6 +110,10 @@ class FitConfig:
         """Return the rule that chooses the operating point of stage "pneumonia" or "covid"."""
         return getattr(self, f"{name}_rule")
 
+    def with_stage(self, name: str, **changes: Any) -> "FitConfig":
+        """Return a copy with fields of one stage's configuration changed."""
+        return replace(self, **{name: replace(self.stage(name), **changes)})
+
     def with_epochs(self, epochs: int | None = None, coarse: int | None = None) -> "FitConfig":
         """Return a copy that trains every stage for at most `epochs` epochs (None: as many as before), see `StageConfig.with_epochs`."""
         for name in STAGES:
@@ -117,9 +128,10 @@ class FitConfig:
 
 
 def preset(chosen: str, /, **overrides: Any) -> FitConfig:
-    """Return preset "small" (synthetic studies), "public" (about a thousand radiographs, without a GPU) or "full". Raises UsageError.
+    """Return preset "small" (synthetic studies), "public", "hospitals" (some thousand radiographs, without a GPU) or "full".
 
-    "public" and "full" have the paper's DenseNet-121, "public" at 256 pixels a side behind a narrower U-Net, "full" at 512.
+    All but "small" have the paper's DenseNet-121: "public" at 256 pixels a side behind a narrower U-Net, "full" at 512. "hospitals" is for
+    sets of several hospitals: batches are even by source and label, and images are made to look like those of other scanners.
     `overrides` are fields of FitConfig.
     """
     if chosen == "small":
@@ -141,6 +153,15 @@ def preset(chosen: str, /, **overrides: Any) -> FitConfig:
             lungs=StageConfig("unet", 256, epochs=24, batch_size=16, learning_rate=2e-3, patience=24, arguments={"base_channels": 16}),
             pneumonia=StageConfig("densenet", 256, epochs=40, patience=40, coarse_epochs=22, **densenet),
             covid=StageConfig("densenet", 256, epochs=24, patience=24, coarse_epochs=12, begins_with="pneumonia", **densenet),
+        )
+    elif chosen == "hospitals":
+        densenet = {"batch_size": 24, "learning_rate": 4e-4, "weight_decay": 5e-2, "scanners": 1.0, "balance": "source"}
+        densenet |= {"augmentation": 1.5, "mixup": 0.2, "averaging": 0.99}
+        config = FitConfig(
+            name="hospitals",
+            lungs=StageConfig("unet", 128, epochs=20, batch_size=16, learning_rate=2e-3, patience=20, arguments={"base_channels": 16}),
+            pneumonia=StageConfig("densenet", 192, epochs=10, patience=10, coarse_size=160, coarse_epochs=7, **densenet),
+            covid=StageConfig("densenet", 192, epochs=8, patience=8, coarse_size=160, coarse_epochs=5, begins_with="pneumonia", **densenet),
         )
     elif chosen == "full":
         config = FitConfig(
@@ -164,6 +185,14 @@ def stages_of(stage: str, init_from: str | None) -> tuple[str, ...]:
     return (stage,)
 
 
+def check_pretrained(stages: Sequence[str], config: FitConfig, init_weights: str | None) -> None:
+    """Raise UsageError for --init-weights where no DenseNet-121 is trained."""
+    if init_weights is not None:
+        trained = [config.stage(name) for name in stages if config.stage(name).architecture == "densenet"]
+        able = "--init-weights are of a DenseNet-121: train stage pneumonia or covid, not --preset small"
+        _check(bool(trained) and not trained[0].arguments, able)
+
+
 def check_beginning(stage: str, config: FitConfig, earlier: BundleManifest | None, fresh: bool, old_manifest: str | None) -> None:
     """Raise UsageError for an earlier bundle that cannot be begun from, and for options that are nothing without another.
 
@@ -181,6 +210,7 @@ def check_beginning(stage: str, config: FitConfig, earlier: BundleManifest | Non
     _check(earlier is not None, "--distill-weight holds a stage to an earlier bundle: name one with --init-from")
     able = f"--distill-weight is for a single stage that has old groups ({', '.join(OLD_GROUPS)}), not for {stage}"
     _check(stage in OLD_GROUPS, able)
+    _check(config.stage(stage).balance == "label", "--distill-weight needs batches that are drawn by label: take another --preset")
     old, new = earlier.networks[stage].input_size, config.stage(stage).input_size
     same = f"both networks of --distill-weight see the same image: that of --init-from takes {old} pixels a side, that of --preset {new}"
     _check(old == new, same)

@@ -13,13 +13,14 @@ from schemas.progress import OnProgress, unwatched, within
 from screening.bundle.networks import Bundle, load
 from screening.errors import TrainingError
 from screening.storage import join, put_atomic
-from train.config import FitConfig, check_beginning, stages_of
+from train.config import FitConfig, check_beginning, check_pretrained, stages_of
 from train.data.images import ImageCache, cached, listed
 from train.data.inputs import StageInputs, stage_inputs, with_old_data
 from train.data.manifest import Manifest, read_manifest
 from train.frozen import FrozenStages, save_provisional, spec_of, taken_over, weights_to_begin_with
 from train.loop.progress import OnEpoch, watched
 from train.loop.trainer import train_stage
+from train.pretrained import Pretrained, read_pretrained
 from train.release.curves import CURVES_FILE, curves_svg
 from train.release.export import export
 from train.release.operating_points import check_rule
@@ -36,6 +37,8 @@ def fit(
     init_from: str | None = None,
     fresh: bool = False,
     old_manifest: str | None = None,
+    init_weights: str | None = None,
+    weights_license: str = "",
     on_epoch: OnEpoch | None = None,
     on_progress: OnProgress = unwatched,
 ) -> BundleManifest:
@@ -53,6 +56,8 @@ def fit(
         fresh: begin as without a bundle, which then brings the other stages alone.
         old_manifest: what those old data are, its normal and pneumonia images; None takes those of `manifest_url`. With a weight of 0
             there is no second term, and it is not read: plain training from the same weights.
+        init_weights: file of a DenseNet-121 that the first DenseNet trained begins with, see train.pretrained.
+        weights_license: of that file.
         on_epoch: called with one dict an epoch, from another thread.
         on_progress: while a stage is trained, called from another thread too. Training may end before its last epoch.
 
@@ -65,8 +70,10 @@ def fit(
     for name in ("pneumonia", "covid"):
         check_rule(config.rule(name))
     earlier = load(init_from) if init_from else None
+    pretrained = None if init_weights is None else read_pretrained(init_weights, weights_license)
+    check_pretrained(stages, config, init_weights)
     check_beginning(stage, config, earlier.manifest if earlier else None, fresh, old_manifest)
-    manifest = read_manifest(manifest_url)
+    manifest = as_configured(read_manifest(manifest_url), config)
     config = _with_preprocessing_of(earlier, config)
     old = read_manifest(old_manifest) if old_manifest is not None and config.distill_weight else None
     config = dataclasses.replace(config, old_manifest_sha256=None if old is None else old.digest)
@@ -76,11 +83,19 @@ def fit(
         old_images = None if old is None else _old_images(old, storage_url, config, on_progress)
         _check_groups(stages, (manifest, images), old and (old, old_images), config)
         frozen = taken_over(earlier, leave=stages if fresh else ())
-        curves = _train_stages(stages, (images, old_images), manifest, frozen, config, storage_url, board, on_progress)
+        curves = _train_stages(stages, (images, old_images), manifest, frozen, config, storage_url, board, on_progress, pretrained)
         options = {"earlier": earlier, "provisional_url": f"{storage_url}/provisional", "on_progress": on_progress}
+        options["init_weights"] = pretrained and pretrained.provenance
         exported = export(output_url, manifest, images, frozen, config, curves, **options)
     put_atomic(join(output_url, CURVES_FILE), curves_svg(curves).encode())
     return exported
+
+
+def as_configured(manifest: Manifest, config: FitConfig) -> Manifest:
+    """Return the images of a manifest that a configuration trains on."""
+    if config.exclude_license is not None:
+        manifest = manifest.without_licenses(config.exclude_license)
+    return manifest.without_tuberculosis() if config.tuberculosis == "left-out" else manifest
 
 
 def _old_images(old: Manifest, storage_url: str, config: FitConfig, on_progress: OnProgress) -> ImageCache:
@@ -97,11 +112,14 @@ def _train_stages(
     storage_url: str,
     board: ActorHandle | None,
     on_progress: OnProgress,
+    pretrained: Pretrained | None,
 ) -> dict[str, list[dict[str, Any]]]:
     """Train stage after stage, put each into `frozen`, and return their curves. `images` are D's and, of their own manifest, D_o's."""
     curves = {}
+    first = next((name for name in stages if config.stage(name).architecture == "densenet"), None)
     for name in stages:
-        run_name = _run_name(name, manifest, frozen, config)
+        given = pretrained if name == first else None
+        run_name = _run_name(name, manifest, frozen, config, given)
         earlier = {other: frozen[other] for other in STAGES[: STAGES.index(name)]}
         before = save_provisional(f"{storage_url}/before-{run_name}", earlier, config) if earlier else None
         inputs = _inputs(name, *images, before, config, f"{storage_url}/inputs-{run_name}", within(on_progress, f"stage {name}"))
@@ -112,7 +130,7 @@ def _train_stages(
             config,
             f"{storage_url}/runs",
             run_name,
-            initial=weights_to_begin_with(name, frozen, config),
+            initial=weights_to_begin_with(name, frozen, config) if given is None else given.state,
             earlier=frozen.get(name),
             events_url=f"{storage_url}/events/{run_name}",
             board=board,
@@ -144,11 +162,11 @@ def _with_preprocessing_of(earlier: Bundle | None, config: FitConfig) -> FitConf
     return config if earlier is None else dataclasses.replace(config, preprocessing=earlier.manifest.preprocessing)
 
 
-def _run_name(stage: str, manifest: Manifest, frozen: Mapping[str, FrozenStages], config: FitConfig) -> str:
+def _run_name(stage: str, manifest: Manifest, frozen: Mapping[str, FrozenStages], config: FitConfig, pretrained: Pretrained | None) -> str:
     """Return a name that other data, another configuration or other earlier stages change: Ray Train resumes what bears the same."""
     said = config.to_json() | {"storage_url": None, "manifest": manifest.digest}
     weights = {name: part.digest() for name, part in frozen.items()}
-    content = json.dumps([stage, said, weights], sort_keys=True)
+    content = json.dumps([stage, said, weights, *([pretrained.provenance["sha256"]] if pretrained else [])], sort_keys=True)
     return f"{stage}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 

@@ -20,6 +20,7 @@ from screening.phantom.radiograph import make_phantom
 from screening.phantom.sites import SITES
 from train.config import FitConfig, preset
 from train.data.inputs import StageInputs, compose, unpack, with_old_data
+from train.data.strata import strata_of
 from train.frozen import FrozenStages, spec_of
 from train.loop.trainer import train_stage
 from train.session import training_session
@@ -83,14 +84,16 @@ class _Films:
 
     def __init__(self, seed: int, config: FitConfig):
         self._numbers = itertools.count(1_000_000 * seed)
+        self._config = config.pneumonia
         self._size = (config.pneumonia.input_size,) * 2
 
     def inputs(self, counts: Mapping[str, int], sites: Sequence[str]) -> StageInputs:
         """Return films to train on, `counts` of each group, and half as many to tune on, as `stage_inputs` would."""
         tables = {group: self.layers({group: n}, sites) for group, n in counts.items()}
         tables[TUNING] = self.layers({group: max(4, n // 2) for group, n in counts.items()}, sites)
-        rows = dict.fromkeys(STAGE.groups, 0) | {name: len(table) for name, table in tables.items()}
-        return StageInputs({name: ray.data.from_arrow(table) for name, table in tables.items()}, rows, lungs_not_found=0)
+        rows = {name: len(table) for name, table in tables.items()}
+        strata = strata_of(STAGE, {(group, ""): n for group, n in counts.items()}, self._config, workers=1)
+        return StageInputs({name: ray.data.from_arrow(table) for name, table in tables.items()}, rows, 0, strata.shares)
 
     def layers(self, counts: Mapping[str, int], sites: Sequence[str]) -> pa.Table:
         """Return so many films of each group, from the hospitals in turn."""

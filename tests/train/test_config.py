@@ -56,7 +56,7 @@ def test_contradictions_fail_in_the_constructor(stage: str, changes: dict, messa
 
 
 def test_unknown_presets_and_workers() -> None:
-    with pytest.raises(UsageError, match="small, public, full"):
+    with pytest.raises(UsageError, match="small, public, hospitals, full"):
         preset("medium")
     with pytest.raises(UsageError, match="workers"):
         preset("small", workers=0)

@@ -28,9 +28,9 @@ if TYPE_CHECKING:  # decoding tasks import this module, and need neither polars 
     from train.data.manifest import Manifest
     from train.stages import Stage
 
-FORMAT = 2  # of the cache; raise it when the decode path changes, so that old caches are not read
+FORMAT = 3  # of the cache; raise it when the decode path changes, so that old caches are not read
 ROWS_PER_TASK = 32
-COLUMNS = ("image_id", "label", "split", "source", "view", "patient_id")  # carried along from the manifest
+COLUMNS = ("image_id", "label", "finding", "split", "source", "view", "patient_id")  # carried along from the manifest
 _DONE = "done.json"
 _PLACE = "place"  # of a row in the manifest
 
@@ -40,20 +40,29 @@ class ImageCache:
     """A decoded data set in a folder, one row an image that passed the gate, and how many did not, by reason.
 
     Columns: those of COLUMNS, `pixels` and `lung_mask` (see `pixels_of` and `masks_of`), `has_mask` bool, `refusal` "".
-    `rows` counts images by (split, label, has_mask).
+    `rows` counts images by (split, label, has_mask, source).
     """
 
     url: str
-    rows: dict[tuple[str, str, bool], int]
+    rows: dict[tuple[str, str, bool, str], int]
     refused: dict[str, int]
 
     def count(self, split: str, stage: "Stage", group: str) -> int:
         """Return how many images of a split belong to one of a stage's groups."""
-        return sum(n for (of, label, masked), n in self.rows.items() if of == split and stage.group_of(label, masked) == group)
+        return sum(n for (of, _), n in self.by_source(split, stage).items() if of == group)
+
+    def by_source(self, split: str, stage: "Stage") -> dict[tuple[str, str], int]:
+        """Return how many images of a split belong to each of a stage's groups, by (group, source)."""
+        counts: Counter[tuple[str, str]] = Counter()
+        for (of, label, masked, source), n in self.rows.items():
+            group = stage.group_of(label, masked)
+            if of == split and group is not None:
+                counts[group, source] += n
+        return dict(counts)
 
     def size(self, split: str) -> int:
         """Return how many images of a split passed the gate."""
-        return sum(n for (of, _, _), n in self.rows.items() if of == split)
+        return sum(n for (of, *_), n in self.rows.items() if of == split)
 
     def dataset(self, splits: Sequence[str]) -> ray.data.Dataset:
         """Return the rows of some splits that passed the gate, as a stream in the order of the manifest."""
@@ -65,8 +74,8 @@ class ImageCache:
 
 def listed(manifest: "Manifest") -> ImageCache:
     """Return what the cache of a manifest holds where the gate refuses nothing: its counts, in no folder."""
-    keys = zip(manifest.table["split"], manifest.table["label"], manifest.table["lung_mask_url"], strict=True)
-    return ImageCache("", dict(Counter((split, label or "", mask is not None) for split, label, mask in keys)), {})
+    keys = zip(*(manifest.table[name] for name in ("split", "label", "lung_mask_url", "source")), strict=True)
+    return ImageCache("", dict(Counter((split, label or "", mask is not None, source or "") for split, label, mask, source in keys)), {})
 
 
 def cached(
@@ -135,16 +144,16 @@ def write_part(table: pa.Table, url: str) -> None:
 def _count(folder_url: str) -> ImageCache:
     """Return the cache in a folder, counted over its narrow columns."""
     filesystem, folder = filesystem_of(folder_url)
-    names = ["split", "label", "has_mask", "refusal"]
+    names = ["split", "label", "has_mask", "source", "refusal"]
     written = ray.data.read_parquet(folder, filesystem=filesystem, file_extensions=["parquet"]).select_columns(names)
     counts = Counter(tuple(row[name] for name in names) for row in written.iter_rows())
     refused: Counter[str] = Counter()
     rows = {}
-    for (split, label, has_mask, refusal), n in sorted(counts.items()):
+    for (split, label, has_mask, source, refusal), n in sorted(counts.items()):
         if refusal:
             refused[refusal] += n
         else:
-            rows[split, label, has_mask] = n
+            rows[split, label, has_mask, source] = n
     return ImageCache(folder_url, rows, dict(refused))
 
 

@@ -23,6 +23,7 @@ from screening.cascade.network_input import network_input
 from screening.storage import filesystem_of, join
 from train.config import FitConfig
 from train.data.images import ROWS_PER_TASK, ImageCache, masks_of, pixels_of, write_part
+from train.data.strata import strata_of
 from train.stages import OLD_TUNING, STAGES, TUNING
 
 SPLITS = ("train", "val")
@@ -34,15 +35,17 @@ _NEUTRAL = {"mean": 0.0, "std": 1.0}  # leaves pixels in [0, 1]
 class StageInputs:
     """The inputs of one stage, as Ray Data sets.
 
-    `datasets`: one a group of the stage, from the training split, and TUNING, every group of the tuning split. Columns: `group`, and as
+    `datasets`: one a stratum of the training split (see train.data.strata), and TUNING, all of the tuning split. Columns: `group`, and as
     bytes (Parquet reads nested numbers ten times slower; `unpack` makes arrays of them) `image` (S, S) float16 in [0, 1], `weight`
     (S, S) float16 in [0, 1], the lung mask times H² as far as the stage uses them (absent for stage 1), and `target`, (S, S) or
     () uint8 in {0, 1}. `rows`: the length of each. `lungs_not_found`: images that the gate after stage 1 would reject, left out.
+    `shares`: images of each stratum in a batch, over all workers.
     """
 
     datasets: dict[str, ray.data.Dataset]
     rows: dict[str, int]
     lungs_not_found: int
+    shares: dict[str, int]
 
 
 def stage_inputs(
@@ -58,6 +61,7 @@ def stage_inputs(
     Small inputs stay in the object store; larger ones are written to `folder_url` and streamed from there.
     """
     size = config.stage(stage).input_size
+    strata = strata_of(STAGES[stage], images.by_source("train", STAGES[stage]), config.stage(stage), config.workers)
     prepared = images.dataset(SPLITS).map_batches(
         make_layers,
         fn_kwargs={
@@ -65,21 +69,23 @@ def stage_inputs(
             "input_size": size,
             "preprocessing": config.preprocessing,
             "earlier": None if earlier_url is None else (earlier_url, config.use_gpu),
+            "strata": strata.names,
         },
         **on_cascade_workers(config.workers, config.use_gpu),
     )
     expected_bytes = 4 * size * size * sum(images.rows.values())
-    used = sum(n for (split, label, masked), n in images.rows.items() if split in SPLITS and STAGES[stage].group_of(label, masked))
+    used = sum(n for split in SPLITS for n in images.by_source(split, STAGES[stage]).values())
     count = counter(on_progress, "preparing images", used)
     kept = _kept(prepared, folder_url, count, in_memory=expected_bytes <= config.materialize_bytes)
-    counts = Counter((row["split"], row["group"]) for row in kept.select_columns(["split", "group"]).iter_rows())
-    datasets = {group: kept.filter(expr=(col("split") == "train") & (col("group") == group)) for group in STAGES[stage].groups}
+    counts = Counter((row["split"], row["stratum"], row["group"]) for row in kept.select_columns(["split", "stratum", "group"]).iter_rows())
+    used_in_training = (col("split") == "train") & (col("group") != "")
+    datasets = {name: kept.filter(expr=used_in_training & (col("stratum") == name)) for name in strata.shares}
     datasets[TUNING] = kept.filter(expr=(col("split") == "val") & (col("group") != ""))
     if expected_bytes <= config.materialize_bytes:
         datasets = {name: dataset.materialize() for name, dataset in datasets.items()}
-    rows = {group: counts["train", group] for group in STAGES[stage].groups}
-    rows[TUNING] = sum(n for (split, group), n in counts.items() if split == "val" and group)
-    return StageInputs(datasets, rows, sum(n for (_, group), n in counts.items() if not group))
+    rows = {name: sum(n for (split, of, group), n in counts.items() if (split, of) == ("train", name) and group) for name in strata.shares}
+    rows[TUNING] = sum(n for (split, _, group), n in counts.items() if split == "val" and group)
+    return StageInputs(datasets, rows, sum(n for (*_, group), n in counts.items() if not group), strata.shares)
 
 
 def with_old_data(stage: str, inputs: StageInputs, old: StageInputs) -> StageInputs:
@@ -87,7 +93,7 @@ def with_old_data(stage: str, inputs: StageInputs, old: StageInputs) -> StageInp
     groups = STAGES[stage].old_groups
     datasets = {old_source(group): old.datasets[group] for group in groups} | {OLD_TUNING: old.datasets[TUNING]}
     rows = {old_source(group): old.rows[group] for group in groups} | {OLD_TUNING: old.rows[TUNING]}
-    return StageInputs(inputs.datasets | datasets, inputs.rows | rows, inputs.lungs_not_found + old.lungs_not_found)
+    return StageInputs(inputs.datasets | datasets, inputs.rows | rows, inputs.lungs_not_found + old.lungs_not_found, inputs.shares)
 
 
 def old_source(group: str) -> str:
@@ -122,19 +128,27 @@ def _write_rows(rows: pa.Table, folder_url: str) -> dict[str, list[Any]]:
 
 
 def make_layers(
-    rows: dict[str, np.ndarray], *, stage: str, input_size: int, preprocessing: Preprocessing, earlier: tuple[str, bool] | None
+    rows: dict[str, np.ndarray],
+    *,
+    stage: str,
+    input_size: int,
+    preprocessing: Preprocessing,
+    earlier: tuple[str, bool] | None,
+    strata: Mapping[tuple[str, str], str],
 ) -> dict[str, Any]:
     """Turn decoded rows into rows of `StageInputs`. Those that the stage has no use for fall out; without lungs a row's group is "".
 
-    `earlier` is the bundle of the frozen stages and whether it runs on a GPU; None for stage 1.
+    `earlier` is the bundle of the frozen stages and whether it runs on a GPU; None for stage 1. `strata` are those of training images.
     """
     task = STAGES[stage]
     groups = [task.group_of(label, masked) for label, masked in zip(rows["label"], rows["has_mask"], strict=True)]
+    sources = rows["source"].astype(str).tolist()
     rows = {name: values[[group is not None for group in groups]] for name, values in rows.items()}
     neutral = preprocessing.model_copy(update=_NEUTRAL)
     pixels = torch.from_numpy(pixels_of(rows))
     layers: dict[str, Any] = {
         "group": [group for group in groups if group is not None],
+        "stratum": [strata.get((group, source), "") for group, source in zip(groups, sources, strict=True) if group is not None],
         "split": rows["split"],
         "image": _packed(network_input(pixels, neutral, input_size)),
     }

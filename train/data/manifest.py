@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import posixpath
+import re
 from collections import Counter
 from dataclasses import dataclass, replace
 from typing import Any
@@ -13,11 +14,13 @@ import polars as pl
 from screening.errors import TrainingError, UsageError
 from screening.storage import filesystem_of, split_url
 
-GROUPS = ("normal", "pneumonia", "covid")  # the labels; batches of stages 2 and 3 are drawn evenly from them
+GROUPS = ("normal", "pneumonia", "covid")  # what the cascade tells apart
+TUBERCULOSIS = "tuberculosis"  # a label of its own that counts as pneumonia: lungs with an infection to follow up that is not COVID-19
+LABELS = (*GROUPS, TUBERCULOSIS)
 SPLITS = ("train", "val", "test")  # val is the tuning split
 UNLABELLED = "lung mask only"  # stands for the label of an image that has none, in counts
 REQUIRED = ("image", "label", "split")
-OPTIONAL = ("image_id", "lung_mask", "patient_id", "source", "view")
+OPTIONAL = ("image_id", "lung_mask", "patient_id", "source", "view", "license")
 _FAULTS_SHOWN = 3
 
 
@@ -25,8 +28,9 @@ _FAULTS_SHOWN = 3
 class Manifest:
     """A checked manifest.
 
-    `table` has the columns image_id, image_url, lung_mask_url (null where there is none), label (null where only the mask counts), split,
-    patient_id, source, view, all strings, in the order of the file. `digest` is the SHA-256 of the file.
+    `table` has the columns image_id, image_url, lung_mask_url (null where there is none), label (one of GROUPS, null where only the mask
+    counts), finding (the label as it is written), split, patient_id, source, view, license, all strings, in the order of the file.
+    `digest` is the SHA-256 of the file, and of what was left out of it.
     """
 
     url: str
@@ -41,15 +45,38 @@ class Manifest:
             raise UsageError(f"{self.url} has no image in split {split!r} (--split): there are {known}")
         return replace(self, table=table)
 
+    def without_licenses(self, pattern: str) -> "Manifest":
+        """Return the rows whose licence a regular expression does not find, in any case. Raises UsageError for a pattern that is none."""
+        try:
+            re.compile(pattern)
+        except re.error as error:
+            raise UsageError(f"--exclude-license {pattern!r} is no regular expression: {error}") from error
+        named = self.table["license"].fill_null("").to_list()
+        clear = pl.Series([re.search(pattern, text, re.IGNORECASE) is None for text in named], dtype=pl.Boolean)
+        return self.keeping(clear, f"without licences {pattern}")
+
+    def without_tuberculosis(self) -> "Manifest":
+        """Return the manifest with tuberculosis left out of stages 2 and 3: of such an image its lung mask alone counts."""
+        label = pl.when(pl.col("finding") == TUBERCULOSIS).then(None).otherwise(pl.col("label"))
+        kept = replace(self, table=self.table.with_columns(label.alias("label")))
+        return kept.keeping(pl.col("label").is_not_null() | pl.col("lung_mask_url").is_not_null(), "without tuberculosis")
+
+    def keeping(self, rows: pl.Expr | pl.Series, why: str) -> "Manifest":
+        """Return the rows for which a condition holds, with a digest that says so."""
+        table = self.table.filter(rows)
+        return replace(self, table=table, digest=hashlib.sha256(f"{self.digest} {why}".encode()).hexdigest())
+
     def training_data(self) -> dict[str, Any]:
         """Return what a bundle says of the data it was trained on: counts by split and label, sources, patients, the file's digest."""
         counts = {split: {} for split in SPLITS}
         for split, label, n in self.table.group_by("split", "label").len().sort("split", "label").iter_rows():
             counts[split][label or UNLABELLED] = n
+        tuberculous = self.table.filter(pl.col("finding") == TUBERCULOSIS).height
         masks = self.table.filter(pl.col("lung_mask_url").is_not_null()).group_by("split").len().sort("split")
         return {
             "manifest_sha256": self.digest,
             "images": counts,
+            **({"tuberculosis_as_pneumonia": tuberculous} if tuberculous else {}),
             "lung_masks": dict(masks.iter_rows()),
             "patients": self.table["patient_id"].n_unique(),
             "sources": dict(sorted(Counter(self.table["source"].fill_null("unknown")).items())),
@@ -59,8 +86,9 @@ class Manifest:
 def read_manifest(url: str) -> Manifest:
     """Read and check a manifest, a CSV under any fsspec URL.
 
-    Columns: image, label (normal, pneumonia or covid) and split (train, val or test) are required; image_id, lung_mask, patient_id,
-    source and view are used where present, others are ignored. Paths are relative to the CSV; URLs are taken as they are.
+    Columns: image, label (normal, pneumonia, covid, or tuberculosis, which counts as pneumonia) and split (train, val or test) are
+    required; image_id, lung_mask, patient_id, source, view and license are used where present, others are ignored. Paths are relative to
+    the CSV; URLs are taken as they are.
     The label may be empty where there is a lung mask: stage 1 learns from the image, the others do not. Without a patient_id each image
     counts as a patient of its own. Raises TrainingError, which names the column and the lines, for a missing column, an unknown label or
     split, an image twice, and a patient in two splits.
@@ -101,11 +129,13 @@ def _resolved(url: str, table: pl.DataFrame) -> pl.DataFrame:
         image_id,
         pl.col("image").map_elements(absolute, return_dtype=pl.String).alias("image_url"),
         pl.col("lung_mask").map_elements(absolute, return_dtype=pl.String).alias("lung_mask_url"),
-        "label",
+        pl.col("label").replace(TUBERCULOSIS, "pneumonia"),
+        pl.col("label").alias("finding"),
         "split",
         pl.coalesce("patient_id", pl.lit("image ") + image_id).alias("patient_id"),
         "source",
         "view",
+        "license",
     )
 
 
@@ -113,7 +143,7 @@ def _check_values(url: str, table: pl.DataFrame) -> None:
     """Raise TrainingError for values that would train on the wrong thing. Names lines, never a patient."""
     numbered = table.with_row_index("line", offset=2)  # line 1 is the header
     _refuse(url, numbered.filter(pl.col("image").is_null()), "no image")
-    for column, known in (("label", GROUPS), ("split", SPLITS)):
+    for column, known in (("label", LABELS), ("split", SPLITS)):
         missing = pl.lit(True) if column == "split" else pl.col("lung_mask").is_null()
         _refuse(url, numbered.filter(pl.col(column).is_in(known).not_().fill_null(missing)), f"{column} is not one of {', '.join(known)}")
     _refuse(url, numbered.filter(pl.col("image").is_duplicated()), "the same image more than once")

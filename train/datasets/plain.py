@@ -1,18 +1,18 @@
 """A plain set: a `labels.csv` beside its images.
 
-Columns: image and label (normal, pneumonia or covid; empty where only the lung mask counts) are required; image_id, lung_mask, patient_id,
-source, view, finding, sex, age, offset_days, origin, license and split (train, val or test) are taken over where they are there.
-A split column is the set's official split and is kept; rows without an entry in it get one.
+Columns: image and label (normal, pneumonia, covid or tuberculosis; empty where only the lung mask counts) are required; image_id,
+lung_mask, patient_id, source, view, finding, sex, age, offset_days, origin, license and split (train, val or test) are taken over where
+they are there. A split column is the set's official split and is kept; rows without an entry in it get one.
 """
 
 import posixpath
 
+from train.data.manifest import LABELS
 from train.datasets.files import SetFiles
 from train.datasets.rows import Reading, Why, age_in_years, sex_of
 
 TABLE = "labels.csv"
 NO_MASK = "lung masks that are named but not there"
-_LABELS = ("normal", "pneumonia", "covid")
 _SPLITS = ("train", "val", "test")
 
 
@@ -29,7 +29,7 @@ def read(files: SetFiles, source: str = "plain") -> Reading:
             files,
             image,
             _file(files, image),
-            label if label in _LABELS else Why.NO_USABLE_LABEL if label else None,
+            label if label in LABELS else Why.NO_USABLE_LABEL if label else None,
             patient=image,
             refused=(Why.UNREADABLE_ROW, f"split {split}") if split and split not in _SPLITS else None,
             patient_id=row.get("patient_id", "") or f"image {row.get('image_id', '') or image}",

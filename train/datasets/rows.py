@@ -27,7 +27,10 @@ class Why(StrEnum):
     OTHER_VIEW = "other_view", "a projection that is neither PA nor AP nor lateral, or that the set itself excludes"
     NOT_A_RADIOGRAPH = "not_a_radiograph", "CT or another modality"
     BELOW_AGE_LIMIT = "below_age_limit", "the patient is younger than the limit"
-    NO_USABLE_LABEL = "no_usable_label", "the finding is none of normal, pneumonia and COVID-19, and there is no lung mask to learn from"
+    NO_USABLE_LABEL = (
+        "no_usable_label",
+        "the finding is none of normal, pneumonia, COVID-19 and tuberculosis, and there is no lung mask to learn from",
+    )
     CONFLICTING_LABELS = "conflicting_labels", "the set, or two of them, says different things of the same image"
     UNREADABLE_ROW = "unreadable_row", "the row lacks what names its image or patient"
     IMAGE_MISSING = "image_missing", "the row names an image that is not there"
@@ -44,9 +47,9 @@ class Why(StrEnum):
 class Row:
     """One radiograph of a public set that can be trained on.
 
-    `label` is normal, pneumonia, covid, or None for an image that only its lung mask is used of. `patient_id` begins with the name of
-    the set that numbers the patient, so that one person has one name in every set that copies from it. `lung_masks` are the files whose
-    union is the mask. `split` is the set's own: train, val, test, DEVELOPMENT, or None where it has none.
+    `label` is normal, pneumonia, covid, tuberculosis, or None for an image that only its lung mask is used of. `patient_id` begins with
+    the name of the set that numbers the patient, so that one person has one name in every set that copies from it. `lung_masks` are the
+    files whose union is the mask. `split` is the set's own: train, val, test, DEVELOPMENT, or None where it has none.
     `age_years` is None where unknown or absurd; the other texts are empty where unknown.
     """
 
@@ -106,7 +109,7 @@ class Reading:
             files: the set.
             item: the name that the table calls the image by; "" where it has none.
             url: the image file, None where it is not there.
-            label: normal, pneumonia or covid; or why there is none; None where the finding is none of them.
+            label: normal, pneumonia, covid or tuberculosis; or why there is none; None where the finding is none of them.
             patient: the patient's number in the table; "" where it has none. `facts["patient_id"]` is the name it gets.
             refused: what the reader itself found against the image.
             facts: the other fields of `Row`.

@@ -3,13 +3,13 @@
 Jaeger et al., Quantitative Imaging in Medicine and Surgery 4 (2014) 475. The last digit of a name says tuberculosis (1) or not (0), and
 `ClinicalReadings/<name>.txt` the sex and age. Montgomery as downloaded: `CXR_png/` and a mask for each lung in `ManualMask/leftMask/` and
 `ManualMask/rightMask/`, which are united. Shenzhen: `CXR_png/`, and 566 masks of Stirenko et al. (2018), `<name>_mask.png`, to be laid in
-the same folder. An image with tuberculosis is neither normal nor pneumonia as stages 2 and 3 know it: it has no label, and only its lung
-mask is learnt from.
+the same folder. An image with tuberculosis has that label: lungs with an infection to follow up, that is not COVID-19.
 """
 
 import os
 import re
 
+from train.data.manifest import TUBERCULOSIS
 from train.datasets.files import SetFiles
 from train.datasets.rows import Reading, age_in_years, sex_of
 
@@ -43,11 +43,11 @@ def _read(files: SetFiles, source: str, prefix: str, view: str) -> Reading:
             files,
             stem,
             files.find(name, outside=MASK_FOLDERS),
-            "normal" if healthy else None,
+            "normal" if healthy else TUBERCULOSIS,
             patient=stem,
             patient_id=f"{source}-{stem.split('_')[1]}",
             source=source,
-            finding="normal" if healthy else "tuberculosis",
+            finding="normal" if healthy else TUBERCULOSIS,
             view=view,
             sex=sex,
             age_years=age,

@@ -1,4 +1,4 @@
-"""Batches drawn evenly from groups: one endless, shuffled stream of rows a group, fed by a shard of a Ray Data set."""
+"""Batches with a fixed share of each group: one endless, shuffled stream of rows a group, fed by a shard of a Ray Data set."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Protocol
@@ -62,10 +62,10 @@ class GroupStream:
                 yield {name: np.array(block[name][i]) for name in names}
 
 
-def balanced_batch(streams: Mapping[str, GroupStream], size: int) -> Arrays:
-    """Return `size` rows, the same number from every group, group after group.
+def drawn(streams: Mapping[str, GroupStream], shares: Mapping[str, int]) -> Arrays:
+    """Return a batch: so many rows of each stream as its share says, stream after stream.
 
-    Batch normalisation sees every group in every step this way, however rare it is. `size` is a multiple of the number of groups.
+    Batch normalisation sees every group in every step this way, however rare it is.
     """
-    parts = [stream.take(size // len(streams)) for stream in streams.values()]
+    parts = [stream.take(shares[name]) for name, stream in streams.items()]
     return {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}

@@ -24,7 +24,7 @@ class Job:
     stage: str
     config: FitConfig
     steps: int  # batches an epoch
-    groups: tuple[str, ...]  # the data sets of D, which batches are drawn evenly from
+    shares: dict[str, int]  # the data sets of D, and how many images of each make a batch
     distillation: Distillation | None = None  # None is plain training
     initial: Any = None  # object reference of a state dict to begin with; None begins with fresh weights
     events_url: str | None = None  # folder of the curve's TensorBoard events

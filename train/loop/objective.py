@@ -29,7 +29,7 @@ class Objective:
     def __init__(self, job: Job, device: torch.device):
         self._loss = STAGES[job.stage].loss
         self._device = device
-        self._groups = job.groups
+        self._groups = tuple(job.shares)
         self._weight, self.old, self._teacher = 0.0, (), None
         if job.distillation is not None:
             self._weight, self.old = job.distillation.weight, job.distillation.sources

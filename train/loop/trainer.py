@@ -1,7 +1,7 @@
 """One stage as one Ray Train job: scaling, checkpoints, failures, and the best weights it ended with."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +16,7 @@ from ray.train.v2.api.exceptions import TrainingFailedError
 
 from screening.errors import TrainingError
 from screening.storage import filesystem_of, is_local
-from train.config import FitConfig
+from train.config import FitConfig, StageConfig
 from train.data.inputs import StageInputs, old_source
 from train.frozen import FrozenStages
 from train.loop.entry import train_worker
@@ -63,12 +63,12 @@ def train_stage(
     Raises:
         TrainingError: the job failed more often than `config.max_failures`, or its loss is not a number.
     """
-    groups = tuple(group for group in STAGES[stage].groups if inputs.rows[group])
+    shares = {name: n for name, n in inputs.shares.items() if inputs.rows[name]}
     job = Job(
         stage,
         config,
-        _steps(stage, groups, inputs, config),
-        groups,
+        _steps(shares, inputs, config.stage(stage)),
+        shares,
         distillation=_distillation(stage, inputs, config, earlier),
         initial=None if initial is None else ray.put(dict(initial)),
         events_url=events_url,
@@ -94,10 +94,14 @@ def train_stage(
     return Trained(state, result.return_value)
 
 
-def _steps(stage: str, groups: Sequence[str], inputs: StageInputs, config: FitConfig) -> int:
-    """Return the batches of an epoch: as many as take each image of the largest group once; smaller groups come round again."""
-    largest = max(inputs.rows[group] for group in groups)
-    return math.ceil(largest * len(groups) / config.stage(stage).batch_size)
+def _steps(shares: Mapping[str, int], inputs: StageInputs, config: StageConfig) -> int:
+    """Return the batches of an epoch.
+
+    By label they take each image of the largest group once, and smaller groups come round again; by source, as many images as there are.
+    """
+    if config.balance == "source":
+        return math.ceil(sum(inputs.rows[name] for name in shares) / config.batch_size)
+    return max(math.ceil(inputs.rows[name] / n) for name, n in shares.items())
 
 
 def _distillation(stage: str, inputs: StageInputs, config: FitConfig, earlier: FrozenStages | None) -> Distillation | None:

@@ -23,10 +23,11 @@ from screening.models.build import build
 from train.config import StageConfig
 from train.data.inputs import LAYERS, compose, unpack
 from train.loop.augment import augment, mixup
-from train.loop.batches import Arrays, GroupStream, balanced_batch
+from train.loop.batches import Arrays, GroupStream, drawn
 from train.loop.events import write_events
 from train.loop.job import CHECKPOINT_FILE, Job
 from train.loop.objective import Objective, autocast
+from train.loop.scanners import as_elsewhere
 from train.loop.schedule import EarlyStopping, learning_rate
 from train.loop.tuning import Judged, figures
 from train.stages import OLD_TUNING, STAGES, TUNING, Stage
@@ -63,13 +64,13 @@ class Worker:
         module = build(NetworkSpec(self.config.architecture, self.config.input_size, self.config.arguments))
         self.module = module.to(memory_format=torch.channels_last)
         if job.initial is not None:
-            self.module.load_state_dict(ray.get(job.initial))
+            self.module.load_state_dict(self.module.state_dict() | dict(ray.get(job.initial)))  # a file of others brings no head
         self.parallel: nn.Module = ray.train.torch.prepare_model(self.module)  # moves the module to the device, adds DDP
         self.averaged = _running_average(self.module, self.config.averaging) if self.config.averaging else None
         self.kept: nn.Module = self.module if self.averaged is None else self.averaged.module  # what is judged, and kept in the end
         self.optimizer = torch.optim.AdamW(self.module.parameters(), self.config.learning_rate, weight_decay=self.config.weight_decay)
         self.objective = Objective(job, self.device)
-        self.old_tuning = TUNING if set(self.objective.old) <= set(job.groups) else OLD_TUNING
+        self.old_tuning = TUNING if set(self.objective.old) <= set(job.shares) else OLD_TUNING
         self.shards = {name: ray.train.get_dataset_shard(name) for name in {*self.objective.sources, TUNING, self.old_tuning}}
         self.stopping = EarlyStopping(self.config.patience)
         self.history: list[dict[str, Any]] = []
@@ -103,13 +104,13 @@ class Worker:
         streams = {
             name: GroupStream(self.shards[name], [seed, epoch, self.rank, i], self._unpack) for i, name in enumerate(self.objective.sources)
         }
-        size = self.config.batch_size // self.world // len(self.job.groups) * len(streams)
+        shares = {name: self.job.shares.get(name, max(self.job.shares.values())) // self.world for name in streams}
         self.parallel.train()
         total = torch.zeros((), device=self.device)
         for step in range(self.job.steps):
             for group in self.optimizer.param_groups:
                 group["lr"] = learning_rate(epoch * self.job.steps + step, self.config.epochs * self.job.steps, self.config.learning_rate)
-            x, target = self._on_device(balanced_batch(streams, size), augmented=True)
+            x, target = self._on_device(drawn(streams, shares), augmented=True)
             if self.config.mixup:
                 x, target = mixup(x, target, self.config.mixup, self.objective.is_old(len(x)))
             with autocast(self.device):
@@ -167,6 +168,7 @@ class Worker:
             image, target = augment(image, target, self.config.augmentation)
         elif augmented:
             image, weight = augment(image, weight, self.config.augmentation)
+            image, weight = as_elsewhere(image, weight, self.config.scanners)
         x = compose(image, weight, self.job.config.preprocessing)
         return x.contiguous(memory_format=torch.channels_last), target.float()
 

@@ -42,7 +42,7 @@ def earlier(tmp_path_factory: pytest.TempPathFactory, config: FitConfig) -> str:
 
 
 def test_stage_1_learns_masks_from_images_that_have_one(rows: dict[str, np.ndarray], config: FitConfig) -> None:
-    layers = make_layers(rows, stage="lungs", input_size=SIZE, preprocessing=config.preprocessing, earlier=None)
+    layers = make_layers(rows, stage="lungs", input_size=SIZE, preprocessing=config.preprocessing, earlier=None, strata={})
     arrays = unpack(layers, SIZE)
     assert layers["group"] == ["masked"] * 5
     assert arrays["image"].shape == arrays["target"].shape == (5, SIZE, SIZE)
@@ -55,7 +55,7 @@ def test_stage_1_learns_masks_from_images_that_have_one(rows: dict[str, np.ndarr
 def test_training_sees_the_pixels_that_the_cascade_sees(
     rows: dict[str, np.ndarray], config: FitConfig, earlier: str, stage: str, used: int, targets: list[int]
 ) -> None:
-    layers = make_layers(rows, stage=stage, input_size=SIZE, preprocessing=config.preprocessing, earlier=(earlier, False))
+    layers = make_layers(rows, stage=stage, input_size=SIZE, preprocessing=config.preprocessing, earlier=(earlier, False), strata={})
     arrays = unpack(layers, SIZE)
     assert arrays["target"].tolist() == targets
     image, weight = (torch.from_numpy(arrays[name]).float()[:, None] for name in ("image", "weight"))
@@ -75,7 +75,7 @@ def test_images_without_lungs_are_left_out(rows: dict[str, np.ndarray], config: 
     frozen = {"lungs": FrozenStages(NetworkSpec("unet", SIZE, {"base_channels": 4, "depth": 3}), network.state_dict())}
     strict = dataclasses.replace(config, preprocessing=Preprocessing())
     url = save_provisional(str(tmp_path / "bundle"), frozen, strict)
-    layers = make_layers(rows, stage="pneumonia", input_size=SIZE, preprocessing=strict.preprocessing, earlier=(url, False))
+    layers = make_layers(rows, stage="pneumonia", input_size=SIZE, preprocessing=strict.preprocessing, earlier=(url, False), strata={})
     assert layers["group"] == [""] * 6
 
 

@@ -56,7 +56,7 @@ def test_training_data_counts_and_names_the_file(tmp_path: Path) -> None:
     ("rows", "message"),
     [
         ([{"image": "a.png", "split": "train"}], "lacks the column label"),
-        ([ROW | {"label": "COVID-19"}], r"lines 2\): label is not one of normal, pneumonia, covid"),
+        ([ROW | {"label": "COVID-19"}], r"lines 2\): label is not one of normal, pneumonia, covid, tuberculosis"),
         ([ROW | {"split": ""}], "split is not one of"),
         ([ROW | {"image": ""}], "no image"),
         ([ROW, ROW], r"lines 2, 3\): the same image more than once"),

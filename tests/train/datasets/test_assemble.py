@@ -64,7 +64,7 @@ def test_every_set_in_one_manifest(tmp_path: Path) -> None:
     assert assembled.splits[1] == assembled.splits[2]
     assert assembled.groups[1] == assembled.groups[2] == "nih-00000001"
     assert told[-2:] == [("decoding", 5, 5), ("finding images that look the same", 0, 0)]
-    assert [row.label for row in assembled.rows] == ["covid", "normal", "pneumonia", "normal", None]
+    assert [row.label for row in assembled.rows] == ["covid", "normal", "pneumonia", "normal", "tuberculosis"]
 
 
 @pytest.mark.parametrize("key", [f"key {at}" for at in range(12)])

@@ -2,7 +2,6 @@ from pathlib import Path
 
 from tests.train.datasets.folders import lung_mask, radiograph, write_image, write_montgomery
 from train.datasets.files import SetFiles
-from train.datasets.rows import Why
 from train.datasets.tuberculosis import NO_MASK, read_montgomery, read_shenzhen
 
 
@@ -11,7 +10,7 @@ def test_montgomery(tmp_path: Path) -> None:
     reading = read_montgomery(files)
     healthy, ill = reading.rows
     assert (healthy.patient_id, healthy.label, healthy.sex, healthy.age_years, healthy.view) == ("montgomery-0001", "normal", "F", 27, "PA")
-    assert (ill.label, ill.finding, ill.sex, ill.age_years) == (None, "tuberculosis", "M", 61)
+    assert (ill.label, ill.finding, ill.sex, ill.age_years) == ("tuberculosis", "tuberculosis", "M", 61)
     assert healthy.origin == "MontgomerySet/CXR_png/MCUCXR_0001_0.png"
     assert [files.path(url).split("/")[-2] for url in healthy.lung_masks] == ["leftMask", "rightMask"]
     assert reading.accounted == {*healthy.lung_masks, *ill.lung_masks}
@@ -21,8 +20,7 @@ def test_one_lung_is_no_lung_mask(tmp_path: Path) -> None:
     write_montgomery(tmp_path)
     (tmp_path / "MontgomerySet/ManualMask/leftMask/MCUCXR_0104_1.png").unlink()
     reading = read_montgomery(SetFiles.scan(str(tmp_path)))
-    assert len(reading.rows) == 1
-    assert [(item.item, item.why, item.detail) for item in reading.left_out] == [("MCUCXR_0104_1", Why.NO_USABLE_LABEL, "tuberculosis")]
+    assert [len(row.lung_masks) for row in reading.rows] == [2, 0]
     assert reading.notes == {NO_MASK: 1}
 
 
@@ -40,7 +38,7 @@ def test_shenzhen(tmp_path: Path) -> None:
     assert [(row.patient_id, row.label, row.sex, row.age_years, len(row.lung_masks)) for row in reading.rows] == [
         ("shenzhen-0001", "normal", "M", 45, 1),
         ("shenzhen-0002", "normal", "", None, 0),
-        ("shenzhen-0330", None, "F", 0.75, 1),
+        ("shenzhen-0330", "tuberculosis", "F", 0.75, 1),
     ]
     assert files.path(reading.rows[0].lung_masks[0]) == "mask/CHNCXR_0001_0_mask.png"
     assert reading.notes == {NO_MASK: 1}

@@ -24,7 +24,7 @@ SPEC = NetworkSpec("densenet", 64, {"growth_rate": 8, "block_config": [2, 3, 2, 
 def objective(weight: float | None, sources: tuple[str, ...] = ("normal", "pneumonia")) -> Objective:
     earlier = FrozenStages(SPEC, small_densenet(seed=3).state_dict())
     distillation = None if weight is None else Distillation(ray.put(earlier), weight, sources)
-    return Objective(Job("pneumonia", preset("small"), 1, GROUPS, distillation), CPU)
+    return Objective(Job("pneumonia", preset("small"), 1, dict.fromkeys(GROUPS, 8), distillation), CPU)
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ PNEUMONIA = STAGES["pneumonia"]
 
 @pytest.fixture(scope="module")
 def plain() -> Objective:
-    return Objective(Job("pneumonia", preset("small"), 1, PNEUMONIA.groups), torch.device("cpu"))
+    return Objective(Job("pneumonia", preset("small"), 1, dict.fromkeys(PNEUMONIA.groups, 8)), torch.device("cpu"))
 
 
 def judged(objective: Objective, groups: list[str], logits: list[float]) -> Judged:
