@@ -109,6 +109,7 @@ def card(
     url: Url,
     metrics: Annotated[str, typer.Option(help="metrics.json that `screening evaluate` wrote for this bundle: a path or a URL")],
     notes: Annotated[str | None, typer.Option(help="a Markdown file that goes into the card as it is")] = None,
+    crossval: Annotated[list[str] | None, typer.Option(help="crossval.json of `screening crossval`, one a stage")] = None,
 ) -> None:
     """Write MODEL_CARD.md into a bundle's folder: data, licences, intended use, limits, and every figure that was measured.
 
@@ -126,12 +127,13 @@ def card(
 
     try:
         measured, said = loads(read_bytes(metrics)), "" if notes is None else read_bytes(notes).decode()
+        unseen = [loads(read_bytes(file)) for file in crossval or ()]
     except (OSError, ValueError) as error:
-        raise UsageError(f"--metrics {metrics} or --notes {notes} cannot be read: {error}") from error
+        raise UsageError(f"--metrics {metrics}, --notes or --crossval cannot be read: {error}") from error
     with Steps(err):
         from train.release.model_card import CARD_FILE, write_card
 
-        write_card(url, measured, said)
+        write_card(url, measured, said, unseen)
     out.print(f"{url}/{CARD_FILE}", markup=False, soft_wrap=True)
 
 

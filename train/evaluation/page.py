@@ -79,7 +79,7 @@ def _sections(split: str, figures: dict[str, Any]) -> list[Section]:
         ("stages", "Stages", _stages(split, figures)),
         ("classes", "Three classes", [_classes(rule, found) for rule, found in figures["three_class"].items()]),
         ("calibration", "Calibration", _calibration(split, figures["stages"])),
-        ("subgroups", "By source and view", [_subgroups(column, rows) for column, rows in figures["by"].items()]),
+        ("subgroups", "By source, view and finding", [_subgroups(column, rows) for column, rows in figures["by"].items()]),
         ("comparisons", "Comparisons", _comparisons(figures["comparisons"])),
         ("audit", "Shortcut audit", audit_section(split, figures["audit"])),
     ]
@@ -119,8 +119,8 @@ def _counts(figures: dict[str, Any]) -> str:
 
 def _dice(dice: dict[str, Any]) -> Markup:
     quantiles = ("least", "q05", "q25", "median", "q75", "q95")
-    row = [count(dice["mean"]["n"]), estimate(dice["mean"]), *(score(dice[name]) for name in quantiles)]
-    columns = ["masks", "mean (95% CI)", "least", "5%", "25%", "median", "75%", "95%"]
+    row = [count(dice["mean"]["n"]), estimate(dice["mean"]), *(score(dice[name]) for name in quantiles), proportion(dice["lobe_missed"])]
+    columns = ["masks", "mean (95% CI)", "least", "5%", "25%", "median", "75%", "95%", "a lobe missed"]
     return table(columns, [row], caption="Stage 1: Dice coefficient of each image's lung mask")
 
 

@@ -9,6 +9,7 @@ import numpy as np
 import ray.data
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 
 from schemas.bundle import BundleManifest
 from schemas.progress import OnProgress, counter, unwatched
@@ -22,7 +23,7 @@ from train.data.inputs import cascade_at, on_cascade_workers
 from train.data.manifest import GROUPS
 from train.stages import STAGES, dice
 
-CARRIED = ("image_id", "patient_id", "label", "source", "view")
+CARRIED = ("image_id", "patient_id", "label", "finding", "source", "view")
 
 
 class Shown(StrEnum):
@@ -37,8 +38,10 @@ class Shown(StrEnum):
 class Scores:
     """A bundle's answers for N images, every one through all stages as in an audit, in the order of the manifest.
 
-    `image_id`, `patient_id`, `label`, `source` and `view` (N,) str; `lungs_found` (N,) bool; `pneumonia_logit` and `covid_logit` (N,)
-    float32, NaN where no lungs were found; `dice` (N,) float in [0, 1], NaN where the image has no mask to compare with.
+    `image_id`, `patient_id`, `label`, `finding`, `source` and `view` (N,) str; `lungs_found` (N,) bool; `pneumonia_logit` and
+    `covid_logit` (N,) float32, NaN where no lungs were found; `dice` (N,) and `missed` (N,) float in [0, 1], NaN where the image has no
+    mask to compare with.
+    `missed` is the largest piece of the lungs, as a share of them, that the mask leaves out.
     `bundle` brings the calibration and the operating points that make probabilities and calls of the logits.
     """
 
@@ -46,12 +49,14 @@ class Scores:
     image_id: np.ndarray
     patient_id: np.ndarray
     label: np.ndarray
+    finding: np.ndarray
     source: np.ndarray
     view: np.ndarray
     lungs_found: np.ndarray
     pneumonia_logit: np.ndarray
     covid_logit: np.ndarray
     dice: np.ndarray
+    missed: np.ndarray
 
     def judged(self, stage: str) -> Judgement:
         """Return scores, probabilities and calls of stage "pneumonia" or "covid", as the cascade makes them."""
@@ -138,7 +143,7 @@ def score_shown(
     judged = images.dataset([split]).map_batches(score_rows, fn_kwargs=options, **on_cascade_workers(1, use_gpu))
     columns = collected(judged, counter(on_progress, "judging images", images.size(split)))
     manifest = load_manifest(bundle_url)
-    shared = {name: columns[name] for name in (*CARRIED, "lungs_found", "dice")}
+    shared = {name: columns[name] for name in (*CARRIED, "lungs_found", "dice", "missed")}
     found = {
         each: Scores(manifest, **shared, **{f"{stage}_logit": columns[f"{each}.{stage}_logit"] for stage in ("pneumonia", "covid")})
         for each in shown
@@ -166,10 +171,18 @@ def score_rows(
     found = F.interpolate(mask, truth.shape[2:], mode="nearest-exact").numpy()
     columns = {name: rows[name].astype(str) for name in CARRIED}
     columns |= {"lungs_found": result.lungs_found, "dice": np.where(rows["has_mask"], dice(truth > 0, found > 0), np.nan)}
+    pairs = zip(truth[:, 0] > 0, found[:, 0] > 0, rows["has_mask"], strict=True)
+    columns["missed"] = np.array([largest_missed(lungs, mask) if known else np.nan for lungs, mask, known in pairs])
     with torch.inference_mode():
         for each in shown:
             columns |= {f"{each}.{stage}_logit": logit for stage, logit in _logits(cascade, pixels, result, each).items()}
         return columns | (_traces(cascade, pixels, result) if traced else {})
+
+
+def largest_missed(lungs: np.ndarray, mask: np.ndarray) -> float:
+    """Return the largest connected piece of the lungs that a mask leaves out, as a share of the lungs; both (h, w) bool."""
+    pieces, count = ndimage.label(lungs & ~mask)
+    return float(np.bincount(pieces.ravel())[1:].max() / lungs.sum()) if count else 0.0
 
 
 def _logits(cascade: Cascade, pixels: np.ndarray, result: CascadeResult, shown: Shown) -> dict[str, np.ndarray]:

@@ -1,6 +1,6 @@
 """The model card of a bundle (Mitchell et al. 2019), written from what was measured: nothing in it is typed in by hand."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from schemas.bundle import BundleManifest
@@ -10,6 +10,7 @@ from screening.page.wording import NOTHING, count, score, share
 from screening.storage import join, put_atomic
 from train.data.manifest import GROUPS, SPLITS
 from train.datasets.registry import SETS
+from train.evaluation.figures import LOBE
 from train.evaluation.metrics_file import write_metrics
 from train.evaluation.randomisation import LEVELS, METHODS
 from train.evaluation.wording import LABELS, NOT_MEASURED, STAGES, estimate, gap, proportion
@@ -47,7 +48,7 @@ little of age, sex and origin: no figure here supports a claim of equal performa
 alarms, costs: people held back for want of a test, tests spent on the well."""
 
 
-def write_card(bundle_url: str, metrics: dict[str, Any], notes: str = "") -> str:
+def write_card(bundle_url: str, metrics: dict[str, Any], notes: str = "", crossvals: Sequence[dict[str, Any]] = ()) -> str:
     """Write MODEL_CARD.md into a bundle's folder from its manifest and what `train.evaluation.evaluate` gave for it; return its text.
 
     The metrics go there too, as metrics.json.
@@ -58,14 +59,19 @@ def write_card(bundle_url: str, metrics: dict[str, Any], notes: str = "") -> str
     if metrics.get("bundle", {}).get("digest") != manifest.digest():
         measured = metrics.get("bundle", {}).get("digest", "none")[:12]
         raise UsageError(f"these metrics are of bundle {measured}, not {manifest.digest()[:12]}: evaluate this one")
-    text = model_card(manifest, metrics, weights_megabytes(bundle_url, manifest), notes)
+    text = model_card(manifest, metrics, weights_megabytes(bundle_url, manifest), notes, crossvals)
     put_atomic(join(bundle_url, CARD_FILE), text.encode())
     write_metrics(bundle_url, metrics)
     return text
 
 
-def model_card(manifest: BundleManifest, metrics: dict[str, Any], megabytes: float, notes: str = "") -> str:
-    """Return the card as Markdown. `notes` (Markdown) go in as they are, under a heading of their own."""
+def model_card(
+    manifest: BundleManifest, metrics: dict[str, Any], megabytes: float, notes: str = "", crossvals: Sequence[dict[str, Any]] = ()
+) -> str:
+    """Return the card as Markdown.
+
+    `notes` (Markdown) go in as they are, under a heading of their own. `crossvals` are what `train.crossval.cross_validate` gave.
+    """
     sections = {
         "Model details": _details(manifest, megabytes),
         "Intended use": INTENDED,
@@ -73,6 +79,7 @@ def model_card(manifest: BundleManifest, metrics: dict[str, Any], megabytes: flo
         "Metrics": _metrics(metrics),
         "Training data": _training_data(manifest.training_data),
         "Evaluation data": _evaluation_data(metrics, manifest.training_data.get("manifest_sha256")),
+        **({"At a hospital it has not seen": "\n\n".join(map(_unseen, crossvals))} if crossvals else {}),
         "Quantitative analyses": "\n\n".join(_split(name, figures) for name, figures in metrics["splits"].items()),
         "Beside the paper's figures": _beside(metrics),
         "Ethical considerations": ETHICS,
@@ -82,6 +89,31 @@ def model_card(manifest: BundleManifest, metrics: dict[str, Any], megabytes: flo
         sections["Notes of this release"] = notes.strip()
     body = "\n\n".join(f"## {title}\n\n{text.strip()}" for title, text in sections.items())
     return f"# Model card: {manifest.name}\n\nBundle `{manifest.digest()}`. For research; not a medical device.\n\n{body}\n"
+
+
+def _unseen(crossval: dict[str, Any]) -> str:
+    """Return what the recipe does at hospitals that were left out of its training."""
+    rows = [
+        (
+            fold["source"],
+            f"{fold['positives']} / {fold['negatives']}",
+            estimate(fold["auroc"]),
+            proportion(fold["sensitivity"]),
+            proportion(fold["specificity"]),
+            estimate(fold["lungs_erased"]),
+        )
+        for fold in crossval["folds"]
+    ]
+    recipe = crossval["configuration"][crossval["stage"]]
+    columns = ["left out", "positive / negative", "AUROC (95 % CI)", "sensitivity", "specificity", "AUROC, lungs erased"]
+    return "\n\n".join(
+        [
+            f"{STAGES[crossval['stage']]}. Each row is a network trained without that source, at {recipe['input_size']} pixels a side for "
+            f"{recipe['epochs']} epochs, and judged on the source's images outside split test. The others chose the operating point.",
+            markdown_table(columns, rows),
+            f"Mean AUROC {crossval['mean_auroc']:.3f}, least {crossval['least_auroc']:.3f}.",
+        ]
+    )
 
 
 def markdown_table(head: Iterable[str], rows: Iterable[Iterable[object]]) -> str:
@@ -187,7 +219,8 @@ def _split(name: str, figures: dict[str, Any]) -> str:
         f"### Split {name}",
         markdown_table(["question", "positive / negative", "AUROC (95 % CI)", "sensitivity", "specificity"], stages),
         f"Dice of the lung mask: mean {estimate(dice['mean'])}, median {score(dice['median'])}, least {score(dice['least'])} "
-        f"over {count(dice['mean']['n'])} images.",
+        f"over {count(dice['mean']['n'])} images. "
+        f"A piece larger than {share(LOBE)} of the lungs is missed in {proportion(dice['lobe_missed'])}.",
         *(_three_class(rule) for rule in figures["three_class"].values()),
         markdown_table(["calibration of", "", "Brier score", "expected calibration error"], calibrated),
         *(_subgroups(column, rows) for column, rows in figures["by"].items()),

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from screening.errors import TrainingError
+from screening.errors import TrainingError, UsageError
 from tests.real_data import cxr_folder
 from tests.train.radiographs import write_manifest
 from train.data.manifest import read_manifest
@@ -84,3 +84,28 @@ def test_the_real_radiographs() -> None:
     manifest = read_manifest(str(cxr_folder() / "labels.csv"))
     assert manifest.table.height == 1369
     assert manifest.training_data()["images"]["train"] == {"covid": 361, "normal": 323, "pneumonia": 367}
+
+
+def test_tuberculosis_counts_as_pneumonia_or_is_left_out(tmp_path: Path) -> None:
+    listed = [
+        ROW,
+        ROW | {"image": "b.png", "label": "tuberculosis"},
+        ROW | {"image": "c.png", "label": "tuberculosis", "lung_mask": "m.png"},
+    ]
+    listed = [{"lung_mask": ""} | row for row in listed]
+    manifest = read_manifest(str(write_manifest(tmp_path / "labels.csv", listed)))
+    assert manifest.table["label"].to_list() == ["normal", "pneumonia", "pneumonia"]
+    assert manifest.table["finding"].to_list() == ["normal", "tuberculosis", "tuberculosis"]
+    without = manifest.without_tuberculosis()
+    assert without.table["label"].to_list() == ["normal", None]
+    assert without.digest != manifest.digest
+
+
+def test_images_of_a_licence_are_left_out(tmp_path: Path) -> None:
+    licences = ["CC BY-NC-SA 4.0", "CC0", "", "unstated"]
+    listed = [ROW | {"image": f"{i}.png", "license": text} for i, text in enumerate(licences)]
+    manifest = read_manifest(str(write_manifest(tmp_path / "labels.csv", listed)))
+    assert manifest.without_licenses("nc-|unstated").table["license"].to_list() == ["CC0", None]
+    assert manifest.without_licenses("nc-").digest != manifest.without_licenses("unstated").digest
+    with pytest.raises(UsageError, match="no regular expression"):
+        manifest.without_licenses("(")

@@ -31,11 +31,13 @@ def scores(n: int = 90, seed: int = 0, strength: float = 2.0, **changed: Any) ->
         "image_id": np.array([f"i{i}" for i in range(n)]),
         "patient_id": np.array([f"p{i // 2}" for i in range(n)]),
         "label": label,
+        "finding": label,
         "source": np.where(np.arange(n) % 4 < 2, "here", "there"),
         "view": np.where(np.arange(n) < 8, "PA", ""),
         "lungs_found": found,
         "pneumonia_logit": np.where(found, rng.normal(strength * ((label != "normal") - 0.5), 1), np.nan).astype(np.float32),
         "covid_logit": np.where(found, rng.normal(strength * ((label == "covid") - 0.5), 1), np.nan).astype(np.float32),
         "dice": np.where(np.arange(n) < n // 3, rng.uniform(0.8, 1, n), np.nan),
+        "missed": np.where(np.arange(n) < n // 3, rng.uniform(0, 0.2, n), np.nan),
     }
     return Scores(**(columns | changed))

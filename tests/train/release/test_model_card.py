@@ -82,3 +82,23 @@ def test_what_was_not_measured_is_said_and_has_no_table(folder: str, metrics: di
 def test_figures_of_another_bundle_are_refused(folder: str, metrics: dict) -> None:
     with pytest.raises(UsageError, match="evaluate this one"):
         write_card(folder, metrics)
+
+
+def test_what_the_recipe_does_at_hospitals_left_out_stands_above_its_own_split(folder: str, metrics: dict) -> None:
+    share = metrics["splits"]["test"]["stages"]["pneumonia"]["sensitivity"]
+    area = {"value": 0.8123, "low": 0.7, "high": 0.9, "n": 40, "patients": 40}
+    fold = {
+        "source": "north",
+        "positives": 20,
+        "negatives": 20,
+        "auroc": area,
+        "lungs_erased": area,
+        "sensitivity": share,
+        "specificity": share,
+    }
+    crossval = {"stage": "pneumonia", "folds": [fold], "mean_auroc": 0.8123, "least_auroc": 0.8123}
+    crossval["configuration"] = {"pneumonia": {"input_size": 160, "epochs": 6}}
+    text = write_card(folder, of(folder, metrics), crossvals=[crossval])
+    assert text.index("At a hospital it has not seen") < text.index("Quantitative analyses")
+    assert "| north | 20 / 20 | 0.812 (0.700 to 0.900) |" in text
+    assert "Mean AUROC 0.812, least 0.812." in text

@@ -1,0 +1,69 @@
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from jobs.cli import make_app
+from screening.bundle.checks import load_manifest
+from screening.bundle.released import RELEASED_BUNDLE
+from screening.errors import TrainingError, UsageError
+from tests.train.radiographs import write_radiographs
+from train.release.site import SiteFit
+
+SHARE = {"value": 0.9, "low": 0.8, "high": 0.95, "n": 10, "patients": 10, "k": 9}
+ACCURACY = {"auroc": {"value": 0.85, "low": 0.7, "high": 0.9, "n": 20, "patients": 20}, "sensitivity": SHARE, "specificity": SHARE}
+NEEDED = {"sensitivity": 1139, "specificity": 16}
+FOUND = [
+    SiteFit("pneumonia", 60, 70, None, ACCURACY, ACCURACY, NEEDED),
+    SiteFit("covid", 3, 57, "keeps the bundle's own numbers: it has 3", ACCURACY, ACCURACY, NEEDED),
+]
+
+
+def invoke(*arguments: object) -> Result:
+    return CliRunner().invoke(make_app(), ["calibrate", *map(str, arguments)])
+
+
+@pytest.fixture
+def called(monkeypatch: pytest.MonkeyPatch) -> list:
+    """Calls of train.release.site.fit_site, which is shown elsewhere."""
+    calls = []
+
+    def fit_site(*arguments, **options) -> tuple:
+        calls.append((arguments, options))
+        return load_manifest(str(RELEASED_BUNDLE)), FOUND
+
+    monkeypatch.setattr("train.release.site.fit_site", fit_site)
+    return calls
+
+
+@pytest.fixture(scope="module")
+def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return write_radiographs(tmp_path_factory.mktemp("set"), ["train", "val"])
+
+
+def test_a_person_reads_what_was_fitted_and_what_was_not(called: list, labels: Path) -> None:
+    answer = invoke(RELEASED_BUNDLE, labels, "--site", "north", "--output", "out", "--least", 40, "--covid-rule", "youden")
+    assert answer.exit_code == 0, answer.output
+    [((_, manifest, site, output, rules), options)] = called
+    assert (manifest.url, site, output, options["least"]) == (str(labels), "north", "out", 40)
+    assert rules == {"pneumonia": "sensitivity>=0.90", "covid": "youden"}
+    words = ("60 positive, 70 negative", "flatter", "keeps the bundle's own numbers: it has 3", "needs about 1,139 positive images")
+    assert [said for said in words if said not in answer.stdout] == []
+
+
+def test_json_is_what_was_found(called: list, labels: Path) -> None:
+    answer = json.loads(invoke(RELEASED_BUNDLE, labels, "--site", "north", "--output", "out", "--json").stdout)
+    assert answer["stages"] == [fit.to_json() for fit in FOUND]
+
+
+def test_wrong_arguments_are_refused(called: list, labels: Path, tmp_path: Path) -> None:
+    for arguments, error, words in (
+        ((RELEASED_BUNDLE, labels, "--site", "a/b", "--output", "out"), UsageError, "letters"),
+        ((RELEASED_BUNDLE, labels, "--site", "a", "--output", "out", "--pneumonia-rule", "best"), UsageError, "best"),
+        ((RELEASED_BUNDLE, tmp_path / "none.csv", "--site", "a", "--output", "out"), TrainingError, "missing"),
+    ):
+        answer = invoke(*arguments)
+        assert isinstance(answer.exception, error)
+        assert words in str(answer.exception)
+    assert called == []
