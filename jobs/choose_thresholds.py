@@ -46,6 +46,7 @@ def command(
     specificity: Annotated[float | None, typer.Option(help="choose: at least that specificity; WHO's screening profile says 0.70")] = None,
     capacity: Annotated[float | None, typer.Option(help="choose: at most that many RT-PCR tests a day")] = None,
     save: Annotated[str | None, typer.Option(help="write the chosen one to this JSON file, for this bundle alone")] = None,
+    min_cell: Annotated[int, typer.Option(min=1, help="subgroups with fewer positives or negatives are not shown; 1 shows all")] = 5,
     rows: Annotated[int, typer.Option(min=2, help="thresholds shown in the table; --json gives all")] = 20,
     window_before: WindowBefore = 14,
     window_after: WindowAfter = 21,
@@ -77,10 +78,12 @@ def command(
         steps.show("working out every threshold", 0, 0)
         thresholds.ask(connection, question)
         found = thresholds.table(connection, pairs=pairs)
+        found, held_back = thresholds.without_small_subgroups(found, min_cell) if by else (found, [])
         answer = {
             **describe_links(connection),
             "units": thresholds.units(connection),
             "notes": [thresholds.GATE] if pairs else [],
+            "held_back": held_back,
             "thresholds": found,
         }
     chosen = _choose(found, target) if target else {}
@@ -138,6 +141,8 @@ def _print(answer: dict[str, Any], pairs: bool, rows: int, json: bool, save: str
     print_links(answer)
     for note in answer["notes"]:
         out.print(note, markup=False)
+    if answer["held_back"]:
+        out.print(f"Held back for small numbers, or what would give them away: {', '.join(answer['held_back'])}.", markup=False)
     found = answer["thresholds"]
     shown = thinned(found, rows * rows if pairs else rows)
     if shown:

@@ -15,6 +15,7 @@ from pydantic import ValidationError
 
 from schemas.bundle import DIGEST_LENGTH, OperatingPoint
 from schemas.operating_points import Evidence, OperatingPoints
+from screening.analytics.small_cells import Counted, find_hidden
 from screening.errors import ResultsError, UsageError
 
 UNITS = ("instance", "study", "patient")
@@ -94,6 +95,21 @@ def units(connection: duckdb.DuckDBPyConnection) -> list[dict[str, Any]]:
 def table(connection: duckdb.DuckDBPyConnection, *, pairs: bool = False) -> list[dict[str, Any]]:
     """Return every threshold of stage 3 with its yield, or every pair of the two stages'."""
     return _rows(connection, "from threshold_pairs" if pairs else "from thresholds")
+
+
+def without_small_subgroups(rows: list[dict[str, Any]], smallest: int) -> tuple[list[dict[str, Any]], list[str]]:
+    """Return the rows of subgroups that may be shown, and the names of those that are held back: see `analytics.small_cells`.
+
+    A subgroup is held back with all its thresholds where it has fewer than `smallest` positives, negatives or units, but not none, or where
+    one with so few would follow from the totals less its figures.
+    """
+    tables: dict[str, dict[str, dict[str, int]]] = {}
+    for row in rows:
+        counts = {"positive": row["tp"] + row["fn"], "negative": row["fp"] + row["tn"], "all": row["screened"]}
+        tables.setdefault(row["bundle_digest"], {})[row["subgroup"]] = counts
+    hidden = find_hidden((Counted("subgroup", cells) for cells in tables.values()), smallest)
+    held = frozenset().union(*hidden.values())
+    return [row for row in rows if row["subgroup"] not in held], sorted(held)
 
 
 def thinned(rows: list[dict[str, Any]], shown: int = SHOWN) -> list[dict[str, Any]]:

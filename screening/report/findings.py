@@ -2,11 +2,10 @@
 
 from screening.page.markup import Markup, figure, paragraphs, scrolling, table, tag, together
 from screening.page.section import PERSON_UNIT, Section, empty, notice
-from screening.page.wording import NOTHING, count, interval, plural, share
+from screening.page.wording import NOTHING, count, interval, plural, share, shown_count
 from screening.report.facts import QUESTIONS, Facts, ViewRow, ViewRows, why_nothing
 from screening.report.flow_chart import flow_chart
 from screening.report.plots import histogram, participants_chart
-from screening.report.small_cells import shown_count, suppress
 
 UNITS = {"instance": "radiograph", "study": "study", "patient": "person"}
 EDGE = 30  # days; intervals beyond are drawn at the edge
@@ -47,12 +46,10 @@ def _flow(facts: Facts) -> Markup:
 def _participants(facts: Facts) -> Markup:
     if (nothing := why_nothing(facts, reference=False)) is not None:
         return nothing
-    smallest = facts.options.smallest_cell
-    rows = suppress(facts.participants, smallest)
+    rows = facts.participants
     reference = ("positive", "negative") if facts.has_reference else ()
     numbers = [
-        (f"{row['characteristic']}: {row['category']}", *(shown_count(row, name, smallest) for name in ("persons", *reference)))
-        for row in rows
+        (f"{row['characteristic']}: {row['category']}", *(shown_count(row[name]) for name in ("persons", *reference))) for row in rows
     ]
     head = ["characteristic", "persons", *(f"RT-PCR {name}" for name in reference)]
     caption = (
@@ -60,8 +57,8 @@ def _participants(facts: Facts) -> Markup:
         "one person. "
         "Severity and other diagnoses are not known to this software."
     )
-    said = f"Participants; groups of 1 to {smallest - 1} are not shown"
-    return figure(participants_chart(rows, smallest), caption, table(head, numbers, caption=said))
+    said = f"Participants; groups of 1 to {facts.options.smallest_cell - 1} are not shown, nor what would give them away"
+    return figure(participants_chart(rows), caption, table(head, numbers, caption=said))
 
 
 def _interval(facts: Facts) -> Markup:

@@ -228,9 +228,8 @@ def _analysis(facts: Facts) -> Markup:
         "(Mann-Whitney). Rejected and failed objects are no negatives: they are listed as not scored. Indeterminate and unverified "
         "persons enter no "
         "2×2 table; what they could change at most is computed under Missing and indeterminate.",
-        f"Subgroups of fewer than {facts.options.smallest_cell} persons are not shown; where one alone would follow from the total, "
-        f"the next larger "
-        "one is hidden with it. No hypothesis is tested, and no correction for many subgroups is made. The sample is whatever the "
-        "archive held; no "
-        "sample size was computed.",
+        f"Cells of fewer than {facts.options.smallest_cell} persons of a characteristic are not shown. With them goes whatever would give "
+        "one away, in every table of this report together: further groups, the smallest first, and the days of onset in the timeline. "
+        "No hypothesis is tested, and no correction for many subgroups is made. The sample is whatever the archive held; no sample size "
+        "was computed.",
     )
