@@ -26,6 +26,7 @@ from jobs.analytics_source import (
 from jobs.console import err, out, print_json, run_command
 
 BESIDE = ("units", "tp", "fp", "fn", "tn", "indeterminate", "unverified", "not_scored", "not_scored_positive", "undated")
+OPTIMISM = "Chosen on these people: apparent, and corrected for the choice (Harrell's bootstrap over persons)"
 FIGURES = ("sensitivity", "specificity", "ppv", "npv")
 
 
@@ -63,6 +64,7 @@ def command(
     from jobs.analytics_source import open_source
     from jobs.display import Steps
     from screening.analytics.accuracy import measure_accuracy
+    from screening.analytics.chosen import measure_optimism
     from screening.analytics.linking import LinkRule
 
     rule = LinkRule(window_before, window_after, undated, repeated, indeterminate, episode_days)
@@ -71,6 +73,8 @@ def command(
     with Steps(err) as steps, open_source(*source, rule, **options, on_progress=steps.show) as connection:
         drawn = {"replicates": replicates, "seed": seed}
         answer = measure_accuracy(connection, unit, min_cell=min_cell, **drawn, on_progress=steps.show)
+        steps.show("repeating the choice of thresholds", 0, 0)
+        answer["optimism"] = measure_optimism(connection, results, unit, **drawn)
     if json:
         print_json(answer)
     else:
@@ -89,6 +93,7 @@ def _print(answer: dict[str, Any]) -> None:
     for title, rows in {
         "Counts": [_named(row, *BESIDE) for row in answer["accuracy"]],
         "Figures": [_named(row) | {name: share(row, name) for name in FIGURES} | _ratios(row) for row in answer["accuracy"]],
+        OPTIMISM: [optimistic(row) for row in answer["optimism"]],
         "Corrected for who was tested (Begg and Greenes 1983), where that went with the answer and nothing else": [
             _corrected(row) for row in answer["verification"]
         ],
@@ -122,6 +127,19 @@ def _warn_of_bias(rows: list[dict[str, Any]]) -> None:
                 style="yellow",
                 markup=False,
             )
+
+
+def optimistic(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what choosing a threshold gives, of `analytics.optimism.correct_choice`, for people; or why it could not be corrected."""
+    named = {name: row[name] for name in ("name", "subgroup", "rule") if name in row}
+    if row.get("why_not"):
+        return named | {"not corrected": row["why_not"]}
+    cells = {"threshold": f"{row['threshold']:.4g}"}
+    for name in ("sensitivity", "specificity"):
+        cells[name] = f"{100 * row[name]:.1f} % ({row[f'{name}_k']}/{row[f'{name}_n']})"
+        corrected = [row[f"{name}_corrected{part}"] for part in ("", "_low", "_high")]
+        cells[f"{name} corrected"] = ranged(*(None if value is None else 100 * value for value in corrected), 1)
+    return named | cells
 
 
 def _corrected(row: dict[str, Any]) -> dict[str, Any]:

@@ -10,6 +10,7 @@ from schemas.bundle import BundleManifest
 from schemas.progress import OnProgress, counter, unwatched
 from schemas.run import RunManifest
 from screening.analytics.agreement import measure_agreement
+from screening.analytics.chosen import chosen_here, correct_points
 from screening.analytics.linking import checked_match
 from screening.analytics.small_cells import hold_back
 from screening.analytics.sql_files import read_sql
@@ -86,6 +87,7 @@ class Facts:
         default_factory=list
     )  # of readers with the cascade and each other, where readings are the reference standard
     match: ViewRow = field(default_factory=dict)  # persons whom the reference table and the radiographs have in common: `match_rate`
+    optimism: ViewRow = field(default_factory=dict)  # `analytics.chosen.correct_points`, where a threshold was chosen on these people
     made_elsewhere: bool = False  # answers of another product, from a file of cases
 
     @property
@@ -126,6 +128,7 @@ def gather(
         bundle=bundle,
         name=runs[-1].bundle_name if runs else named["name"],
         match=checked_match(connection) if has_reference else {},
+        optimism=_optimism(connection, digest, runs, bundle) if has_reference else {},
         made_elsewhere=results_url is None,
         **_held_back(
             _answers(connection, digest, options if results_url else replace(options, cases=0), has_reference, on_progress),
@@ -158,6 +161,11 @@ def _answers(
     answers["agreement"] = measure_agreement(connection, digest)
     answers["gallery"] = _chosen_cases(ask("report_gallery", f"and place <= {options.cases:d}"), options.cases)
     return answers
+
+
+def _optimism(connection: duckdb.DuckDBPyConnection, digest: str, runs: list[RunManifest], bundle: BundleManifest | None) -> ViewRow:
+    points = chosen_here(runs, bundle)
+    return correct_points(connection, digest, points) if points else {}
 
 
 def _held_back(answers: dict[str, Any], smallest: int) -> dict[str, Any]:
