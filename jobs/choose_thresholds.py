@@ -8,11 +8,14 @@ from jobs.analytics_source import (
     Bundles,
     CasesFiles,
     Columns,
+    CostScreen,
+    CostTest,
     Delimiter,
     Encoding,
     EpisodeDays,
     Indeterminate,
     Json,
+    Prevalence,
     Reference,
     Repeated,
     Results,
@@ -40,9 +43,9 @@ def command(
     unit: Annotated[str, typer.Option(help="unit of analysis: instance, study or patient")] = "patient",
     by: Annotated[str | None, typer.Option(help="per subgroup: sex, age_band, site, view or vendor")] = None,
     pairs: Annotated[bool, typer.Option("--pairs", help="thresholds of both stages, instead of stage 3's alone")] = False,
-    prevalence: Annotated[float | None, typer.Option(help="share of cases among those screened  [default: as in the data]")] = None,
-    cost_screen: Annotated[float | None, typer.Option(help="of screening one person, in any currency")] = None,
-    cost_test: Annotated[float | None, typer.Option(help="of one RT-PCR test, in the same currency")] = None,
+    prevalence: Prevalence = None,
+    cost_screen: CostScreen = None,
+    cost_test: CostTest = None,
     screened_per_day: Annotated[float | None, typer.Option(help="people screened a day  [default: those a night of the results]")] = None,
     sensitivity: Annotated[float | None, typer.Option(help="choose: at least that sensitivity; WHO's screening profile says 0.90")] = None,
     specificity: Annotated[float | None, typer.Option(help="choose: at least that specificity; WHO's screening profile says 0.70")] = None,
@@ -187,7 +190,10 @@ def _print(answer: dict[str, Any], pairs: bool, rows: int, json: bool, save: str
     shown = thinned(found, rows * rows if pairs else rows)
     if shown:
         shares = ", ".join(sorted({f"{100 * row['prevalence']:.3g} %" for row in found if row["prevalence"] is not None}))
-        out.print(f"PPV, NPV and what follows them are for a prevalence of {shares}. Percentages with 95 % Wilson intervals.")
+        out.print(
+            f"PPV, NPV and what follows them are for a prevalence of {shares}, which is taken as known. "
+            "95 % intervals: Wilson; of PPV, NPV and tests by the logit (Mercaldo 2007); of costs by the delta method."
+        )
         title = "Pairs of thresholds" if pairs else "Thresholds of stage 3, at the bundle's stage-2 point"
         out.print()
         out.print(answer_table(_for_people(shown), f"{title}: {len(shown)} of {len(found)}"))
@@ -208,6 +214,7 @@ def _print_chosen(answer: dict[str, Any], save: str | None) -> None:
     out.print()
     if kept:
         out.print(answer_table(_for_people(kept), f"Chosen: {answer['target']}"))
+        out.print(answer_table(_yields(kept), "What it costs, with 95 % intervals"))
         if rows := [row for row in answer["optimism"] if row]:
             out.print(answer_table(pa.Table.from_pylist([optimistic(row) for row in rows]), OPTIMISM))
         out.print(SAME_DATA)
@@ -258,6 +265,23 @@ def _percent(row: dict[str, Any], name: str) -> str | None:
     if value is None:
         return None
     return f"{100 * value:.1f}" if low is None else f"{100 * value:.1f} ({100 * low:.1f}-{100 * high:.1f})"
+
+
+def _yields(rows: list[dict[str, Any]]):
+    """Return what each row costs, with the 95 % intervals for which a table of all thresholds has no room."""
+    import pyarrow as pa
+
+    shown = []
+    for row in rows:
+        cells = {head: _number(row.get(name)) for name, head in list(_NUMBERS.items())[:3]} | {"subgroup": row.get("subgroup")}
+        shown.append(cells | {_YIELD[name]: _ranged(row, name) for name in ("screened_per_case", "tests_per_case", "cost_per_case")})
+    kept = [name for name in shown[0] if any(cells[name] not in (None, "all") for cells in shown)]
+    return pa.Table.from_pylist([{name: cells[name] for name in kept} for cells in shown])
+
+
+def _ranged(row: dict[str, Any], name: str) -> str | None:
+    value, low, high = (_number(row.get(f"{name}{part}")) for part in ("", "_low", "_high"))
+    return value if low is None or high is None else f"{value} ({low}-{high})"
 
 
 def _number(value: float | None) -> str | None:

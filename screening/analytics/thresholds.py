@@ -50,6 +50,11 @@ class Question:
         _check(all(cost is None or cost >= 0 for cost in (self.cost_screen, self.cost_test)), "a cost is not negative")
         _check(self.screened_per_day is None or self.screened_per_day > 0, "--screened-per-day is more than 0")
 
+    @property
+    def stated(self) -> bool:
+        """Whether a prevalence or costs are asked for, and not only what the data have."""
+        return self.prevalence is not None or self.cost_test is not None
+
 
 @dataclass(frozen=True)
 class Target:

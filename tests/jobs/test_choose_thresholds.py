@@ -76,6 +76,7 @@ def test_a_choice_is_saved_for_its_bundle(source: list[str], tmp_path: Path):
     answer = ask(*source, "--sensitivity", "0.95", "--specificity", "0.7", "--save", path)
     assert answer.exit_code == 0
     assert "confirm it on others" in answer.output
+    assert "What it costs, with 95 % intervals" in answer.output
     points = load(path)
     assert points.bundle_digest == DIGEST
     assert points.points["covid"].threshold == pytest.approx(0.15)

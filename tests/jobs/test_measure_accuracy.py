@@ -66,6 +66,18 @@ def test_apparent_accuracy_stands_beside_the_corrected_one(tmp_path: Path):
     assert f"{100 * row['sensitivity_corrected']:.1f}" in printed
 
 
+def test_predictive_values_at_a_stated_prevalence():
+    arguments = ("accuracy", "--cases", nhia_path(), "--prevalence", "0.01", "--cost-screen", "1", "--cost-test", "40", "--replicates", "0")
+    rows = {row["question"]: row for row in answer(*arguments)["predictive_values"]}
+    sensitivity, false = 90 / 109, 241 / 1233
+    assert rows["covid"]["ppv"] == pytest.approx(sensitivity * 0.01 / (sensitivity * 0.01 + false * 0.99))
+    assert rows["covid"]["cost_per_case_low"] < rows["covid"]["cost_per_case"] < rows["covid"]["cost_per_case_high"]
+    assert "At a stated prevalence (95 % intervals: logit, Mercaldo 2007" in " ".join(ask(*arguments).stdout.split())
+    assert answer(*arguments[:3], "--replicates", "0")["predictive_values"] == []
+    with pytest.raises(UsageError, match="--prevalence is a share"):
+        measure_accuracy.command(cases=[nhia_path()], prevalence=40)
+
+
 def test_two_bundles_side_by_side(results: tuple[str, str]):
     folder, reference = results
     found = answer("accuracy", folder, "--reference", reference, "--bundle", "a", "--bundle", "b")
