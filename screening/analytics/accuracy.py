@@ -10,6 +10,7 @@ import numpy as np
 from schemas.progress import OnProgress, counter, unwatched
 from screening.analytics.agreement import measure_agreement
 from screening.analytics.linking import describe_links
+from screening.analytics.small_cells import hold_back
 from screening.analytics.views import ViewRow
 from screening.errors import UsageError
 from screening.metrics import BOOTSTRAP_REPLICATES, clustered_bootstrap, delong_paired
@@ -31,13 +32,12 @@ def measure_accuracy(
 
     Keys: link_rule and reference (see `analytics.linking`), unit, min_cell, and lists of rows: accuracy, verification, auroc, gate_loss,
     paired, paired_auroc, subgroups, brier, calibration, agreement (by radiograph, where the reference standard is a folder of readings).
-    connection: of `screening.analytics`. Subgroups with fewer than min_cell verified units are suppressed, and those with no value but
-    unknown are left out.
+    connection: of `screening.analytics`. Subgroups with no value but unknown are left out. min_cell: cells of subgroups with fewer units
+    are held back, and with them what gives them away: see `analytics.small_cells`; 1 holds nothing back.
     replicates, seed: of the bootstrap over patients, 0 replicates for none. Raises UsageError for a unit that is none.
     """
     if unit not in UNITS:
         raise UsageError(f"--unit {unit}: it is {', '.join(UNITS)}")
-    connection.execute("set variable min_cell = $limit", {"limit": min_cell})
     on_progress("gathering the scores", 0, 0)
     units = _definite_units(connection, unit)
     areas = _rows(connection, "select * from auroc where unit = $unit", unit)
@@ -70,7 +70,7 @@ def measure_accuracy(
     for name, ask in asked.items():
         answers[name] = ask()
         count(1)
-    return {**describe_links(connection), "unit": unit, "min_cell": min_cell, **answers}
+    return {**describe_links(connection), "unit": unit, "min_cell": min_cell, **hold_back(answers, min_cell)}
 
 
 def _rows(connection: duckdb.DuckDBPyConnection, query: str, unit: str) -> list[ViewRow]:

@@ -6,6 +6,7 @@ from typing import Any
 import duckdb
 
 from screening.analytics.linking import describe_links
+from screening.analytics.small_cells import hold_back
 from screening.errors import UsageError
 
 TIMING = """
@@ -35,6 +36,7 @@ from lead_time_summary
 order by bundle_digest
 """
 LONGEST = """
+select *, coalesce(onset_band(days_since_onset), 'unknown') as onset
 from lead_time where lead_days is not null
 qualify row_number() over (partition by bundle_digest order by lead_days desc, patient_pseudonym) <= $persons
 order by bundle_digest, lead_days desc, patient_pseudonym
@@ -46,19 +48,20 @@ def measure_lead_time(
 ) -> dict[str, Any]:
     """Return link_rule and reference (see `analytics.linking`), unit, min_cell, and rows: summary, timing, false_alerts, by_onset, longest.
 
-    days: at least that many before confirmation, each 0 or more. persons: how many of the longest lead times. Raises UsageError for
+    days: at least that many before confirmation, each 0 or more. persons: how many of the longest lead times. min_cell: bands of days
+    since onset with fewer persons are held back, and with them what gives them away: see `analytics.small_cells`. Raises UsageError for
     negative days.
     """
     if min(days, default=0) < 0:
         raise UsageError("--days are days before confirmation: 0 or more")
     connection.execute("set variable lead_days_asked = $days", {"days": sorted(set(days))})
-    connection.execute("set variable min_cell = $limit", {"limit": min_cell})
     names = dict(connection.sql("select bundle_digest, name from bundles").fetchall())
 
     def rows(query: str, **parameters: int) -> list[dict[str, Any]]:
         rows = connection.sql(query, params=parameters or None).to_arrow_table().to_pylist()
         return [{"name": names[row["bundle_digest"]]} | row for row in rows]
 
+    shown = hold_back({"lead_time_by_onset": rows("from lead_time_by_onset"), "longest": rows(LONGEST, persons=persons)}, min_cell)
     return {
         **describe_links(connection),
         "unit": "patient",
@@ -66,6 +69,6 @@ def measure_lead_time(
         "summary": rows("from lead_time_summary"),
         "timing": rows(TIMING),
         "false_alerts": rows(FALSE_ALERTS),
-        "by_onset": rows("from lead_time_by_onset"),
-        "longest": rows(LONGEST, persons=persons),
+        "by_onset": shown["lead_time_by_onset"],
+        "longest": shown["longest"],
     }

@@ -3,11 +3,17 @@
 from datetime import date
 
 NOTHING = "–"
+HIDDEN = "hidden"  # a small cell that is held back, or what would give it away
 
 
 def count(number: int | None) -> str:
     """Return a whole number with thousands set apart."""
     return NOTHING if number is None else f"{number:,}"
+
+
+def shown_count(number: int | None) -> str:
+    """Return a whole number as `count` does; of cells of which a missing one is held back."""
+    return HIDDEN if number is None else count(number)
 
 
 def share(value: float | None) -> str:

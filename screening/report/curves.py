@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from screening.page.markup import Markup, figure, table, tag, together
 from screening.page.section import PERSON_UNIT, Section, empty
-from screening.page.wording import NOTHING, count, interval, plural, score, share
+from screening.page.wording import HIDDEN, NOTHING, count, interval, plural, score, share, shown_count
 from screening.report.facts import QUESTIONS, Facts, ViewRow, ViewRows, area, why_nothing
 from screening.report.plots import SHOWN_VALUES, Curve, calibration_chart, forest_chart, roc_chart, threshold_chart
 
@@ -112,7 +112,7 @@ def _subgroups(facts: Facts) -> Markup:
     numbers = [
         (
             f"{row['subgroup']}: {row['subgroup_value']}",
-            "hidden" if row["units"] is None else count(row["units"]),
+            shown_count(row["units"]),
             *map(_estimate(row), MEASURES),
         )
         for row in rows
@@ -124,7 +124,7 @@ def _subgroups(facts: Facts) -> Markup:
         f"not shown. "
         f"Of each characteristic at most {SHOWN_VALUES} groups are drawn; the table has all."
     )
-    return figure(forest_chart(largest(rows), overall, smallest), caption, table(head, numbers, caption="Accuracy by subgroup"))
+    return figure(forest_chart(largest(rows), overall), caption, table(head, numbers, caption="Accuracy by subgroup"))
 
 
 def largest(rows: ViewRows) -> ViewRows:
@@ -141,7 +141,7 @@ def _estimate(row: ViewRow) -> Callable[[str], str]:
     def words(name: str) -> str:
         k, n = row[f"{name}_k"], row[f"{name}_n"]
         if n is None:
-            return "hidden"
+            return HIDDEN
         return f"{share(row[name])} ({count(k)}/{count(n)}; {interval(row[f'{name}_low'], row[f'{name}_high'])})" if n else NOTHING
 
     return words

@@ -2,7 +2,7 @@
 
 from screening.page.markup import Markup, figure, table, tag, together
 from screening.page.section import Section, empty
-from screening.page.wording import NOTHING, count, interval, plural, share
+from screening.page.wording import HIDDEN, NOTHING, count, interval, plural, share
 from screening.report.facts import LEAD_DAYS, Facts, ViewRow, why_nothing
 from screening.report.plots import histogram
 from screening.report.timeline import EARLIEST, LATEST, timeline_chart
@@ -80,7 +80,7 @@ def _by_onset(facts: Facts) -> Markup | None:
         of_band = {row["days"]: row for row in facts.lead_by_onset if row["onset"] == band}
         first = of_band[LEAD_DAYS[0]]
         if first["suppressed"]:
-            rows.append((band, *["hidden"] * (2 + len(BAND_DAYS))))
+            rows.append((band, *[HIDDEN] * (2 + len(BAND_DAYS))))
             continue
         early = (f"{share(of_band[days]['share'])} ({count(of_band[days]['k'])}; {_limits(of_band[days])})" for days in BAND_DAYS)
         rows.append((band, count(first["n"]), count(first["detected"]), *early))

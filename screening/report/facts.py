@@ -10,7 +10,9 @@ from schemas.bundle import BundleManifest
 from schemas.progress import OnProgress, counter, unwatched
 from schemas.run import RunManifest
 from screening.analytics.agreement import measure_agreement
+from screening.analytics.chosen import chosen_here, correct_points
 from screening.analytics.linking import checked_match
+from screening.analytics.small_cells import hold_back
 from screening.analytics.sql_files import read_sql
 from screening.analytics.views import ViewRow, ViewRows
 from screening.errors import UsageError
@@ -23,6 +25,14 @@ REPORT_VIEWS = ("report_scope", "report_participants", "report_ends")
 # only with a reference table
 VERIFIED_VIEWS = ("report_persons", "report_roc", "report_verification", "report_intervals", "report_lead_days",
                    "report_timeline", "report_gallery")  # fmt: skip
+
+# answers with cells that may be small: the view that each comes from
+VIEW_OF = {
+    "participants": "report_participants",
+    "timeline": "report_timeline",
+    "subgroups": "subgroups",
+    "lead_by_onset": "lead_time_by_onset",
+}
 
 VIEWS_ASKED, VERIFIED_VIEWS_ASKED = 3, 14  # by `_answers`, without a reference table and further ones with it
 LEAD_DAYS = [1, 2, 3, 5, 7, 10, 14]  # detected at least that many days before confirmation
@@ -77,6 +87,7 @@ class Facts:
         default_factory=list
     )  # of readers with the cascade and each other, where readings are the reference standard
     match: ViewRow = field(default_factory=dict)  # persons whom the reference table and the radiographs have in common: `match_rate`
+    optimism: ViewRow = field(default_factory=dict)  # `analytics.chosen.correct_points`, where a threshold was chosen on these people
     made_elsewhere: bool = False  # answers of another product, from a file of cases
 
     @property
@@ -117,8 +128,12 @@ def gather(
         bundle=bundle,
         name=runs[-1].bundle_name if runs else named["name"],
         match=checked_match(connection) if has_reference else {},
+        optimism=_optimism(connection, digest, runs, bundle) if has_reference else {},
         made_elsewhere=results_url is None,
-        **_answers(connection, digest, options if results_url else replace(options, cases=0), has_reference, on_progress),
+        **_held_back(
+            _answers(connection, digest, options if results_url else replace(options, cases=0), has_reference, on_progress),
+            options.smallest_cell,
+        ),
     )
 
 
@@ -148,10 +163,21 @@ def _answers(
     return answers
 
 
+def _optimism(connection: duckdb.DuckDBPyConnection, digest: str, runs: list[RunManifest], bundle: BundleManifest | None) -> ViewRow:
+    points = chosen_here(runs, bundle)
+    return correct_points(connection, digest, points) if points else {}
+
+
+def _held_back(answers: dict[str, Any], smallest: int) -> dict[str, Any]:
+    """Return the answers without small cells and what gives them away, so that no part of the page can show them."""
+    views = {name: view for name, view in VIEW_OF.items() if name in answers}
+    shown = hold_back({view: answers[name] for name, view in views.items()}, smallest)
+    return answers | {name: shown[view] for name, view in views.items()}
+
+
 def _create_views(connection: duckdb.DuckDBPyConnection, options: ReportOptions, has_reference: bool) -> None:
     connection.execute("set variable report_timeline_rows = $rows", {"rows": options.timeline_rows})
     connection.execute("set variable lead_days_asked = $days", {"days": LEAD_DAYS})
-    connection.execute("set variable min_cell = $cell", {"cell": options.smallest_cell})
     for name in (*REPORT_VIEWS, *(VERIFIED_VIEWS if has_reference else ())):
         connection.execute(read_sql("report", name))
 

@@ -2,11 +2,10 @@
 
 from screening.page.markup import Markup, figure, paragraphs, scrolling, table, tag, together
 from screening.page.section import PERSON_UNIT, Section, empty, notice
-from screening.page.wording import NOTHING, count, interval, plural, share
+from screening.page.wording import NOTHING, count, interval, plural, share, shown_count
 from screening.report.facts import QUESTIONS, Facts, ViewRow, ViewRows, why_nothing
 from screening.report.flow_chart import flow_chart
 from screening.report.plots import histogram, participants_chart
-from screening.report.small_cells import shown_count, suppress
 
 UNITS = {"instance": "radiograph", "study": "study", "patient": "person"}
 EDGE = 30  # days; intervals beyond are drawn at the edge
@@ -47,12 +46,10 @@ def _flow(facts: Facts) -> Markup:
 def _participants(facts: Facts) -> Markup:
     if (nothing := why_nothing(facts, reference=False)) is not None:
         return nothing
-    smallest = facts.options.smallest_cell
-    rows = suppress(facts.participants, smallest)
+    rows = facts.participants
     reference = ("positive", "negative") if facts.has_reference else ()
     numbers = [
-        (f"{row['characteristic']}: {row['category']}", *(shown_count(row, name, smallest) for name in ("persons", *reference)))
-        for row in rows
+        (f"{row['characteristic']}: {row['category']}", *(shown_count(row[name]) for name in ("persons", *reference))) for row in rows
     ]
     head = ["characteristic", "persons", *(f"RT-PCR {name}" for name in reference)]
     caption = (
@@ -60,8 +57,8 @@ def _participants(facts: Facts) -> Markup:
         "one person. "
         "Severity and other diagnoses are not known to this software."
     )
-    said = f"Participants; groups of 1 to {smallest - 1} are not shown"
-    return figure(participants_chart(rows, smallest), caption, table(head, numbers, caption=said))
+    said = f"Participants; groups of 1 to {facts.options.smallest_cell - 1} are not shown, nor what would give them away"
+    return figure(participants_chart(rows), caption, table(head, numbers, caption=said))
 
 
 def _interval(facts: Facts) -> Markup:
@@ -96,6 +93,7 @@ def _accuracy(facts: Facts) -> Markup:
             names = [(UNITS[row["unit"]], row) for row in rows]
             parts += [tag("h3", QUESTIONS[question]), tag("div", *(_cross_table(row) for row in rows), class_="pair")]
             parts.append(_estimates(names, "unit of analysis", f"{QUESTIONS[question]}: estimates with 95% intervals"))
+            parts.append(_optimism(facts) if question == "covid" else None)
     if not facts.of_question(facts.accuracy, "pneumonia"):
         parts.append(empty("No table for stage 2, because the reference table has no radiologist's readings."))
     stages = [(QUESTIONS[row["question"]], row) for row in facts.accuracy if row["unit"] == "patient"]
@@ -107,6 +105,32 @@ def _accuracy(facts: Facts) -> Markup:
             _gate_loss(facts),
         ]
     )
+
+
+def _optimism(facts: Facts) -> Markup | None:
+    """Return what the threshold gives on other people than those that it was chosen on, beside what it gave on them."""
+    found = facts.optimism
+    if not found:
+        return None
+    if found["why_not"]:
+        return notice(
+            f"These figures are apparent ones, because the threshold was chosen on these people. They are not corrected for it: "
+            f"{found['why_not']}."
+        )
+    rows = [
+        (
+            f"{name}, threshold {found['threshold']:.3f}",
+            f"{share(found[name])} ({count(found[f'{name}_k'])}/{count(found[f'{name}_n'])})",
+            NOTHING if found[f"{name}_optimism"] is None else f"{100 * found[f'{name}_optimism']:+.1f}%",
+            f"{share(found[f'{name}_corrected'])} ({interval(found[f'{name}_corrected_low'], found[f'{name}_corrected_high'])})",
+        )
+        for name in ("sensitivity", "specificity")
+    ]
+    said = (
+        f"The threshold was chosen on these people by {found['rule']}. Corrected by Harrell's bootstrap of that choice over persons, "
+        f"{count(found['replicates'])} draws; 95% intervals moved by the optimism"
+    )
+    return table(["by person", "apparent", "optimism", "corrected for the choice (95% CI)"], rows, caption=said)
 
 
 def _gate_loss(facts: Facts) -> Markup | None:

@@ -24,9 +24,8 @@ from screening.page.charts import (
     y_axis,
 )
 from screening.page.markup import Markup, tag
-from screening.page.wording import count, interval, share
+from screening.page.wording import count, interval, share, shown_count
 from screening.report.facts import QUESTIONS, ViewRow, ViewRows
-from screening.report.small_cells import shown_count
 
 SERIES = {  # colour, dash and shape of each question
     "covid": (BLUE, None, "circle"),
@@ -128,7 +127,7 @@ def calibration_chart(question: str, rows: ViewRows) -> Markup:
     return svg(f"chart-calibration-{question}", title, said, 420, 400, *drawn)
 
 
-def forest_chart(rows: ViewRows, overall: ViewRow, smallest: int) -> Markup:
+def forest_chart(rows: ViewRows, overall: ViewRow) -> Markup:
     """Return sensitivity and specificity of each subgroup (rows of the view `subgroups`) beside those of everybody (dashed)."""
     left, width, gap = 220, 210, 130
     scales = {"sensitivity": Scale(0, 1, left, left + width), "specificity": Scale(0, 1, left + width + gap, left + 2 * width + gap)}
@@ -141,7 +140,7 @@ def forest_chart(rows: ViewRows, overall: ViewRow, smallest: int) -> Markup:
             y += 8 + ROW
         drawn.append(text(20, y + 4, _short(row["subgroup_value"], 26)))
         for name in _FOREST:
-            drawn += _estimate(row, name, scales[name], y, smallest)
+            drawn += _estimate(row, name, scales[name], y)
         y += ROW
     grid: list[Markup] = []
     for name, (colour, _) in _FOREST.items():
@@ -158,10 +157,10 @@ _FOREST = {"sensitivity": (BLUE, "circle"), "specificity": (VERMILION, "square")
 _FOREST_SAYS = "One row a subgroup: point estimates with 95% Wilson intervals; the dashed lines are the figures of everybody."
 
 
-def _estimate(row: ViewRow, name: str, scale: Scale, y: float, smallest: int) -> list[Markup]:
+def _estimate(row: ViewRow, name: str, scale: Scale, y: float) -> list[Markup]:
     after, n = scale.stop + 12, row[f"{name}_n"]
     if not n:
-        return [text(after, y + 4, "nobody" if n == 0 else f"hidden (< {smallest})", colour=SOFT, size=12)]
+        return [text(after, y + 4, "nobody" if n == 0 else "hidden", colour=SOFT, size=12)]
     colour, shape = _FOREST[name]
     said = f"{row['subgroup_value']}: {name} {share(row[name])}, 95% CI {interval(row[f'{name}_low'], row[f'{name}_high'])}"
     return [
@@ -171,20 +170,25 @@ def _estimate(row: ViewRow, name: str, scale: Scale, y: float, smallest: int) ->
     ]
 
 
-def participants_chart(rows: ViewRows, smallest: int) -> Markup:
-    """Return persons by characteristic as bars, from suppressed rows of the view `report_participants`; of each at most SHOWN_VALUES."""
-    most = max(row["persons"] for row in rows)
+def participants_chart(rows: ViewRows) -> Markup:
+    """Return persons by characteristic as bars, from rows of the view `report_participants`; of each at most SHOWN_VALUES, the largest.
+
+    The longest bar is the largest count that is shown: another scale would tell a count that is held back.
+    """
+    most = max((row["persons"] or 0 for row in rows), default=0) or 1
     scale = Scale(0, most, 220, 640)
     drawn: list[Markup] = []
     y = 16
     for characteristic in dict.fromkeys(row["characteristic"] for row in rows):
         drawn.append(text(8, y + 8, characteristic.capitalize(), bold=True))
         y += 4 + ROW
-        for row in [row for row in rows if row["characteristic"] == characteristic][:SHOWN_VALUES]:
-            hidden = "persons" in row["hidden"]
+        own = [row for row in rows if row["characteristic"] == characteristic]
+        drawn_rows = sorted(own, key=lambda row: -(row["persons"] or 0))[:SHOWN_VALUES]
+        for row in (row for row in own if row in drawn_rows):
+            persons = row["persons"] or 0
             drawn.append(text(20, y + 4, _short(row["category"], 28)))
-            drawn.append(bar(220, y - 8, 0 if hidden else scale(row["persons"]) - 220, 16, BLUE))
-            drawn.append(text((220 if hidden else scale(row["persons"])) + 8, y + 4, shown_count(row, "persons", smallest)))
+            drawn.append(bar(220, y - 8, scale(persons) - 220, 16, BLUE))
+            drawn.append(text(scale(persons) + 8, y + 4, shown_count(row["persons"])))
             y += ROW
         y += 6
     said = "Number of persons by age, sex, days since onset, view, site and vendor."

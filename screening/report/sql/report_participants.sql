@@ -1,5 +1,6 @@
 -- grain: one row per bundle, characteristic and category of it: its persons, scored or not, and what the reference standard says of them
--- Characteristics are those of a person's first radiograph for which they are known.
+-- Characteristics are those of a person's first radiograph for which they are known. Categories are ordered by value or name, and not by
+-- size, because the place of a category that is held back would tell its size.
 --
 -- columns:
 --   bundle_digest   digest of the bundle that answered
@@ -55,4 +56,4 @@ select
     count(*) filter (negative and not coalesce(positive, false)) as negative
 from characterised
 group by bundle_digest, place, characteristic, coalesce(category, 'unknown')
-order by bundle_digest, place, coalesce(category, 'unknown') = 'unknown', min(value) nulls last, persons desc, coalesce(category, 'unknown');
+order by bundle_digest, place, coalesce(category, 'unknown') = 'unknown', min(value) nulls last, coalesce(category, 'unknown');

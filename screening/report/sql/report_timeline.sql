@@ -9,6 +9,7 @@
 --   place            order from the top
 --   of               persons who could be shown
 --   detected         a radiograph was positive by the cascade
+--   onset            band of the days from onset to the radiograph, as in lead_time_by_onset
 --   onset_days       symptom onset, in days after confirmation (negative before); null where unknown
 --   radiograph_days  first positive radiograph, or the first one where none was positive, in days after confirmation
 
@@ -17,6 +18,7 @@ with dated as (
     select
         bundle_digest,
         detected,
+        coalesce(onset_band(days_since_onset), 'unknown') as onset,
         symptom_onset_date - confirmation_date as onset_days,
         if(detected, first_positive_date, first_radiograph_date) - confirmation_date as radiograph_days,
         patient_pseudonym
@@ -30,7 +32,7 @@ placed as (
         count(*) over (partition by bundle_digest) as of
     from dated
 )
-select bundle_digest, place, of, detected, onset_days, radiograph_days
+select bundle_digest, place, of, detected, onset, onset_days, radiograph_days
 from placed
 where place * getvariable('report_timeline_rows') // of > (place - 1) * getvariable('report_timeline_rows') // of or of <= getvariable('report_timeline_rows')
 order by bundle_digest, place;

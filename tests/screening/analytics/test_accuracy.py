@@ -250,11 +250,15 @@ def test_small_cells_are_suppressed_and_cannot_be_worked_out(tmp_path: Path):
     assert sites(tmp_path, 4, 6, 9, min_cell=1) == {"a": (False, 4, 4), "b": (False, 6, 6), "c": (False, 9, 9)}
 
 
-def test_few_positives_are_suppressed_alone(tmp_path: Path):
-    rows = [instance_row(number, PatientSex="F") for number in range(1, 12)]
-    connection = open_rows(tmp_path, rows, *((number, "positive" if number < 3 else "negative", 0) for number in range(1, 12)))
-    (row,) = (row for row in measure_accuracy(connection)["subgroups"] if row["subgroup"] == "sex")
-    assert (row["suppressed"], row["units"], row["verified"], row["sensitivity_n"], row["specificity_n"]) == (False, 11, None, None, 9)
+def test_few_positives_are_not_the_units_less_the_negatives(tmp_path: Path):
+    rows = [instance_row(number, PatientSex="F" if number < 12 else "M") for number in range(1, 32)]
+    positive = {1, 2, *range(12, 20)}
+    connection = open_rows(tmp_path, rows, *((number, "positive" if number in positive else "negative", 0) for number in range(1, 32)))
+    found = [row for row in measure_accuracy(connection)["subgroups"] if row["subgroup"] == "sex"]
+    cells = [(row["suppressed"], row["units"], row["verified"], row["sensitivity_n"], row["specificity_n"]) for row in found]
+    assert cells == [(True, None, None, None, 9), (True, None, None, None, 12)]
+    alone = [row for row in measure_accuracy(connection)["subgroups"] if row["subgroup"] == "view"]
+    assert alone == [], "a subgroup of which nothing is known is left out"
 
 
 def test_a_person_has_the_attributes_of_the_first_radiograph(tmp_path: Path):

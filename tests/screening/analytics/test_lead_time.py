@@ -67,7 +67,7 @@ def test_images_after_confirmation_stand_apart(answer: Callable[..., dict[str, A
 def test_by_onset_with_few_people_suppressed(answer: Callable[..., dict[str, Any]]):
     shown = answer(4, min_cell=1)["by_onset"]
     assert [(row["onset"], row["k"], row["n"], row["suppressed"]) for row in shown] == [("0 to 2", 1, 3, False), ("unknown", 0, 2, False)]
-    hidden = answer(4, min_cell=3)["by_onset"]
+    hidden = answer(4, min_cell=4)["by_onset"]
     assert [(row["k"], row["n"], row["suppressed"]) for row in hidden] == [(None, None, True)] * 2, "one alone would follow from the total"
 
 

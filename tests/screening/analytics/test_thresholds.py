@@ -136,6 +136,23 @@ def test_subgroups_by_hand(opened: Callable):
     assert {row["subgroup"] for row in thresholds.table(opened(both, TESTS, by="site"))} == {"several", "unknown"}
 
 
+def test_a_rule_is_read_as_it_was_written():
+    for target in (Target(0.9), Target(specificity=0.7), Target(0.9, 0.7, 1e-05), Target(capacity=250.0)):
+        assert Target.read(str(target)) == target
+    for rule in ("", "youden", "sensitivity>=0.9, cost<=3", "about sensitivity>=0.9"):
+        assert Target.read(rule) is None
+
+
+def test_small_subgroups_are_held_back_with_one_that_keeps_them_from_the_totals(opened: Callable):
+    people = {"A": range(1, 4), "B": range(10, 17), "C": range(20, 40), "D": range(40, 70)}
+    rows = [judged(number, 0.9 - number / 100, InstitutionName=site) for site, numbers in people.items() for number in numbers]
+    tests = {number: "negative" if number % 5 else "positive" for numbers in people.values() for number in numbers}
+    shown, held = thresholds.without_small_subgroups(thresholds.table(opened(rows, tests, by="site")), 5)
+    assert held == ["A", "B", "C"], "A has few persons; A, B and C few positives, and each of them would follow from the others"
+    assert {row["subgroup"] for row in shown} == {"D"}
+    assert thresholds.without_small_subgroups(shown, 50) == (shown, []), "a subgroup that is everybody is no subgroup"
+
+
 def test_pairs_at_and_above_the_stage_2_point_are_counted(opened: Callable):
     rows = [judged(1, 0.9, 0.6), judged(2, 0.7, 0.95), judged(3, 0.3, 0.7), judged(5, 0.7, 0.8), judged(6, 0.1, 0.9)]
     rows += [instance_row(4, pneumonia_score=0.2), instance_row(7), instance_row(8)]

@@ -5,7 +5,7 @@ from datetime import date
 
 import pytest
 
-from screening.page.wording import NOTHING, count, day, interval, plural, score, share
+from screening.page.wording import HIDDEN, NOTHING, count, day, interval, plural, score, share, shown_count
 
 
 @pytest.mark.parametrize(
@@ -13,6 +13,8 @@ from screening.page.wording import NOTHING, count, day, interval, plural, score,
     [
         (count(0), "0"),
         (count(1234567), "1,234,567"),
+        (shown_count(1200), "1,200"),
+        (shown_count(None), HIDDEN),
         (share(0.0), "0.0%"),
         (share(0.24771), "24.8%"),
         (share(1.0), "100.0%"),

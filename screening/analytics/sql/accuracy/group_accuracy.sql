@@ -1,7 +1,7 @@
 -- grain: one row per bundle, unit of analysis, question, subgroup and its value: the 2×2 table and its figures
 --
 -- Units, questions and cells: see judgements. Subgroups hold the units that are linked with a test; all holds the others too.
--- Nothing is held back here: the view subgroups does that where few units could be people.
+-- Nothing is held back here: the commands do that where few units could be people.
 -- tp + fp + fn + tn + indeterminate + unverified + not_scored = units: a rejected or failed image is not a negative one.
 --
 -- columns:
