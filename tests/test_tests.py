@@ -47,6 +47,7 @@ SHOWN_BY = {
         "screening/report/flow_chart.py",
         "screening/report/gallery.py",
         "screening/report/plots.py",
+        "screening/report/sites.py",
         "screening/report/timeline.py",
         "screening/report/write.py",
     ],

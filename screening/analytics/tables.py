@@ -9,11 +9,13 @@ from screening.analytics import thresholds
 from screening.analytics.accuracy import measure_accuracy
 from screening.analytics.lead_time import measure_lead_time
 from screening.analytics.linking import describe_links
+from screening.analytics.sites import measure_sites
 from screening.analytics.small_cells import hold_back
 from screening.analytics.views import ViewRows
 
 WITHOUT_REFERENCE = ("flow", "monitor", "monitor_reasons", "monitor_scores")  # views of which no row is a person
 OF_PERSONS = ("longest",)  # parts of answers that name single persons by their pseudonyms
+ELSEWHERE = ("sites",)  # parts of answers that are rows of another table
 
 
 def all_tables(
@@ -38,6 +40,7 @@ def all_tables(
         found |= _rows_of(measure_lead_time(connection, min_cell=1), "lead_time_")
         thresholds.ask(connection, thresholds.Question(unit))
         found["thresholds"] = thresholds.thinned(thresholds.table(connection))
+        found |= _rows_of(measure_sites(connection, unit, min_cell=min_cell), "sites_")
     found = hold_back(found, min_cell)
     about = [{"what": "link rule", "said": links["link_rule"]}, {"what": "unit of analysis", "said": unit}]
     about += [{"what": f"reference table, {name}", "said": str(links["reference"][name])} for name in ("rows", "used")]
@@ -50,5 +53,5 @@ def _rows_of(answer: dict[str, Any], prefix: str) -> dict[str, ViewRows]:
     return {
         f"{prefix}{name}": rows
         for name, rows in answer.items()
-        if isinstance(rows, list) and name not in OF_PERSONS and all(isinstance(row, dict) for row in rows)
+        if isinstance(rows, list) and name not in (*OF_PERSONS, *ELSEWHERE) and all(isinstance(row, dict) for row in rows)
     }

@@ -12,6 +12,7 @@ from schemas.run import RunManifest
 from screening.analytics.agreement import measure_agreement
 from screening.analytics.chosen import chosen_here, correct_points
 from screening.analytics.linking import checked_match
+from screening.analytics.sites import calibrate, pool
 from screening.analytics.small_cells import hold_back
 from screening.analytics.sql_files import read_sql
 from screening.analytics.views import ViewRow, ViewRows
@@ -71,6 +72,8 @@ class Facts:
     roc: ViewRows = field(default_factory=list)
     aurocs: dict[str, ViewRow] = field(default_factory=dict)
     subgroups: ViewRows = field(default_factory=list)
+    site_means: ViewRows = field(default_factory=list)
+    site_calibration: ViewRows = field(default_factory=list)
     calibration: ViewRows = field(default_factory=list)
     brier: ViewRows = field(default_factory=list)
     gate_loss: ViewRows = field(default_factory=list)
@@ -130,9 +133,11 @@ def gather(
         match=checked_match(connection) if has_reference else {},
         optimism=_optimism(connection, digest, runs, bundle) if has_reference else {},
         made_elsewhere=results_url is None,
-        **_held_back(
+        **_with_sites(
+            connection,
+            digest,
+            options,
             _answers(connection, digest, options if results_url else replace(options, cases=0), has_reference, on_progress),
-            options.smallest_cell,
         ),
     )
 
@@ -173,6 +178,16 @@ def _held_back(answers: dict[str, Any], smallest: int) -> dict[str, Any]:
     views = {name: view for name, view in VIEW_OF.items() if name in answers}
     shown = hold_back({view: answers[name] for name, view in views.items()}, smallest)
     return answers | {name: shown[view] for name, view in views.items()}
+
+
+def _with_sites(connection: duckdb.DuckDBPyConnection, digest: str, options: ReportOptions, answers: dict[str, Any]) -> dict[str, Any]:
+    """Return the answers without small cells, and what the sites tell whose cells are not held back."""
+    answers = _held_back(answers, options.smallest_cell)
+    sites = [row for row in answers.get("subgroups", []) if row["subgroup"] == "site"]
+    if not sites:
+        return answers
+    calibration = calibrate(connection, sites, min_cell=options.smallest_cell, digest=digest)
+    return answers | {"site_means": pool(sites), "site_calibration": calibration}
 
 
 def _create_views(connection: duckdb.DuckDBPyConnection, options: ReportOptions, has_reference: bool) -> None:

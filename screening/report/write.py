@@ -19,6 +19,7 @@ from screening.report.facts import Facts, ReportOptions, ViewRow, gather
 from screening.report.findings import findings
 from screening.report.gallery import open_cases
 from screening.report.methods import READINGS, methods
+from screening.report.sites import sites
 
 __all__ = ["Facts", "ReportOptions", "gather", "head", "render", "write_page"]
 
@@ -45,7 +46,7 @@ def write_page(facts: Facts, results_url: str | None, written: datetime, pseudon
     cases = open_cases(facts.gallery, results_url, pseudonym_key)
     chapters = {
         "Methods": methods(facts),
-        "Results": [*findings(facts), *curves(facts), *early(facts)],
+        "Results": [*findings(facts), *curves(facts), sites(facts), *early(facts)],
         "Cases and limits": closing(facts, cases),
     }
     main = tag(

@@ -10,8 +10,9 @@ from pathlib import Path
 
 import pytest
 
+from screening.analytics.sites import measure_sites
 from screening.analytics.views import connect
-from screening.page.wording import count, share
+from screening.page.wording import count, interval, share
 from screening.privacy import UrlSeal
 from screening.report.facts import ReportOptions
 from screening.report.gallery import open_cases
@@ -114,6 +115,23 @@ def test_flow_lead_time_and_areas_are_those_of_the_views(written: tuple[Page, di
     assert f"{area['auroc']:.3f} ({area['auroc_low']:.3f} to {area['auroc_high']:.3f})" in page.sections["roc"]
 
 
+def test_the_sites_are_pooled_and_calibrated(tmp_path: Path, written: tuple[Page, dict]):
+    rows = [row | {"InstitutionName": f"Site {number % 4}"} for number, row in enumerate(rows_of_people(120))]
+    write_instances(str(tmp_path), rows)
+    with connect(str(tmp_path), reference_of_people(120)) as connection:
+        text, _ = render(connection, str(tmp_path))
+        expected = measure_sites(connection)
+    found = Page(text).sections["sites"]
+    for row in expected["random_effects"]:
+        if row["question"] == "covid":
+            assert f"{share(row['mean'])} ({interval(row['low'], row['high'])})" in found
+            assert interval(row["prediction_low"], row["prediction_high"]) in found
+    for row in expected["calibration"]:
+        if row["question"] != "covid" and row["slope"] is not None:
+            assert f"{row['slope']:.2f} ({row['slope_low']:.2f} to {row['slope_high']:.2f})" in found
+    assert "needs 3 sites" in written[0].sections["sites"], "of two sites there is no prediction interval"
+
+
 def test_the_persons_of_the_curves_are_those_of_the_2x2_table(written: tuple[Page, dict]):
     _, views = written
     for row in views["report_verification"]:
@@ -161,7 +179,19 @@ def test_nothing_screened(tmp_path: Path):
     page = Page(text)
     assert facts.scope is None
     assert not [tag for tag, _ in page.elements if tag == "svg"]
-    for name in ("flow", "participants", "accuracy", "roc", "thresholds", "subgroups", "calibration", "lead-time", "timeline", "gallery"):
+    for name in (
+        "flow",
+        "participants",
+        "accuracy",
+        "roc",
+        "thresholds",
+        "subgroups",
+        "sites",
+        "calibration",
+        "lead-time",
+        "timeline",
+        "gallery",
+    ):
         assert "nothing was screened yet" in page.sections[name], name
 
 
