@@ -17,7 +17,7 @@ RUNBOOK = ROOT / "RUNBOOK.md"
 DOCS = ROOT / "docs"
 # in the order in which README.md lists them
 SUBJECTS = (
-    *("running", "nightly", "serve", "reading", "pacs", "results", "reasons", "reference", "exports"),
+    *("running", "nightly", "cluster", "serve", "reading", "pacs", "results", "reasons", "reference", "exports"),
     *("commands", "training", "bundle", "speed", "structure", "files"),
 )
 
