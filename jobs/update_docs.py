@@ -56,6 +56,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "link rule": docs_tables.link_rule,
     "reasons": docs_tables.reasons,
     "private codes": docs_tables.private_codes,
+    "costs": docs_tables.costs,
     "data sets": docs_tables.data_sets,
     "released bundle": docs_tables.released,
     "top packages": docs_structure.top_packages,
