@@ -17,6 +17,7 @@ from schemas.reasons import Reason
 from screening.analytics.linking import describe_links
 from screening.analytics.views import connect, list_views
 from screening.bundle.released import RELEASED_BUNDLE
+from screening.run.capacity import ASSUMED
 from serve.outputs.findings import PRIVATE_CODES
 from train.datasets.registry import SETS
 from train.evaluation.metrics_file import METRICS_FILE
@@ -62,6 +63,12 @@ def data_sets() -> str:
 def reasons() -> str:
     """Return a table of the reason codes."""
     return table(("reason", "outcome", "what it means"), [(f"`{r}`", r.outcome, r.description) for r in Reason])
+
+
+def costs() -> str:
+    """Return a table of the figures that `screening plan` takes where it is given no others."""
+    rows = [(f"`--{name.replace('_', '-')}`", f"{figure.value:g}", figure.unit, figure.source) for name, figure in ASSUMED.items()]
+    return table(("option", "value", "unit", "where it comes from"), rows)
 
 
 def private_codes() -> str:

@@ -17,11 +17,15 @@ def command(
     ] = None,
     actors: Annotated[
         int | None,
-        typer.Option(help="cascade actors, each with all three networks  [default: one for each 8 cores; 1 with GPUs or a cluster]"),
+        typer.Option(
+            help="cascade actors, each with all three networks  [default: one for each 8 cores; 1 with GPUs; a cluster's by its machines]"
+        ),
     ] = None,
     gpus_per_actor: Annotated[float, typer.Option(help="GPUs for each actor; 0 runs on the CPU, whatever the run ran on")] = 0.0,
     batch_size: Annotated[int | None, typer.Option(help="images a forward pass  [default: what suits the device]")] = None,
-    decoders: Annotated[int | None, typer.Option(help="decode tasks at once  [default: a quarter of the cores, all beside GPUs]")] = None,
+    decoders: Annotated[
+        int | None, typer.Option(help="decode tasks at once  [default: a quarter of the cores, all beside GPUs; in a cluster what is free]")
+    ] = None,
     pseudonym_key: Annotated[
         Path | None, typer.Option(help="file with the key of the pseudonyms  [default: SCREENING_PSEUDONYM_KEY_FILE]")
     ] = None,

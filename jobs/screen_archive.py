@@ -30,7 +30,9 @@ def command(
     limit: Annotated[int | None, typer.Option(help="score only the newest N objects that have no row yet")] = None,
     actors: Annotated[
         int | None,
-        typer.Option(help="cascade actors, each with all three networks  [default: one for each 8 cores; 1 with GPUs or a cluster]"),
+        typer.Option(
+            help="cascade actors, each with all three networks  [default: one for each 8 cores; 1 with GPUs; a cluster's by its machines]"
+        ),
     ] = None,
     gpus_per_actor: Annotated[float, typer.Option(help="GPUs for each actor; 0 runs on the CPU, 0.5 puts two actors on one GPU")] = 0.0,
     batch_size: Annotated[int | None, typer.Option(help="images a forward pass  [default: what suits the device]")] = None,
@@ -40,7 +42,9 @@ def command(
     heatmaps: Annotated[str, typer.Option(help="keep heatmaps of: positive (and audited) rows, all scored rows, or none")] = "positive",
     dtype: Annotated[str, typer.Option(help="auto, bfloat16 or float32")] = "auto",
     shard_rows: Annotated[int, typer.Option(help="rows a shard at most, the unit of work and of commit")] = 256,
-    decoders: Annotated[int | None, typer.Option(help="decode tasks at once  [default: a quarter of the cores, all beside GPUs]")] = None,
+    decoders: Annotated[
+        int | None, typer.Option(help="decode tasks at once  [default: a quarter of the cores, all beside GPUs; in a cluster what is free]")
+    ] = None,
     pseudonym_key: Annotated[
         Path | None, typer.Option(help="file with the key of the pseudonyms  [default: SCREENING_PSEUDONYM_KEY_FILE]")
     ] = None,

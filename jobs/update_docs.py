@@ -17,7 +17,7 @@ RUNBOOK = ROOT / "RUNBOOK.md"
 DOCS = ROOT / "docs"
 # in the order in which README.md lists them
 SUBJECTS = (
-    *("running", "nightly", "serve", "reading", "pacs", "results", "reasons", "reference", "exports"),
+    *("running", "nightly", "cluster", "serve", "reading", "pacs", "results", "reasons", "reference", "exports"),
     *("commands", "training", "bundle", "speed", "structure", "files"),
 )
 
@@ -56,6 +56,7 @@ BLOCKS: dict[str, Callable[[], str]] = {
     "link rule": docs_tables.link_rule,
     "reasons": docs_tables.reasons,
     "private codes": docs_tables.private_codes,
+    "costs": docs_tables.costs,
     "data sets": docs_tables.data_sets,
     "released bundle": docs_tables.released,
     "top packages": docs_structure.top_packages,

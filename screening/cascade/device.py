@@ -5,10 +5,9 @@ import sys
 
 import torch
 
+from screening.cascade.batch import batch_size_for
 from screening.errors import UsageError
 
-CPU_BATCH = {torch.float32: 1, torch.bfloat16: 4}  # more is slower: the maps of a batch leave the caches
-GPU_BATCH = 64
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "bf16": torch.bfloat16}
 
 _M_TRIM_THRESHOLD, _M_MMAP_THRESHOLD = -1, -3  # malloc.h
@@ -38,12 +37,8 @@ def dtype_of(name: str, device: torch.device) -> torch.dtype:
 
 
 def batch_size_of(device: torch.device, dtype: torch.dtype) -> int:
-    """Return how many images a forward pass takes unless the caller says otherwise.
-
-    On a CPU in float32 it is one: a batch gains nothing there, and its convolutions may differ in the last bit by batch size, which
-    those in bf16 were not seen to do.
-    """
-    return GPU_BATCH if device.type == "cuda" else CPU_BATCH[dtype]
+    """Return how many images a forward pass takes unless the caller says otherwise, as `batch_size_for`."""
+    return batch_size_for(str(dtype).removeprefix("torch."), gpu=device.type == "cuda")
 
 
 def computes_bf16(device: torch.device) -> bool:

@@ -8,6 +8,7 @@ from schemas.reasons import Reason
 from screening.errors import ResultsError, ScreeningError, WriteError
 from screening.results.parts import committed_parts
 from screening.results.run_log import entry_of
+from screening.run.machines import nodes_lost
 from screening.run.pipeline import Work, execute
 from screening.run.plan import PlannedShard, PlanReader
 from screening.run.progress import Progress, ShowProgress
@@ -23,8 +24,9 @@ def answer(
 
     Raises WriteError at the first shard that finds the results folder full or read-only: the next ones would find it so, too.
 
-    Shards that are missing after the first pass are probed one row a task. A row that still kills its worker is quarantined: the last
-    pass makes it a failed row and never touches it again.
+    Shards that are missing after a pass in which the cluster lost a machine are done again on the others. Those that are missing then, too,
+    are probed one row a task. A row that still kills its worker is quarantined: the last pass makes it a failed row and never touches it
+    again.
 
     Args:
         again: do committed shards once more (a redrive).
@@ -35,7 +37,14 @@ def answer(
     planned = sum(shard.rows for shard in shards)
     progress = Progress(run_id, planned, resumed=planned - sum(shard.rows for shard in missing))
     show(progress)
+    lost = nodes_lost()
     missing = _pass(work, missing, progress, show, deadline)
+    while missing and not progress.stopped and nodes_lost() > lost:
+        lost = nodes_lost()
+        progress.note = f"{len(missing)} shards lost their machine: doing them again on the others"
+        log.warning("%s; the first is shard %s", progress.note, missing[0].shard_id)
+        show(progress)
+        missing = _pass(work, missing, progress, show, deadline)
     if missing and not progress.stopped:
         progress.note = f"{len(missing)} shards lost their worker: looking for the image, one row a task"
         log.warning("%s; the first is shard %s", progress.note, missing[0].shard_id)

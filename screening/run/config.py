@@ -1,6 +1,6 @@
 """What a run can be told. The resolved configuration is saved in the run's manifest."""
 
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
 from screening.errors import check_usage
@@ -11,9 +11,11 @@ from screening.shard.config import RowConfig
 class MachineConfig:
     """What a run may use of the machines that it has: decides how fast rows come, never what they hold."""
 
-    actors: int | None = None  # cascade actors; None takes what suits the machine
+    actors: int | None = None  # cascade actors; None takes what suits the machines
     gpus_per_actor: float = 0.0  # 0 runs the cascade on the CPU
-    batch_size: int | None = None  # images a forward pass; None lets the cascade choose for its device
+    cpus_per_actor: float | None = None  # CPUs of a cluster that an actor takes; None on one machine, which shares its cores by itself
+    calls_per_actor: int | None = None  # shards that an actor answers at a time; None takes what suits the machines
+    batch_size: int | None = None  # images a forward pass; None takes what suits the device and the precision
     decoders: int | None = None  # decode tasks at once; None takes what suits the machine
     decode_seconds: float = 60.0  # an image whose decoding takes longer becomes a failed row
     decode_memory_bytes: int = 4 * 2**30  # of the child process that decodes
@@ -47,6 +49,11 @@ class RunConfig:
 
     @classmethod
     def from_json(cls, values: dict[str, Any], machine: MachineConfig) -> "RunConfig":
-        """Rebuild a configuration from `to_json`, also of an earlier version with fewer fields, to be carried out on another `machine`."""
+        """Rebuild a configuration from `to_json`, also of an earlier version with fewer fields, to be carried out on another `machine`.
+
+        The batch stays what it was unless `machine` says another or is of another kind: one of a GPU would be too large for a CPU.
+        """
+        if machine.batch_size is None and bool(machine.gpus_per_actor) == bool(values["gpus_per_actor"]):
+            machine = replace(machine, batch_size=values["batch_size"])
         own = {name: values[name] for name in ("shard_rows", "limit", "max_failed_fraction")}
         return cls(RowConfig.from_json({row.name: values[row.name] for row in fields(RowConfig) if row.name in values}), machine, **own)

@@ -1,6 +1,5 @@
 """What this machine has for a run: its cores, its memory, and how much of a cascade at a time suits them."""
 
-import dataclasses
 import math
 import os
 from pathlib import Path
@@ -25,14 +24,19 @@ def calls_for(machine: MachineConfig) -> int:
 
     On a CPU all actors together answer one call a core, as far as the memory goes. Two threads of one call would wait for each other at
     every layer, and longest when another process has a core. Several actors of one call each are no faster, and each of them starts with
-    its own copy of torch. On GPUs and in a cluster an actor answers one call at a time, because this machine's cores say nothing of theirs.
+    its own copy of torch. On a GPU an actor answers one call at a time. Of a cluster this machine says nothing: see `machines.resolved`.
     """
-    return 1 if elsewhere(machine) else max(1, min(MOST_CALLS, _calls_here() // actors_for(machine)))
+    return machine.calls_per_actor or (1 if elsewhere(machine) else max(1, min(MOST_CALLS, _calls_here() // actors_for(machine))))
 
 
 def elsewhere(machine: MachineConfig) -> bool:
     """Return whether the cascade runs on a GPU or in a cluster, of which this machine's CPU says nothing."""
-    return bool(machine.gpus_per_actor or os.environ.get("RAY_ADDRESS"))
+    return bool(machine.gpus_per_actor) or in_cluster()
+
+
+def in_cluster() -> bool:
+    """Return whether the run is carried out by a Ray cluster that is already there."""
+    return bool(os.environ.get("RAY_ADDRESS"))
 
 
 def _calls_here() -> int:
@@ -57,12 +61,6 @@ def background_tasks(machine: MachineConfig) -> int:
     """
     cores = os.cpu_count() or 1
     return cores if machine.gpus_per_actor else max(1, cores // 4)
-
-
-def resolved(machine: MachineConfig) -> MachineConfig:
-    """Return the configuration with what "suits the machine" in numbers; in a cluster decoders stay with Ray, which knows its machines."""
-    decoders = machine.decoders if os.environ.get("RAY_ADDRESS") else decoders_for(machine)
-    return dataclasses.replace(machine, actors=actors_for(machine), decoders=decoders)
 
 
 def memory_bytes() -> int:

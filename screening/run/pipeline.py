@@ -9,6 +9,7 @@ import contextlib
 import functools
 import logging
 import os
+import threading
 import time
 import warnings
 from collections.abc import Iterator, Mapping
@@ -30,7 +31,8 @@ from screening.privacy import Pseudonymizer, UrlSeal
 from screening.results.layout import ResultsLayout
 from screening.results.run_log import about, log_to
 from screening.run.config import MachineConfig, RunConfig
-from screening.run.machine import actors_for, background_tasks, call_threads, calls_for, decoders_for
+from screening.run.machine import actors_for, background_tasks, calls_for, decoders_for
+from screening.run.machines import share_here
 from screening.run.plan import PlannedShard, PlanReader
 from screening.run.sealing import opened, sealed
 from screening.shard.commit import commit_shard
@@ -105,7 +107,7 @@ def execute(work: Work, shards: list[PlannedShard], *, rows_apart: bool = False)
         )
         dataset = dataset.map_batches(
             CascadeActor,
-            fn_constructor_kwargs={"work": work, "calls": actors * calls},
+            fn_constructor_kwargs={"work": work},
             batch_size=None,
             batch_format="pyarrow",
             compute=_actor_pool(actors, calls, blocks=1 if rows_apart else BLOCKS_IN_FLIGHT * calls),
@@ -130,18 +132,22 @@ def _item(shard: PlannedShard, row: int | None) -> dict[str, Any]:
 
 
 def _decoders(machine: MachineConfig) -> int | None:
-    """Return how many decode tasks run at a time; on a cluster that is left to Ray, unless the run is told."""
-    return machine.decoders if len(ray.nodes()) > 1 else decoders_for(machine)
+    """Return how many decode tasks run at a time; in a cluster one on each CPU that is free, unless the run is told."""
+    return machine.decoders if _in_cluster(machine) else decoders_for(machine)
 
 
 def _writers(machine: MachineConfig) -> int | None:
-    """Return how many shards are written at a time; on a cluster that is left to Ray."""
-    return None if len(ray.nodes()) > 1 else background_tasks(machine)
+    """Return how many shards are written at a time; in a cluster that is left to Ray."""
+    return None if _in_cluster(machine) else background_tasks(machine)
+
+
+def _in_cluster(machine: MachineConfig) -> bool:
+    return machine.cpus_per_actor is not None
 
 
 def _shards_held(machine: MachineConfig) -> int | None:
     """Return how many decoded shards a run holds at once on a single machine: in the actors, in the decoders, and two between them."""
-    decoders = _decoders(machine)
+    decoders = None if _in_cluster(machine) else _decoders(machine)
     return None if decoders is None else BLOCKS_IN_FLIGHT * actors_for(machine) * calls_for(machine) + decoders + 2
 
 
@@ -153,9 +159,7 @@ def _actor_pool(actors: int, calls: int, *, blocks: int) -> ray.data.ActorPoolSt
 
 
 def _actor_resources(machine: MachineConfig) -> dict[str, float]:
-    if machine.gpus_per_actor:
-        return {"num_gpus": machine.gpus_per_actor, "num_cpus": 0.5}
-    return {"num_cpus": 0.5}
+    return {"num_gpus": machine.gpus_per_actor, "num_cpus": machine.cpus_per_actor or 0.5}
 
 
 def _decode(items: pa.Table, work: Work) -> pa.Table:
@@ -224,11 +228,12 @@ def _plan_reader(url: str) -> PlanReader:
 class CascadeActor:
     """Holds the three networks of one device and answers one shard a call, several calls at a time: nothing of a call is kept in it.
 
-    `calls` are those that all actors answer at a time, among which they share the cores.
+    How many, and with how many threads each, goes by the machine that it lives on. Ray may hand it more: they wait for their turn.
     """
 
-    def __init__(self, work: Work, calls: int):
-        self._work, self._threads = work, call_threads(calls)
+    def __init__(self, work: Work):
+        share = share_here(work.config.machine)
+        self._work, self._threads, self._turn = work, share.threads, threading.BoundedSemaphore(share.calls)
         self._cascade = load_cascade(work.bundle_url, work.config, work.operating_points, threads=1)
 
     def __call__(self, decoded: pa.Table) -> pa.Table:
@@ -238,7 +243,7 @@ class CascadeActor:
         # on several cores. When the teams together have more threads than there are cores, they sleep at every turn: a shard took half
         # as long again.
         use_threads(self._threads)
-        with _at(self._work, "cascade", decoded.column("shard_id")[0].as_py(), decoded):
+        with self._turn, _at(self._work, "cascade", decoded.column("shard_id")[0].as_py(), decoded):
             return score_rows(decoded, self._cascade, self._work.config.rows)
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from screening.run.config import MachineConfig
-from screening.run.machine import actors_for, elsewhere
+from screening.run.machine import elsewhere
 
 _CPU_FACTS = Path("/proc/cpuinfo")
 _BF16_FEATURES = {"avx512_bf16", "amx_bf16", "bf16"}  # as Linux names them, on x86 and on ARM
@@ -12,14 +12,17 @@ _BF16_FEATURES = {"avx512_bf16", "amx_bf16", "bf16"}  # as Linux names them, on 
 def decided_dtype(wanted: str, machine: MachineConfig) -> str:
     """Return "bfloat16" or "float32": what was wanted, or what "auto" stands for where the cascade will run.
 
-    The driver loads no torch, so for a CPU of its own it asks the kernel. For GPUs and clusters it asks a worker there, which takes
-    some seconds and as many GPUs as an actor has.
+    The driver loads no torch, so for a CPU of its own it asks the kernel. For GPUs and clusters it asks a worker on each machine that may
+    hold an actor, which takes some seconds and as many GPUs as an actor has. It is bfloat16 where all of them compute in it: a night
+    whose machines differ would otherwise have rows that differ by the machine that judged them.
     """
     if wanted != "auto":
         return wanted
     if not elsewhere(machine) and (features := _cpu_features()):
         return "bfloat16" if features & _BF16_FEATURES else "float32"
-    return _ask_a_worker(machine)
+    from screening.run.machines import ask_each
+
+    return "bfloat16" if all(ask_each(machine, _computes_bf16, bool(machine.gpus_per_actor))) else "float32"
 
 
 def _cpu_features() -> set[str]:
@@ -32,16 +35,7 @@ def _cpu_features() -> set[str]:
     return set(next(named, "").split())
 
 
-def _ask_a_worker(machine: MachineConfig) -> str:
-    import ray
-
-    from screening.run.ray_session import ray_session
-
-    with ray_session(actors=actors_for(machine)):
-        return ray.get(ray.remote(_dtype_here).options(num_gpus=machine.gpus_per_actor).remote(bool(machine.gpus_per_actor)))
-
-
-def _dtype_here(gpu: bool) -> str:
+def _computes_bf16(gpu: bool) -> bool:
     from screening.cascade.device import computes_bf16, device_of
 
-    return "bfloat16" if computes_bf16(device_of("cuda" if gpu else "cpu")) else "float32"
+    return computes_bf16(device_of("cuda" if gpu else "cpu"))

@@ -15,7 +15,7 @@ from screening.run.machine import memory_bytes
 OBJECT_STORE_BYTES = 1536 * 2**20  # for each actor of a local session, about 20 full shards of pixels
 OBJECT_STORE_SHARE = 0.2  # of the memory at most: Ray leaves shared memory for the disk where the store does not fit
 
-_ENVIRONMENT = {  # set before Ray starts, because its processes inherit it
+ENVIRONMENT = {  # set before Ray starts, because its processes inherit it; on the machines of a cluster by deploy/cluster/ray.env
     "RAY_USAGE_STATS_ENABLED": "0",  # no usage report leaves the agency
     "RAY_worker_niceness": "0",  # workers run at normal priority, because the machine is there for them
     "RAY_TRAIN_ENABLE_V2": "1",
@@ -39,7 +39,7 @@ def ray_session(*, actors: int = 1) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    for name, value in _ENVIRONMENT.items():
+    for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     options = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if not os.environ.get("RAY_ADDRESS"):

@@ -1,5 +1,6 @@
 """Redrive: score failed rows again, or those with a named reason, and put the new answers in the place of the old ones."""
 
+import dataclasses
 from dataclasses import dataclass, field
 
 import pyarrow as pa
@@ -14,7 +15,8 @@ from screening.results.manifests import list_runs, new_run_id, now, recorded, so
 from screening.results.parts import rows_to_redrive
 from screening.run.answer import answer
 from screening.run.config import MachineConfig, RunConfig
-from screening.run.machine import actors_for, resolved
+from screening.run.machine import actors_for
+from screening.run.machines import resolved
 from screening.run.pipeline import Work
 from screening.run.plan import PlanReader, write_plan
 from screening.run.progress import ShowProgress, show_nothing
@@ -99,4 +101,5 @@ def _configuration_of(request: Redrive, origin: RunManifest) -> RunConfig:
     stored = dict(origin.configuration)
     if stored.pop("pseudonym_key_id") != key_id_of(request.pseudonym_key):
         raise UsageError(f"run {origin.run_id} was made with another pseudonym key; give that one, or its persons would get two pseudonyms")
-    return RunConfig.from_json(stored, resolved(request.machine))
+    config = RunConfig.from_json(stored, request.machine)
+    return dataclasses.replace(config, machine=resolved(config.machine, config.rows.dtype))

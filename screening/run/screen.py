@@ -21,7 +21,8 @@ from screening.results.parts import committed_parts
 from screening.run.accounting import account, not_answered
 from screening.run.answer import answer
 from screening.run.config import RunConfig
-from screening.run.machine import actors_for, calls_for, resolved
+from screening.run.machine import actors_for, calls_for
+from screening.run.machines import resolved
 from screening.run.pipeline import Work
 from screening.run.plan import PlannedShard, PlanReader, cut_into_shards, shard_sizes, write_plan
 from screening.run.precision import decided_dtype
@@ -104,7 +105,7 @@ def _resolved(config: RunConfig, bundle: BundleManifest) -> RunConfig:
     """Return the configuration that tonight's rows are made with: every "auto" decided, and the bundle's age limit in the gate."""
     ingest = dataclasses.replace(config.rows.ingest, min_age_years=bundle.preprocessing.min_age_years)
     rows = dataclasses.replace(config.rows, ingest=ingest, dtype=decided_dtype(config.rows.dtype, config.machine))
-    return dataclasses.replace(config, rows=rows, machine=resolved(config.machine))
+    return dataclasses.replace(config, rows=rows, machine=resolved(config.machine, rows.dtype))
 
 
 def _check_names(night: Night) -> None:
@@ -197,4 +198,5 @@ def _configuration_of(run: RunManifest, night: Night) -> RunConfig:
             f"run {run.run_id} was begun with another pseudonym key ({key_id}, now {night.key_id}); finish it with that one, "
             "or give another --results folder"
         )
-    return RunConfig.from_json(stored, night.config.machine)
+    config = RunConfig.from_json(stored, night.config.machine)
+    return dataclasses.replace(config, machine=resolved(config.machine, config.rows.dtype))

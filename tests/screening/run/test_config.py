@@ -16,6 +16,8 @@ CONFIG = RunConfig(RowConfig(date(2020, 3, 1)))
 MACHINE = {
     "actors": 3,
     "gpus_per_actor": 0.5,
+    "cpus_per_actor": 2.5,
+    "calls_per_actor": 4,
     "batch_size": 16,
     "decoders": 5,
     "decode_seconds": 7.5,
@@ -44,6 +46,13 @@ def test_it_comes_back_from_json_on_another_machine() -> None:
     assert RunConfig.from_json(stored, config.machine) == config
     elsewhere = RunConfig.from_json(stored, MachineConfig(actors=1))
     assert elsewhere == dataclasses.replace(config, machine=MachineConfig(actors=1))
+
+
+@pytest.mark.parametrize(("gpus", "told", "batch_size"), [(1, None, 16), (1, 8, 8), (0, None, None), (0, 2, 2)])
+def test_a_run_keeps_its_batch_where_the_device_is_of_the_same_kind(gpus: float, told: int | None, batch_size: int | None) -> None:
+    stored = configured(CONFIG, gpus_per_actor=0.5, batch_size=16).to_json()
+    again = RunConfig.from_json(stored, MachineConfig(gpus_per_actor=gpus, batch_size=told))
+    assert again.machine == MachineConfig(gpus_per_actor=gpus, batch_size=batch_size)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import pytest
 
 from screening.run import machine
 from screening.run.config import MachineConfig
-from screening.run.machine import actors_for, background_tasks, call_threads, calls_for, decoders_for, elsewhere, memory_bytes, resolved
+from screening.run.machine import actors_for, background_tasks, call_threads, calls_for, decoders_for, elsewhere, memory_bytes
 
 GIB = 2**30
 
@@ -66,13 +66,7 @@ def test_of_gpus_and_clusters_this_machine_says_nothing(monkeypatch: pytest.Monk
     monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
     assert (elsewhere(MachineConfig()), actors_for(MachineConfig()), calls_for(MachineConfig())) == (True, 1, 1)
     assert actors_for(MachineConfig(actors=6)) == 6
-
-
-def test_what_suits_the_machine_is_kept_in_numbers(monkeypatch: pytest.MonkeyPatch) -> None:
-    give(monkeypatch, 16, 64)
-    assert resolved(MachineConfig(batch_size=4)) == MachineConfig(actors=2, decoders=4, batch_size=4)
-    monkeypatch.setenv("RAY_ADDRESS", "10.0.0.1:6379")
-    assert resolved(MachineConfig()) == MachineConfig(actors=1, decoders=None)
+    assert calls_for(MachineConfig(calls_per_actor=3)) == 3  # as was decided
 
 
 def test_a_container_has_what_it_is_limited_to(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
