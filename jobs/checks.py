@@ -9,7 +9,11 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from schemas.bundle import BundleManifest
+    from schemas.registry import RegistryEntry
     from train.data.manifest import Manifest
+
+
+REGISTRY = "registry"  # as the name of a bundle: the promoted one
 
 
 def check_archive(archive: str, results: str) -> None:
@@ -43,6 +47,31 @@ def check_bundle(url: str) -> "BundleManifest":
     for network in manifest.networks.values():
         check_file(network.file)
     return manifest
+
+
+def bundle_for(named: str | None, results: str, operating_points: str | None) -> "tuple[str, RegistryEntry | None]":
+    """Return the URL of the bundle that a run is to judge with, and the entry of the registry where that says so.
+
+    named: the folder of a bundle; "registry" for the promoted one; None for the promoted one too where there is one, else the released one.
+    Raises UsageError where none is promoted, or the promoted one is to judge at other operating points than those it was registered with.
+    """
+    from screening.bundle.released import released_bundle
+    from screening.errors import UsageError
+    from screening.registry.history import promoted, read_history
+    from screening.results.layout import ResultsLayout
+
+    if named not in (None, REGISTRY):
+        return named, None
+    entry = promoted(read_history(ResultsLayout(results)))
+    if entry is None:
+        if named:
+            raise UsageError(f"--bundle {REGISTRY}: {results} has no promoted bundle; `screening bundle promote` promotes one")
+        return released_bundle(), None
+    if operating_points:
+        raise UsageError(
+            f"{entry} is promoted with its operating points: register it with the other ones and promote it, or name a folder by --bundle"
+        )
+    return entry.bundle_url, entry
 
 
 def check_file(option: str, url: str) -> None:

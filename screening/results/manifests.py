@@ -64,6 +64,8 @@ def recorded(layout: ResultsLayout, run: RunManifest) -> Iterator[RunManifest]:
         log.info(
             "%s begins: execution %d, %d rows planned, bundle %s", run.kind, run.executions, run.counts.planned, run.bundle_digest[:12]
         )
+        if run.not_promoted:
+            log.warning("%s", run.not_promoted)
         write_manifest(layout, run)
         try:
             yield run

@@ -21,6 +21,7 @@ from screening.cascade.cascade import Cascade
 from screening.errors import BundleError, UsageError
 from screening.ingest.config import IngestConfig
 from screening.ingest.ingest import ingest
+from screening.registry import steps
 from screening.results.layout import ResultsLayout
 from screening.results.manifests import list_runs
 from screening.run.progress import Progress
@@ -172,6 +173,25 @@ def test_other_operating_points_are_another_bundle_in_all_but_weights(
     save(str(tmp_path / "points.json"), points.model_copy(update={"bundle_digest": "0" * 64}))
     with pytest.raises(UsageError, match="for bundle 000000000000"):
         list(screen(all_positive))
+
+
+def test_the_manifest_says_which_entry_of_the_registry_judged_and_that_another_is_promoted(
+    small_archive: Path, bundle: str, tmp_path: Path
+) -> None:
+    asked = night(small_archive, tmp_path / "r", bundle)
+    everybody = OperatingPoint(threshold=0.0, rule="everybody", data="none")
+    first, second = (steps.register(asked.layout, bundle, points, who="ann", why="a test") for points in ({}, {"pneumonia": everybody}))
+    steps.promote(asked.layout, first.bundle_digest, who="ann", why="the first")
+    run = only(screen(asked))
+    assert (run.registry_entry, run.promoted_digest, run.not_promoted) == (3, run.bundle_digest, "")
+
+    entry = steps.promote(asked.layout, second.bundle_digest, who="ann", why="finds more")
+    run = only(screen(asked))
+    assert (run.registry_entry, run.promoted_digest) == (None, second.bundle_digest)
+    assert second.bundle_digest[:12] in run.not_promoted
+    run = only(screen(dataclasses.replace(asked, promoted=entry)))
+    assert (run.registry_entry, run.bundle_digest, run.operating_points) == (4, second.bundle_digest, {"pneumonia": everybody})
+    assert run.counts.pneumonia_positive == run.counts.outcomes["scored"]
 
 
 def test_a_damaged_bundle_is_refused_before_anything_is_read(small_archive: Path, bundle: str, tmp_path: Path) -> None:
