@@ -37,15 +37,12 @@ def register(
         screening bundle register s3://insurance/screening s3://insurance/bundles/2020-06 --why "retrained with the spring's studies"
     """
     from jobs.checks import check_bundle, check_operating_points
-    from screening.bundle.operating_points import load
+    from schemas.bundle import Overrides
     from screening.registry import steps
     from screening.results.layout import ResultsLayout
 
     manifest = check_bundle(bundle)
-    points = {}
-    if operating_points:
-        check_operating_points(operating_points, manifest)
-        points = load(operating_points).points
+    points = check_operating_points(operating_points, manifest) if operating_points else Overrides()
     _say(steps.register(ResultsLayout(results), bundle, points, who=who or steps.this_user(), why=why), json)
 
 
@@ -138,13 +135,14 @@ def _follow(pointer: str | None, entry: "RegistryEntry") -> None:
     """Name the entry's bundle in the file that servers follow. Raises UsageError where they would answer at other thresholds."""
     if pointer is None:
         return
+    from schemas.bundle import Overrides
     from screening.bundle.pointer import is_pointer, point_to
     from screening.errors import UsageError
     from screening.registry import steps
 
     if not is_pointer(pointer):
         raise UsageError(f"--pointer {pointer}: the file that a server follows ends in .json")
-    if steps.judging(entry)[1]:
+    if steps.judging(entry)[1] != Overrides():
         raise UsageError(f"--pointer {pointer} was left as it is: a server answers at the bundle's own operating points, {entry} does not")
     point_to(pointer, entry.bundle_url)
 

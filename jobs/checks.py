@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from schemas.bundle import BundleManifest
+    from schemas.bundle import BundleManifest, Overrides
     from schemas.registry import RegistryEntry
     from train.data.manifest import Manifest
 
@@ -83,11 +83,11 @@ def check_file(option: str, url: str) -> None:
         raise UsageError(f"{option} {url}: there is no such file{_from_here(url)}")
 
 
-def check_operating_points(url: str, bundle: "BundleManifest") -> None:
-    """Raise UsageError where a file of operating points cannot be read or is for another bundle."""
+def check_operating_points(url: str, bundle: "BundleManifest") -> "Overrides":
+    """Return what a file of operating points holds. Raises UsageError where it cannot be read or is for another bundle."""
     from screening.bundle.operating_points import check, load
 
-    check(load(url), bundle.digest())
+    return check(load(url), bundle.digest())
 
 
 def check_manifest(url: str, splits: Sequence[str] = ()) -> "Manifest":

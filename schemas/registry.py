@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from schemas.bundle import DIGEST_LENGTH, FrozenModel, OperatingPoint
+from schemas.bundle import DIGEST_LENGTH, FrozenModel, OperatingPoint, SitePoints
 
 Action = Literal["register", "promote", "rollback"]
 
@@ -19,6 +19,7 @@ class RegistryEntry(FrozenModel):
     bundle_name: str
     bundle_url: str = Field(description="folder of the bundle, from wherever a run is started")
     operating_points: dict[Literal["pneumonia", "covid"], OperatingPoint] = Field(description="those that judge, of every stage")
+    sites: dict[str, SitePoints] = Field(default_factory=dict, description="InstitutionName → what judges the images of that site alone")
     who: str = Field(min_length=1)
     when: datetime
     why: str = Field(min_length=1)

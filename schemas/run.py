@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.bundle import DIGEST_LENGTH, OperatingPoint
+from schemas.bundle import DIGEST_LENGTH, OperatingPoint, SitePoints
 
 
 class RunCounts(BaseModel):
@@ -59,6 +59,9 @@ class RunManifest(BaseModel):
     bundle_digest: str
     operating_points: dict[str, OperatingPoint] = Field(
         default_factory=dict, description="stage → threshold other than the bundle's own; bundle_digest stands for both together"
+    )
+    sites: dict[str, SitePoints] = Field(
+        default_factory=dict, description="InstitutionName → operating points and calibration of its own, likewise"
     )
     registry_entry: int | None = Field(None, description="entry of the registry that promoted this bundle, when the run was planned")
     promoted_digest: str | None = Field(None, description="of the bundle that was promoted then; null where none was")

@@ -3,11 +3,11 @@
 import getpass
 import os
 import socket
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
-from schemas.bundle import BundleManifest, OperatingPoint
+from schemas.bundle import BundleManifest, Overrides
 from schemas.registry import Action, RegistryEntry
-from screening.bundle.checks import digest12, verify, with_operating_points
+from screening.bundle.checks import digest12, verify
 from screening.errors import BundleError, UsageError
 from screening.registry import history
 from screening.results.layout import ResultsLayout
@@ -23,12 +23,12 @@ def this_user() -> str:
     return f"{user}@{socket.gethostname().partition('.')[0]}"
 
 
-def register(layout: ResultsLayout, bundle_url: str, points: Mapping[str, OperatingPoint], *, who: str, why: str) -> RegistryEntry:
+def register(layout: ResultsLayout, bundle_url: str, points: Overrides, *, who: str, why: str) -> RegistryEntry:
     """Make a bundle known with its own operating points, or with others, and return the entry. Changes no run.
 
     Raises BundleError for a damaged bundle, UsageError where it is registered with these operating points already.
     """
-    bundle = with_operating_points(verify(bundle_url), points)
+    bundle = points.applied(verify(bundle_url))
     url = bundle_url if "://" in bundle_url else os.path.abspath(bundle_url)
     entry = RegistryEntry(
         number=1,
@@ -37,6 +37,7 @@ def register(layout: ResultsLayout, bundle_url: str, points: Mapping[str, Operat
         bundle_name=bundle.name,
         bundle_url=url,
         operating_points=bundle.operating_points,
+        sites=bundle.sites,
         who=who,
         when=now(),
         why=why,
@@ -59,7 +60,8 @@ def promote(layout: ResultsLayout, digest: str, *, who: str, why: str) -> Regist
 
     def make(entries: Sequence[RegistryEntry]) -> RegistryEntry:
         known = history.find(entries, digest)
-        if (judges := history.promoted(entries)) and judges.bundle_digest == known.bundle_digest:
+        judges = history.promoted(entries)
+        if judges and judges.bundle_digest == known.bundle_digest:
             raise UsageError(f"{judges} is promoted already")
         judging(known)
         return _again(known, "promote", who, why)
@@ -83,19 +85,21 @@ def rollback(layout: ResultsLayout, *, who: str, why: str) -> RegistryEntry:
     return history.add(layout, make)
 
 
-def judging(entry: RegistryEntry) -> tuple[BundleManifest, dict[str, OperatingPoint]]:
+def judging(entry: RegistryEntry) -> tuple[BundleManifest, Overrides]:
     """Return the bundle that an entry names, with the operating points that judge, and those of them that are not the bundle's own.
 
     Raises BundleError where the bundle is damaged, gone, or another one than was registered.
     """
     own = verify(entry.bundle_url)
-    bundle = with_operating_points(own, entry.operating_points)
+    bundle = own.judging_at(entry.operating_points, entry.sites)
     if bundle.digest() != entry.bundle_digest:
         raise BundleError(
             f"{entry.bundle_url} is not the bundle any more that was registered as {entry}: put that one back, or register this one"
         )
-    return bundle, {stage: point for stage, point in entry.operating_points.items() if own.operating_points.get(stage) != point}
+    points = {stage: point for stage, point in entry.operating_points.items() if own.operating_points.get(stage) != point}
+    return bundle, Overrides(operating_points=points, sites={site: it for site, it in entry.sites.items() if own.sites.get(site) != it})
 
 
 def _again(known: RegistryEntry, action: Action, who: str, why: str) -> RegistryEntry:
-    return known.model_copy(update={"action": action, "who": who, "why": why, "when": now()})
+    facts = {"action": action, "who": who, "why": why, "when": now(), "shadow_id": None, "without_shadow": None}
+    return known.model_copy(update=facts)

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from schemas.bundle import OperatingPoint
+from schemas.bundle import OperatingPoint, Overrides
 from schemas.nightly import STEPS, AlertTo, MonitorStep, NightlyConfig, NightRecord, ReportStep, StepRecord
 from screening.benchmark.random_bundle import save_random_bundle
 from screening.errors import LockedError, ResultsError, WriteError
@@ -54,7 +54,7 @@ def test_a_night_does_every_step_and_tells_of_its_end(tmp_path: Path, bundle: st
     url, got = hook
     limits = MonitorStep(limits={"max_rejected_share": 0.1, "min_scored": 3}, min_images=1)
     point = OperatingPoint(threshold=0.5, rule="r", data="d")
-    other = register(ResultsLayout(str(tmp_path / "r")), bundle, {"covid": point}, who="ann", why="a test")
+    other = register(ResultsLayout(str(tmp_path / "r")), bundle, Overrides(operating_points={"covid": point}), who="ann", why="a test")
     promote(ResultsLayout(str(tmp_path / "r")), other.bundle_digest, who="ann", why="a test")
     said: list[str] = []
     record = carry_out(job_of(tmp_path, bundle, url, monitor=limits, report=ReportStep(gallery=0)), show_nothing, said.append)

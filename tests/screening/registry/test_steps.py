@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from schemas.bundle import OperatingPoint
+from schemas.bundle import OperatingPoint, Overrides, SitePoints
 from screening.errors import BundleError, UsageError
 from screening.registry.history import promoted, read_history
 from screening.registry.steps import judging, promote, register, rollback, this_user
@@ -13,6 +13,7 @@ from tests.screening.small_bundle import POINT, edit_manifest, save_small_bundle
 
 ANN = {"who": "ann", "why": "a test"}
 OTHER = OperatingPoint(threshold=0.4, rule="capacity", data="April")
+NONE, MOVED = Overrides(), Overrides(operating_points={"covid": OTHER}, sites={"North": SitePoints(operating_points={"covid": POINT})})
 
 
 @pytest.fixture
@@ -27,13 +28,13 @@ def bundle(tmp_path: Path) -> str:
 
 
 def test_a_bundle_is_known_promoted_and_gone_back_from(layout: ResultsLayout, bundle: str) -> None:
-    first = register(layout, bundle, {}, **ANN)
-    second = register(layout, bundle, {"covid": OTHER}, **ANN)
+    first = register(layout, bundle, NONE, **ANN)
+    second = register(layout, bundle, MOVED, **ANN)
     assert first.bundle_digest != second.bundle_digest  # other thresholds are another judgement
     assert (first.operating_points["covid"], second.operating_points) == (POINT, {"pneumonia": POINT, "covid": OTHER})
     promote(layout, first.bundle_digest[:12], **ANN)
     promote(layout, second.bundle_digest[:12], who="bob", why="fewer tests")
-    assert judging(promoted(read_history(layout)))[1] == {"covid": OTHER}
+    assert judging(promoted(read_history(layout)))[1] == MOVED
     back = rollback(layout, **ANN)
     assert (back.number, back.action, back.bundle_digest) == (5, "rollback", first.bundle_digest)
     assert promoted(read_history(layout)) == back
@@ -43,9 +44,9 @@ def test_a_bundle_is_known_promoted_and_gone_back_from(layout: ResultsLayout, bu
 def test_what_makes_no_sense_adds_no_entry(layout: ResultsLayout, bundle: str) -> None:
     with pytest.raises(UsageError, match="0 registered bundles"):
         promote(layout, "1234", **ANN)
-    entry = register(layout, bundle, {}, **ANN)
+    entry = register(layout, bundle, NONE, **ANN)
     with pytest.raises(UsageError, match="registered already, by ann in entry 1"):
-        register(layout, bundle, {}, **ANN)
+        register(layout, bundle, NONE, **ANN)
     promote(layout, entry.bundle_digest, **ANN)
     with pytest.raises(UsageError, match="is promoted already"):
         promote(layout, entry.bundle_digest, **ANN)
@@ -55,7 +56,7 @@ def test_what_makes_no_sense_adds_no_entry(layout: ResultsLayout, bundle: str) -
 
 
 def test_a_bundle_that_was_changed_since_judges_no_more(layout: ResultsLayout, bundle: str) -> None:
-    entry = register(layout, bundle, {}, **ANN)
+    entry = register(layout, bundle, NONE, **ANN)
     edit_manifest(Path(bundle), lambda manifest: manifest.update(name="another"))
     for use in (lambda: promote(layout, entry.bundle_digest, **ANN), lambda: judging(entry)):
         with pytest.raises(BundleError, match="is not the bundle any more that was registered"):

@@ -10,7 +10,7 @@ import fsspec
 import numpy as np
 import pytest
 
-from schemas.bundle import OperatingPoint
+from schemas.bundle import OperatingPoint, Overrides, SitePoints
 from schemas.operating_points import Evidence, OperatingPoints
 from schemas.run import RunManifest
 from screening.archive.index import scan
@@ -24,6 +24,7 @@ from screening.ingest.ingest import ingest
 from screening.registry import steps
 from screening.results.layout import ResultsLayout
 from screening.results.manifests import list_runs
+from screening.results.parts import list_parts, read_part
 from screening.run.progress import Progress
 from screening.run.screen import screen
 from tests.archives import phantom_dicom, phantom_pixels
@@ -170,6 +171,17 @@ def test_other_operating_points_are_another_bundle_in_all_but_weights(
     assert rows_of(results, bundle).equals(before)  # the answers at the bundle's own thresholds stay
     assert only(screen(all_positive)).counts.planned == 0
 
+    [site, other, *_] = sorted({row["InstitutionName"] for row in before.to_pylist() if row["outcome"] == "scored"})
+    save(
+        str(tmp_path / "points.json"), points.model_copy(update={"points": {}, "sites": {site: SitePoints(operating_points=points.points)}})
+    )
+    by_site = only(screen(all_positive))
+    assert by_site.bundle_digest not in (run.bundle_digest, own.digest())
+    rows = [row for part in list_parts(ResultsLayout(by_site.results_url), by_site.bundle_digest) for row in read_part(part).to_pylist()]
+    judged = {row["InstitutionName"]: (row["operating_point"], row["pneumonia_threshold"]) for row in rows if row["outcome"] == "scored"}
+    assert (judged[site], judged[other]) == (("site", 0.0), ("bundle", own.operating_points["pneumonia"].threshold))
+    assert all(row["pneumonia_positive"] for row in rows if row["InstitutionName"] == site and row["outcome"] == "scored")
+
     save(str(tmp_path / "points.json"), points.model_copy(update={"bundle_digest": "0" * 64}))
     with pytest.raises(UsageError, match="for bundle 000000000000"):
         list(screen(all_positive))
@@ -180,7 +192,10 @@ def test_the_manifest_says_which_entry_of_the_registry_judged_and_that_another_i
 ) -> None:
     asked = night(small_archive, tmp_path / "r", bundle)
     everybody = OperatingPoint(threshold=0.0, rule="everybody", data="none")
-    first, second = (steps.register(asked.layout, bundle, points, who="ann", why="a test") for points in ({}, {"pneumonia": everybody}))
+    first, second = (
+        steps.register(asked.layout, bundle, points, who="ann", why="a test")
+        for points in (Overrides(), Overrides(operating_points={"pneumonia": everybody}))
+    )
     steps.promote(asked.layout, first.bundle_digest, who="ann", why="the first")
     run = only(screen(asked))
     assert (run.registry_entry, run.promoted_digest, run.not_promoted) == (3, run.bundle_digest, "")
