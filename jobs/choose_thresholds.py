@@ -29,6 +29,7 @@ from jobs.console import EXIT_FAILED, err, out, print_json, run_command
 if TYPE_CHECKING:
     import duckdb
 
+    from schemas.operating_points import OperatingPoints
     from screening.analytics.thresholds import Question, Target
 
 
@@ -53,7 +54,12 @@ def command(
     corrected: Annotated[
         bool, typer.Option("--corrected", help="choose what keeps the shares on other people, by the bootstrap; else on these people")
     ] = False,
-    save: Annotated[str | None, typer.Option(help="write the chosen one to this JSON file, for this bundle alone")] = None,
+    save: Annotated[
+        str | None, typer.Option(help="write the chosen one, or with --by site one for each site, to this JSON file, for this bundle alone")
+    ] = None,
+    min_people: Annotated[
+        int, typer.Option(min=1, help="with --by site --save: positives, and negatives, that a site needs for a point of its own")
+    ] = 100,
     min_cell: Annotated[int, typer.Option(min=1, help="subgroups with fewer positives or negatives are not shown; 1 shows all")] = 5,
     rows: Annotated[int, typer.Option(min=2, help="thresholds shown in the table; --json gives all")] = 20,
     window_before: WindowBefore = 14,
@@ -76,6 +82,7 @@ def command(
     from jobs.display import Steps
     from screening.analytics import thresholds
     from screening.analytics.linking import LinkRule, describe_links
+    from train.release.site_points import choose_by_site
 
     target = thresholds.Target(sensitivity, specificity, capacity)
     question = thresholds.Question(unit, by, prevalence, cost_screen, cost_test, screened_per_day)
@@ -94,6 +101,10 @@ def command(
             "held_back": held_back,
             "thresholds": found,
         }
+        data = results or ", ".join(cases or ())
+        if save and by:
+            _save_by_site(choose_by_site(connection, found, target, data, answer["link_rule"], min_people), answer, json, save)
+            return
         chosen = _choose(found, target) if target and (found or not held_back) else {}
         optimism = {}
         if target and not pairs:
@@ -101,7 +112,6 @@ def command(
             chosen, optimism = _correct(connection, question, target, chosen, found, corrected)
     answer |= {"target": str(target), "chosen": list(chosen.values()), "optimism": list(optimism.values())} if target else {}
     if save and all(chosen.values()):
-        data = results or ", ".join(cases or ())
         ((subgroup, row),) = chosen.items()
         _save(save, row, thresholds.Target.read(optimism[subgroup]["rule"]) if corrected else target, data, answer["link_rule"])
     _print(answer, pairs, rows, json, save)
@@ -116,8 +126,10 @@ def _check(target: "Target", save: str | None, pairs: bool, by: str | None, corr
         raise UsageError("--corrected is about the share of --sensitivity or --specificity, at one threshold: give one, without --pairs")
     if save and not target:
         raise UsageError("--save writes the chosen threshold: say what to choose by --sensitivity, --specificity or --capacity")
-    if save and by:
-        raise UsageError("--save writes one operating point for all, and --by gives one for each subgroup: leave out one of them")
+    if save and by not in (None, "site"):
+        raise UsageError("--save writes operating points for all or, with --by site, for each site: a run knows no other subgroups")
+    if save and by and target.capacity is not None:
+        raise UsageError("--capacity counts the tests of all sites together, and --by site chooses for each: choose by --sensitivity")
     if pairs and by:
         raise UsageError("--pairs gives thresholds for all people together, and --by for each subgroup: leave out one of them")
     if pairs and target.capacity is not None:
@@ -168,6 +180,26 @@ def _save(url: str, row: dict[str, Any], target: "Target", data: str, rule: str)
     from screening.bundle import operating_points
 
     operating_points.save(url, thresholds.operating_points(row, target, data, rule))
+
+
+def _save_by_site(points: "OperatingPoints", answer: dict[str, Any], json: bool, save: str) -> None:
+    import pyarrow as pa
+
+    from jobs.tables import answer_table
+    from screening.analytics.thresholds import SAME_DATA
+    from screening.bundle import operating_points
+    from train.release.site_points import describe
+
+    operating_points.save(save, points)
+    rows = describe(points)
+    if json:
+        print_json(answer | {"sites": rows})
+        return
+    print_links(answer)
+    out.print()
+    out.print(answer_table(pa.Table.from_pylist(rows), "Operating points of stage 3, by site"))
+    out.print(SAME_DATA)
+    out.print(f"saved in {save}", markup=False)
 
 
 def _print(answer: dict[str, Any], pairs: bool, rows: int, json: bool, save: str | None) -> None:
