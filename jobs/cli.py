@@ -7,6 +7,7 @@ import typer
 
 from jobs import (
     choose_thresholds,
+    compact_results,
     dicomize_images,
     evaluate_bundle,
     export_results,
@@ -24,6 +25,7 @@ from jobs import (
     pseudonymize_table,
     query_results,
     redrive_failures,
+    retain_results,
     run_benchmark,
     run_demo,
     run_nightly,
@@ -45,6 +47,8 @@ COMMANDS = {
     "status": show_status.command,
     "nightly": run_nightly.command,
     "redrive": redrive_failures.command,
+    "compact": compact_results.command,
+    "retain": retain_results.command,
     "score": score_files.command,
     "serve": serve_bundle.command,
     "sql": query_results.command,

@@ -16,15 +16,14 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.instance import INSTANCE_SCHEMA
-from schemas.reasons import Outcome
 from screening.errors import ResultsError
-from screening.results.layout import ResultsLayout, shard_id_of_part
+from screening.results.layout import ResultsLayout, is_compacted, shard_id_of_part
 from screening.storage import exists, list_files, read_bytes
 
 PARTS_AT_ONCE = 16
 MOVE_AWAY = "move it away, and the next `screening run` scores its objects again"
 
-_COLUMNS = [(field.name, field.type) for field in INSTANCE_SCHEMA]
+COLUMNS = [(field.name, field.type) for field in INSTANCE_SCHEMA]
 _PLACES = [INSTANCE_SCHEMA.get_field_index(name) for name in ("bundle_digest", "screen_date", "shard_id")]
 
 
@@ -46,7 +45,7 @@ def check_part(url: str, footer: pq.FileMetaData) -> None:
     A part that was copied or moved is known by the statistics of three columns, so no row is read: bundle, night and shard of its rows
     are those that its folders and its name say.
     """
-    if [(field.name, field.type) for field in footer.schema.to_arrow_schema()] != _COLUMNS:
+    if [(field.name, field.type) for field in footer.schema.to_arrow_schema()] != COLUMNS:
         raise ResultsError(f"{url}: its columns are not those of instance schema version 1, so it is not a part of results; {MOVE_AWAY}")
     groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
     ends = [[group.column(place).statistics for place in _PLACES] for group in groups]
@@ -76,24 +75,27 @@ def _read(url: str, columns: list[str]) -> pa.Table:
         data = read_bytes(url)
     except FileNotFoundError as error:
         raise ResultsError(f"{url} is missing; run the same command again to resume") from error
-    with _damage_named(url):
+    with damage_of(url):
         file = pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True)
     check_part(url, file.metadata)
-    with _damage_named(url):
+    with damage_of(url):
         return file.read(columns)
 
 
 @contextlib.contextmanager
-def _damage_named(url: str) -> Iterator[None]:
+def damage_of(url: str, remedy: str = MOVE_AWAY) -> Iterator[None]:
+    """Turn the errors of a file that is damaged into a ResultsError with the remedy; one that is missing stays a FileNotFoundError."""
     try:
         yield
+    except FileNotFoundError:
+        raise
     except (pa.ArrowException, OSError) as error:
-        raise ResultsError(f"{url}: damaged, cut or no Parquet file; {MOVE_AWAY}") from error
+        raise ResultsError(f"{url}: damaged, cut or no Parquet file; {remedy}") from error
 
 
 def list_parts(layout: ResultsLayout, bundle_digest: str) -> list[str]:
-    """Return the URLs of every committed part of a bundle, in order."""
-    return list_files(layout.instances(bundle_digest), ".parquet")
+    """Return the URLs of every committed part of a bundle, in order; compacted files are none of them."""
+    return [url for url in list_files(layout.instances(bundle_digest), ".parquet") if not is_compacted(url)]
 
 
 def committed_parts(layout: ResultsLayout, bundle_digest: str, screen_date: date) -> dict[str, str]:
@@ -112,17 +114,3 @@ def count_outcomes(rows: pa.Table) -> tuple[Counter[str], Counter[str]]:
     """Return the rows by outcome, and the refused ones by reason."""
     reasons = pc.drop_null(rows.column("reason"))
     return Counter(rows.column("outcome").to_pylist()), Counter(reasons.to_pylist())
-
-
-def rows_to_redrive(layout: ResultsLayout, bundle_digest: str, reasons: set[str] | None = None) -> dict[str, pa.Table]:
-    """Return part URL → its rows that are to be scored again (INSTANCE_SCHEMA): those with one of `reasons`, or else all failed ones."""
-    chosen: dict[str, pa.Table] = {}
-    for url in list_parts(layout, bundle_digest):
-        rows = read_part(url)
-        if reasons is None:
-            wanted = pc.equal(rows.column("outcome"), Outcome.FAILED)
-        else:
-            wanted = pc.is_in(rows.column("reason"), pa.array(sorted(reasons), pa.string()))
-        if (again := rows.filter(wanted)).num_rows:
-            chosen[url] = again
-    return chosen

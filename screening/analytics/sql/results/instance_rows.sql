@@ -1,6 +1,13 @@
 -- grain: one row per object and bundle, as the run wrote it
--- needs: variable instance_files, the list of the committed Parquet parts
+-- needs: variables instance_files, the list of the Parquet files with rows; compacted_files, those of them that hold many shards; and
+-- replaced_shards, night/shard_id of what of these a part answers anew
 
 create view instance_rows as
-select *
-from read_parquet(getvariable('instance_files'), hive_partitioning = false);
+select * exclude (filename)
+from read_parquet(getvariable('instance_files'), filename = true, hive_partitioning = false)
+where
+    len(getvariable('replaced_shards')::varchar[]) = 0
+    or not (
+        list_contains(getvariable('compacted_files')::varchar[], filename)
+        and list_contains(getvariable('replaced_shards')::varchar[], screen_date || '/' || shard_id)
+    );
