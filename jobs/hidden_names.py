@@ -59,9 +59,10 @@ def unlisted_texts(results: str, bundle_digest: str) -> dict[str, int]:
 
     from screening.ingest.identity import PREFIX, SHORT_DIGITS
     from screening.results.layout import ResultsLayout
-    from screening.results.parts import list_parts, read_columns
+    from screening.results.rows import read_all
+    from screening.results.snapshot import take
 
-    rows = read_columns(list_parts(ResultsLayout(results), bundle_digest), list(PREFIX))
+    rows = read_all(take(ResultsLayout(results), bundle_digest), list(PREFIX))
     counts = {}
     for attribute, prefix in PREFIX.items():
         texts = pc.unique(rows[attribute]).drop_null()

@@ -45,6 +45,8 @@ def command(
     from jobs.run_table import run_table
     from schemas.reasons import Reason
     from screening.errors import UsageError
+    from screening.results.compaction import merge_redriven
+    from screening.results.layout import ResultsLayout
     from screening.results.lock import holding
     from screening.run.config import MachineConfig
     from screening.run.redrive import Redrive, redrive
@@ -53,8 +55,9 @@ def command(
         if code not in set(Reason):
             raise UsageError(f"--reason {code}: there is no such reason; one of {', '.join(sorted(Reason))}")
     machine = MachineConfig(actors=actors, gpus_per_actor=gpus_per_actor, batch_size=batch_size, decoders=decoders)
-    with holding(results, "screening redrive"), RunDisplay(err) as display, answer_apart(json):
+    with holding(results, "screening redrive") as lease, RunDisplay(err) as display, answer_apart(json):
         runs = redrive(Redrive(results, key_of(pseudonym_key), bundle, frozenset(reason or []), machine), display.show)
+        merge_redriven(ResultsLayout(results), check_lock=lease.check)
     if json:
         print_json([run.model_dump(mode="json") for run in runs])
         return

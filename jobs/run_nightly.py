@@ -25,7 +25,7 @@ def command(
     ] = False,
     json: Annotated[bool, typer.Option("--json", help="print the record of the night as JSON")] = False,
 ) -> None:
-    """Run, redrive, monitor and report, one night at a time, until a deadline, and tell somebody when that fails.
+    """Run, redrive, compact, retain, monitor and report, one night at a time, until a deadline, and tell somebody when that fails.
 
     A night that died is gone on with by the same command. Exit code 0 when all went well, also where a deadline left objects for the next
     night; 1 when a step failed, a limit was crossed, or another night holds the results; 2 for wrong usage.

@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from schemas.bundle import FrozenModel
 
-StepName = Literal["run", "redrive", "monitor", "report"]
-STEPS: tuple[StepName, ...] = ("run", "redrive", "monitor", "report")
+StepName = Literal["run", "redrive", "compact", "retain", "monitor", "report"]
+STEPS: tuple[StepName, ...] = ("run", "redrive", "compact", "retain", "monitor", "report")
 DONE = ("finished", "stopped", "skipped")  # steps that are not done again
 
 
@@ -34,6 +34,19 @@ class RedriveStep(FrozenModel):
 
     enabled: bool = True
     reasons: tuple[str, ...] = Field((), description="only rows with one of these; empty takes all failed rows")
+
+
+class CompactStep(FrozenModel):
+    """The options of `screening compact`."""
+
+    enabled: bool = True
+    target_mb: int = Field(256, ge=1, description="size of a file from which on it is left alone, in MiB")
+
+
+class RetainStep(FrozenModel):
+    """How long things are kept. Rows are kept for ever."""
+
+    heatmaps_after: int | None = Field(None, ge=1, description="days after its night from which on a heatmap is removed; never without it")
 
 
 class MonitorStep(FrozenModel):
@@ -77,6 +90,8 @@ class NightlyConfig(FrozenModel):
     deadline: time | None = Field(None, description='local time at which scoring stops, e.g. "06:00"; the rest is left for the next night')
     run: RunStep = RunStep()
     redrive: RedriveStep = RedriveStep()
+    compact: CompactStep = CompactStep()
+    retain: RetainStep = RetainStep()
     monitor: MonitorStep = MonitorStep()
     report: ReportStep = ReportStep()
     alert: AlertTo = AlertTo()

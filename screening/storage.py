@@ -10,7 +10,7 @@ import os
 import re
 import threading
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import fsspec
@@ -23,6 +23,8 @@ READ_TIMEOUT_S = 15
 ATTEMPTS = 4  # requests made for one S3 call before it fails
 
 PACS_PROTOCOLS = ("dicomweb", "dicomwebs")  # the second one by TLS
+
+DELETED_AT_ONCE = 1000  # objects of one S3 request, at most
 
 TEMPORARY_PREFIX = ".tmp-"  # names that begin so are half-written files, and never listed
 
@@ -263,14 +265,60 @@ def list_files(url: str, suffix: str = "") -> list[str]:
     found: list[str] = []
     with contextlib.suppress(FileNotFoundError):
         found = fs.find(path)
-    names = sorted(name for name in found if name.endswith(suffix) and not name.rsplit("/", 1)[-1].startswith(TEMPORARY_PREFIX))
-    return [url_of(fs, name) for name in names]
+    return [url_of(fs, name) for name in _listed(found, suffix)]
+
+
+def list_sizes(url: str, suffix: str = "") -> dict[str, int]:
+    """Return the bytes of each of the files that `list_files` lists, by its URL."""
+    fs, path = filesystem_of(url)
+    found: dict[str, dict] = {}
+    with contextlib.suppress(FileNotFoundError):
+        found = fs.find(path, detail=True)
+    return {url_of(fs, name): found[name]["size"] for name in _listed(found, suffix)}
+
+
+def _listed(names: Iterable[str], suffix: str) -> list[str]:
+    return sorted(name for name in names if name.endswith(suffix) and not name.rsplit("/", 1)[-1].startswith(TEMPORARY_PREFIX))
+
+
+def list_folders(url: str) -> list[str]:
+    """Return the full URLs of the folders directly in a folder, sorted; a missing folder is an empty list."""
+    fs, path = filesystem_of(url)
+    found: list[dict] = []
+    with contextlib.suppress(FileNotFoundError):
+        found = fs.ls(path, detail=True)
+    return sorted(url_of(fs, entry["name"].rstrip("/")) for entry in found if entry["type"] == "directory")
 
 
 def exists(url: str) -> bool:
     """Return whether there is a file under `url`."""
     fs, path = filesystem_of(url)
     return fs.isfile(path)
+
+
+def remove_files(urls: Iterable[str]) -> None:
+    """Remove files of one store, also those that are gone already, and the local folders that become empty. Raises OSError."""
+    places = [filesystem_of(url) for url in urls]
+    for start in range(0, len(places), DELETED_AT_ONCE):
+        some = places[start : start + DELETED_AT_ONCE]
+        fs = some[0][0]
+        if is_s3(fs):
+            _remove_from_s3(fs, [path for _, path in some])
+        else:
+            for _, path in some:
+                with contextlib.suppress(FileNotFoundError):
+                    fs.rm_file(path)
+    for folder in {Path(path).parent for fs, path in places if is_local(fs)}:
+        with contextlib.suppress(OSError):  # it is not empty
+            folder.rmdir()
+
+
+def _remove_from_s3(fs: fsspec.AbstractFileSystem, paths: list[str]) -> None:
+    bucket = paths[0].partition("/")[0]
+    keys = [{"Key": path.partition("/")[2]} for path in paths]
+    answer = fs.call_s3("delete_objects", Bucket=bucket, Delete={"Objects": keys, "Quiet": True})
+    if refused := answer.get("Errors"):
+        raise PermissionError(f"{len(refused)} objects of {bucket} could not be removed: {refused[0].get('Code')}")
 
 
 def remove_temporaries(url: str) -> int:

@@ -6,10 +6,12 @@ from datetime import date
 
 import pyarrow as pa
 
+from schemas.instance import INSTANCE_SCHEMA
 from schemas.run import RunManifest
 from screening.bundle.checks import load_manifest
 from screening.results.layout import ResultsLayout
-from screening.results.parts import list_parts, read_part
+from screening.results.rows import read_all
+from screening.results.snapshot import take
 from screening.run.config import MachineConfig, RunConfig
 from screening.run.screen import Night
 from screening.shard.config import RowConfig
@@ -44,8 +46,7 @@ def only(runs: Iterator[RunManifest]) -> RunManifest:
 
 def rows_of(results: object, bundle: str) -> pa.Table:
     """Return every committed row of a bundle with its own operating points (INSTANCE_SCHEMA)."""
-    parts = list_parts(ResultsLayout(str(results)), load_manifest(bundle).digest())
-    return pa.concat_tables(read_part(part) for part in parts)
+    return read_all(take(ResultsLayout(str(results)), load_manifest(bundle).digest()), INSTANCE_SCHEMA.names)
 
 
 def summary(n: int, reason: str | None = None) -> dict[str, object]:

@@ -23,6 +23,9 @@ SHOWN_BY = {
     "tests/screening/nightly/test_night.py": [
         "screening/nightly/steps.py",
     ],
+    "tests/screening/results/test_snapshot.py": [
+        "schemas/file_list.py",
+    ],
     "tests/screening/nightly/test_config.py": [
         "schemas/nightly.py",
     ],

@@ -42,11 +42,12 @@ from screening.analytics.template import (
     empty_part,
     open_views,
 )
-from screening.errors import ReferenceTableError, UsageError
-from screening.results.check import check_parts
+from screening.errors import ReferenceTableError, ResultsError, UsageError
+from screening.results.check import check_files, replaced_shards
 from screening.results.database import Resources, open_duckdb
 from screening.results.layout import ResultsLayout
-from screening.storage import join, list_files, read_bytes
+from screening.results.snapshot import Snapshot, take
+from screening.storage import read_bytes
 
 CASE_VIEWS = ("case_rows", "case_instances", "case_tests")  # of files of cases, in the place of a results folder and a reference table
 MADE_ANEW = ("reference_read", "instance_rows", "bundles", "duplicates", "tested_radiographs")  # by `connect`, so without their comments
@@ -54,6 +55,7 @@ ViewRow = dict[str, Any]  # column → value, of one row of a view
 ViewRows = list[ViewRow]
 
 COPY_THREADS = 16
+LOOKS = 3  # at the files, where `screening compact` removes some meanwhile
 
 
 def connect(
@@ -89,15 +91,7 @@ def connect(
         given = reference if readings is None else connection.table("reading_tests").to_arrow_table()
         _read_reference(connection, given, columns, form)
     connection.register("bundle_names", pa.table({"bundle_digest": [], "name": []}, BUNDLE_NAMES))
-    parts = _parts(results_url, [bundle] if isinstance(bundle, str) else bundle)
-    rows: dict[str, int] = {}
-    if parts:
-        paths = _local_paths(parts, connection, on_progress)
-        on_progress("checking the results", 0, 0)
-        connection.execute("set parquet_metadata_cache = true")  # each query needs the ends of all parts, to know their columns
-        rows = check_parts(connection, dict(zip(paths, parts, strict=True)), ResultsLayout(results_url))
-        connection.execute("set variable instance_files = $parts", {"parts": [empty_part(), *paths]})
-        connection.execute(f"drop table instance_rows; {read_sql('analytics', 'instance_rows')}")
+    rows = _open_rows(connection, results_url, [bundle] if isinstance(bundle, str) else bundle, on_progress)
     connection.register("bundle_rows", pa.table([list(rows), list(rows.values())], schema=BUNDLE_ROWS))
     on_progress("preparing the views", 0, 0)
     # `bundles` has few rows, but DuckDB cannot see that through a view and would hash the larger side of the join; so it is a table
@@ -246,34 +240,66 @@ def _read_reference(
         )
 
 
-def _parts(results_url: str, bundles: Sequence[str] | None) -> list[str]:
-    """Return the URLs of the committed parts, of some bundles where given."""
-    parts = list_files(join(results_url, "instances"), ".parquet")
+def _open_rows(
+    connection: duckdb.DuckDBPyConnection, results_url: str, bundles: Sequence[str] | None, on_progress: OnProgress
+) -> Mapping[str, int]:
+    """Create the view instance_rows over the files that hold rows, and return the rows of each bundle_digest.
+
+    Where files have gone meanwhile, because `screening compact` merged them, what holds the rows now is looked up again.
+    """
+    layout = ResultsLayout(results_url)
+    for looks_left in reversed(range(LOOKS)):
+        snapshot = _of_bundles(take(layout), results_url, bundles)
+        if not snapshot.urls:
+            return {}
+        try:
+            paths = _local_paths(snapshot.urls, connection, on_progress)
+            on_progress("checking the results", 0, 0)
+            connection.execute("set parquet_metadata_cache = true")  # each query needs the ends of all files, to know their columns
+            rows = check_files(connection, paths, snapshot, layout)
+            break
+        except (ResultsError, FileNotFoundError):
+            if not looks_left or _of_bundles(take(layout), results_url, bundles) == snapshot:
+                raise
+    compacted = [paths[url] for url in snapshot.compacted]
+    for name, value in {
+        "instance_files": [empty_part(), *paths.values()],
+        "compacted_files": compacted,
+        "replaced_shards": replaced_shards(snapshot),
+    }.items():
+        connection.execute(f"set variable {name} = $value::varchar[]", {"value": value})
+    connection.execute(f"drop table instance_rows; {read_sql('analytics', 'instance_rows')}")
+    return rows
+
+
+def _of_bundles(snapshot: Snapshot, results_url: str, bundles: Sequence[str] | None) -> Snapshot:
+    """Return the files of some bundles, where given. Raises UsageError for one that has none."""
     if not bundles:
-        return parts
+        return snapshot
     chosen: dict[str, None] = {}
     for bundle in bundles:
-        of_bundle = [part for part in parts if f"/bundle={bundle[:DIGEST_LENGTH]}" in part]
+        of_bundle = [url for url in snapshot.urls if f"/bundle={bundle[:DIGEST_LENGTH]}" in url]
         if not of_bundle:
-            known = sorted({match[1] for part in parts if (match := re.search(r"/bundle=([0-9a-f]+)/", part))})
+            known = sorted({match[1] for url in snapshot.urls if (match := re.search(r"/bundle=([0-9a-f]+)/", url))})
             raise UsageError(f"{results_url} has no rows of bundle {bundle}: there are {', '.join(known) or 'none'}")
         chosen |= dict.fromkeys(of_bundle)
-    return list(chosen)
+    compacted = {url: file for url, file in snapshot.compacted.items() if url in chosen}
+    return Snapshot(tuple(url for url in chosen if url not in compacted), compacted)
 
 
-def _local_paths(parts: list[str], connection: duckdb.DuckDBPyConnection, on_progress: OnProgress) -> list[str]:
-    """Return local paths of the parts; those of other stores are copied to temporary disk, for as long as the connection lives.
+def _local_paths(urls: list[str], connection: duckdb.DuckDBPyConnection, on_progress: OnProgress) -> dict[str, str]:
+    """Return the local path of each file; those of other stores are copied to temporary disk, for as long as the connection lives.
 
-    DuckDB through fsspec asks a store some twelve times for each part and scan; here each part is one request, once.
+    DuckDB through fsspec asks a store some twelve times for each file and scan; here each file is one request, once.
     """
-    if all(part.startswith("file://") for part in parts):
-        return [part.removeprefix("file://") for part in parts]
+    if all(url.startswith("file://") for url in urls):
+        return {url: url.removeprefix("file://") for url in urls}
     folder = tempfile.mkdtemp(prefix="screening-sql-")
     weakref.finalize(connection, shutil.rmtree, folder, ignore_errors=True)
-    paths = [os.path.join(folder, f"{number}.parquet") for number in range(len(parts))]
-    count = counter(on_progress, "copying results", len(parts))
+    paths = {url: os.path.join(folder, f"{number}.parquet") for number, url in enumerate(urls)}
+    count = counter(on_progress, "copying results", len(urls))
     with ThreadPoolExecutor(COPY_THREADS) as pool:
-        for _ in pool.map(_copy, parts, paths):
+        for _ in pool.map(_copy, paths, paths.values()):
             count(1)
     return paths
 

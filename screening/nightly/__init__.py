@@ -1,1 +1,1 @@
-"""The nightly job: run, redrive, monitor and report under one lock, with a deadline and somebody who is told."""
+"""The nightly job: run, redrive, compact, retain, monitor and report under one lock, with a deadline and somebody who is told."""

@@ -50,7 +50,7 @@ def carry_out(job: Job, show: ShowProgress, say: Callable[[str], None] = log.inf
             for name in STEPS:
                 if record.step(name).status not in DONE:
                     with _recorded(job, record, name) as step:
-                        steps.do(name, job.config, job.night, record, step, watch)
+                        steps.do(name, job.config, job.night, record, step, watch, lease.check)
                     say(f"{name}: {step.status}{': ' + step.detail if step.detail else ''}")
         except LockedError:
             raise  # the record is that of another process by now
@@ -118,6 +118,8 @@ def _begin(job: Job) -> NightRecord:
     died = [record for record in list_nights(job.layout) if _is_tonight(record, night) and record.status in UNDONE]
     if died:
         record = died[-1]
+        known = {step.name: step for step in record.steps}
+        record.steps = [known.get(name) or StepRecord(name=name) for name in STEPS]  # an earlier version may have had fewer
         record.status, record.finished, record.deadline, record.executions = "running", None, deadline, record.executions + 1
     else:
         record = NightRecord(

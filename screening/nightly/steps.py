@@ -1,5 +1,7 @@
 """The steps of a night, each the library's own function of the command that has its name."""
 
+from collections.abc import Callable
+
 import duckdb
 
 from schemas.nightly import NightlyConfig, NightRecord, StepName, StepRecord
@@ -10,19 +12,33 @@ from screening.nightly.alert import tell
 from screening.report.facts import ReportOptions
 from screening.report.write import render
 from screening.results.check import damage_named
+from screening.results.compaction import compact
 from screening.results.layout import ResultsLayout
+from screening.results.retention import expired_heatmaps, in_words, remove_expired
 from screening.run.progress import ShowProgress
 from screening.run.redrive import Redrive, redrive
 from screening.run.screen import Night, screen
 from screening.storage import put_atomic
 
 
-def do(name: StepName, config: NightlyConfig, night: Night, record: NightRecord, step: StepRecord, show: ShowProgress) -> None:
+def do(
+    name: StepName,
+    config: NightlyConfig,
+    night: Night,
+    record: NightRecord,
+    step: StepRecord,
+    show: ShowProgress,
+    check_lock: Callable[[], None],
+) -> None:
     """Carry out one step, and write down what came of it in `step`, and in `record` what concerns the whole night."""
     if name == "run":
         _run(config, night, record, step, show)
     elif name == "redrive":
         _redrive(config, night, record, step, show)
+    elif name == "compact":
+        _compact(config, night, step, check_lock)
+    elif name == "retain":
+        _retain(config, night, step, check_lock)
     elif name == "monitor":
         _monitor(config, night, record, step)
     else:
@@ -54,6 +70,26 @@ def _redrive(config: NightlyConfig, night: Night, record: NightRecord, step: Ste
     step.runs = [run.run_id for run in runs]
     tried, failed = sum(run.counts.planned for run in runs), sum(run.counts.outcomes.get("failed", 0) for run in runs)
     step.detail = f"{tried} rows scored again, {failed} of them failed again" if runs else "no failed rows"
+
+
+def _compact(config: NightlyConfig, night: Night, step: StepRecord, check_lock: Callable[[], None]) -> None:
+    if not config.compact.enabled:
+        step.status, step.detail = "skipped", "not asked for"
+        return
+    done = compact(night.layout, target_bytes=config.compact.target_mb * 2**20, check_lock=check_lock)
+    merged, left = sum(one.merged for one in done), sum(one.left for one in done)
+    step.detail = f"{merged} files merged, {left} hold all rows"
+
+
+def _retain(config: NightlyConfig, night: Night, step: StepRecord, check_lock: Callable[[], None]) -> None:
+    days = config.retain.heatmaps_after
+    if days is None:
+        step.status, step.detail = "skipped", "not asked for"
+        return
+    expired = expired_heatmaps(night.layout, days, night.config.rows.screen_date)
+    remove_expired(night.layout, expired, days, check_lock=check_lock)
+    sums = in_words(expired)
+    step.detail = f"{sums['files']} heatmap files of {sums['nights']} nights removed"
 
 
 def _monitor(config: NightlyConfig, night: Night, record: NightRecord, step: StepRecord) -> None:

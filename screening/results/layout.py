@@ -1,9 +1,13 @@
 """Where everything lies inside a results folder: one place knows the names."""
 
+import re
 from dataclasses import dataclass
 from datetime import date
 
 from schemas.bundle import DIGEST_LENGTH
+
+FILE_LIST = "_files.json"  # Arrow, pandas and Spark pass over names that begin so
+_COMPACTED = re.compile(r"/night=\d{4}-\d\d-\d\d_\d{4}-\d\d-\d\d/[^/]+$")
 
 
 @dataclass(frozen=True)
@@ -36,9 +40,14 @@ class ResultsLayout:
         """Folder of what driver and workers of the run logged (JSON lines)."""
         return f"{self.runs}/{run_id}/log"
 
+    @property
+    def all_instances(self) -> str:
+        """Folder of every row."""
+        return f"{self.root}/instances"
+
     def instances(self, bundle_digest: str) -> str:
-        """Folder of every committed part of one bundle."""
-        return f"{self.root}/instances/bundle={bundle_digest[:DIGEST_LENGTH]}"
+        """Folder of every committed part and compacted file of one bundle."""
+        return f"{self.all_instances}/bundle={bundle_digest[:DIGEST_LENGTH]}"
 
     def night(self, bundle_digest: str, screen_date: date) -> str:
         """Folder of the committed parts of one bundle and night.
@@ -52,9 +61,14 @@ class ResultsLayout:
         """The folder that earlier versions wrote a night to; nights that lie there are read, resumed and redriven there."""
         return f"{self.instances(bundle_digest)}/screen_date={screen_date.isoformat()}"
 
+    @property
+    def all_heatmaps(self) -> str:
+        """Folder of every heatmap."""
+        return f"{self.root}/heatmaps"
+
     def heatmap_folder(self, bundle_digest: str) -> str:
         """Folder of every heatmap zip of one bundle."""
-        return f"{self.root}/heatmaps/bundle={bundle_digest[:DIGEST_LENGTH]}"
+        return f"{self.all_heatmaps}/bundle={bundle_digest[:DIGEST_LENGTH]}"
 
     def part(self, bundle_digest: str, screen_date: date, shard_id: str) -> str:
         """The Parquet file whose existence commits a shard (INSTANCE_SCHEMA)."""
@@ -76,6 +90,10 @@ class ResultsLayout:
     def night_record(self, night_id: str) -> str:
         """What each step of one nightly job did (JSON)."""
         return f"{self.nights}/{night_id}.json"
+
+    def retention_record(self, name: str) -> str:
+        """What one `screening retain` has removed (JSON)."""
+        return f"{self.root}/retention/{name}.json"
 
     def report(self, screen_date: date) -> str:
         """The report that a nightly job writes (HTML)."""
@@ -103,3 +121,8 @@ class ResultsLayout:
 def shard_id_of_part(url: str) -> str:
     """Return the shard that a part's URL or path names."""
     return url.rsplit("/", 1)[-1].removeprefix("part-").removesuffix(".parquet")
+
+
+def is_compacted(url: str) -> bool:
+    """Return whether a URL or path is that of a compacted file, which lies in a folder named by its first and its last night."""
+    return _COMPACTED.search(url) is not None

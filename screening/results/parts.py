@@ -16,16 +16,15 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from schemas.instance import ADDED_COLUMNS, INSTANCE_SCHEMA
-from schemas.reasons import Outcome
 from screening.errors import ResultsError
-from screening.results.layout import ResultsLayout, shard_id_of_part
+from screening.results.layout import ResultsLayout, is_compacted, shard_id_of_part
 from screening.storage import exists, list_files, read_bytes
 
 PARTS_AT_ONCE = 16
 MOVE_AWAY = "move it away, and the next `screening run` scores its objects again"
 
-_COLUMNS = [(field.name, field.type) for field in INSTANCE_SCHEMA]
-_EARLIER_COLUMNS = [(name, type) for name, type in _COLUMNS if name not in ADDED_COLUMNS]
+COLUMNS = [(field.name, field.type) for field in INSTANCE_SCHEMA]
+_EARLIER_COLUMNS = [(name, type) for name, type in COLUMNS if name not in ADDED_COLUMNS]
 _PLACES = [INSTANCE_SCHEMA.get_field_index(name) for name in ("bundle_digest", "screen_date", "shard_id")]
 
 
@@ -47,7 +46,7 @@ def check_part(url: str, footer: pq.FileMetaData) -> None:
     A part that was copied or moved is known by the statistics of three columns, so no row is read: bundle, night and shard of its rows
     are those that its folders and its name say.
     """
-    if [(field.name, field.type) for field in footer.schema.to_arrow_schema()] not in (_COLUMNS, _EARLIER_COLUMNS):
+    if [(field.name, field.type) for field in footer.schema.to_arrow_schema()] not in (COLUMNS, _EARLIER_COLUMNS):
         raise ResultsError(f"{url}: its columns are not those of instance schema version 2 or 1, so it is no part of results; {MOVE_AWAY}")
     groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
     ends = [[group.column(place).statistics for place in _PLACES] for group in groups]
@@ -77,10 +76,10 @@ def _read(url: str, columns: list[str]) -> pa.Table:
         data = read_bytes(url)
     except FileNotFoundError as error:
         raise ResultsError(f"{url} is missing; run the same command again to resume") from error
-    with _damage_named(url):
+    with damage_of(url):
         file = pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True)
     check_part(url, file.metadata)
-    with _damage_named(url):
+    with damage_of(url):
         table = file.read([name for name in columns if name in file.schema_arrow.names])
     for name in columns:
         if name not in table.column_names:  # a part of an earlier version
@@ -89,16 +88,19 @@ def _read(url: str, columns: list[str]) -> pa.Table:
 
 
 @contextlib.contextmanager
-def _damage_named(url: str) -> Iterator[None]:
+def damage_of(url: str, remedy: str = MOVE_AWAY) -> Iterator[None]:
+    """Turn the errors of a file that is damaged into a ResultsError with the remedy; one that is missing stays a FileNotFoundError."""
     try:
         yield
+    except FileNotFoundError:
+        raise
     except (pa.ArrowException, OSError) as error:
-        raise ResultsError(f"{url}: damaged, cut or no Parquet file; {MOVE_AWAY}") from error
+        raise ResultsError(f"{url}: damaged, cut or no Parquet file; {remedy}") from error
 
 
 def list_parts(layout: ResultsLayout, bundle_digest: str) -> list[str]:
-    """Return the URLs of every committed part of a bundle, in order."""
-    return list_files(layout.instances(bundle_digest), ".parquet")
+    """Return the URLs of every committed part of a bundle, in order; compacted files are none of them."""
+    return [url for url in list_files(layout.instances(bundle_digest), ".parquet") if not is_compacted(url)]
 
 
 def committed_parts(layout: ResultsLayout, bundle_digest: str, screen_date: date) -> dict[str, str]:
@@ -117,17 +119,3 @@ def count_outcomes(rows: pa.Table) -> tuple[Counter[str], Counter[str]]:
     """Return the rows by outcome, and the refused ones by reason."""
     reasons = pc.drop_null(rows.column("reason"))
     return Counter(rows.column("outcome").to_pylist()), Counter(reasons.to_pylist())
-
-
-def rows_to_redrive(layout: ResultsLayout, bundle_digest: str, reasons: set[str] | None = None) -> dict[str, pa.Table]:
-    """Return part URL → its rows that are to be scored again (INSTANCE_SCHEMA): those with one of `reasons`, or else all failed ones."""
-    chosen: dict[str, pa.Table] = {}
-    for url in list_parts(layout, bundle_digest):
-        rows = read_part(url)
-        if reasons is None:
-            wanted = pc.equal(rows.column("outcome"), Outcome.FAILED)
-        else:
-            wanted = pc.is_in(rows.column("reason"), pa.array(sorted(reasons), pa.string()))
-        if (again := rows.filter(wanted)).num_rows:
-            chosen[url] = again
-    return chosen

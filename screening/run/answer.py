@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 from schemas.reasons import Reason
 from screening.errors import ResultsError, ScreeningError, WriteError
-from screening.results.parts import committed_parts
+from screening.results.rows import committed_shards
 from screening.results.run_log import entry_of
 from screening.run.machines import nodes_lost
 from screening.run.pipeline import Work, execute
@@ -32,7 +32,7 @@ def answer(
         again: do committed shards once more (a redrive).
         deadline: stop at the first commit after it; the progress says so.
     """
-    done = {} if again else committed_parts(work.layout, work.bundle_digest, work.config.rows.screen_date)
+    done = set() if again else committed_shards(work.layout, work.bundle_digest, work.config.rows.screen_date)
     missing = [shard for shard in shards if shard.shard_id not in done]
     planned = sum(shard.rows for shard in shards)
     progress = Progress(run_id, planned, resumed=planned - sum(shard.rows for shard in missing))

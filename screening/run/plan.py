@@ -3,9 +3,10 @@
 import hashlib
 import io
 import itertools
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
@@ -33,14 +34,14 @@ def cut_into_shards(pending: pa.Table, sizes: Sequence[int], *, salt: str) -> pa
     the configuration: the same work has the same name, whichever run does it.
     """
     ordered = pending.take(pc.sort_indices(pending, [("object_modified", "descending"), ("object_url", "ascending")])[: sum(sizes)])
-    object_ids = iter(ordered.column("object_id").to_pylist())
-    shard_ids: list[str] = []
-    positions: list[int] = []
+    shard_ids, start = [], 0
     for size in sizes:
-        members = list(itertools.islice(object_ids, size))
-        shard_ids += [_shard_id(members, salt)] * len(members)
-        positions += range(len(members))
-    columns = {"shard_id": pa.array(shard_ids, pa.string()), "shard_row": pa.array(positions, pa.int32())}
+        shard_ids.append(_shard_id(ordered.column("object_id").slice(start, size), salt))
+        start += size
+    columns = {
+        "shard_id": pa.array(shard_ids, pa.string()).take(pa.array(np.repeat(np.arange(len(sizes)), sizes))),
+        "shard_row": pa.array(np.concatenate([np.arange(0), *map(np.arange, sizes)]).astype(np.int32)),
+    }
     columns |= {name: ordered.column(name) for name in PLAN_SCHEMA.names if name not in columns}
     return pa.table(columns, schema=PLAN_SCHEMA)
 
@@ -66,11 +67,8 @@ def write_plan(plan: pa.Table, url: str) -> None:
     """Write a plan with one row group a shard, so that a worker reads its own shard and nothing else."""
     buffer = io.BytesIO()
     with pq.ParquetWriter(buffer, PLAN_SCHEMA, compression="zstd") as writer:
-        start = 0
-        for _, shard in itertools.groupby(plan.column("shard_id").to_pylist()):
-            length = len(list(shard))
+        for start, length in _runs(plan.column("shard_id")):
             writer.write_table(plan.slice(start, length), row_group_size=length)
-            start += length
     put_atomic(url, buffer.getvalue())
 
 
@@ -98,8 +96,13 @@ class PlanReader:
         return self._file.read_row_group(shard.row_group).cast(PLAN_SCHEMA)
 
 
-def _shard_id(object_ids: list[str], salt: str) -> str:
+def _runs(shard_ids: pa.ChunkedArray) -> Iterator[tuple[int, int]]:
+    """Yield start and length of each run of equal names."""
+    ends = pc.run_end_encode(shard_ids.combine_chunks()).run_ends.to_pylist()
+    yield from ((start, end - start) for start, end in itertools.pairwise([0, *ends]))
+
+
+def _shard_id(object_ids: pa.ChunkedArray, salt: str) -> str:
     digest = hashlib.sha256(salt.encode())
-    for object_id in object_ids:
-        digest.update(object_id.encode())
+    digest.update("".join(object_ids.to_pylist()).encode())
     return digest.hexdigest()[:16]

@@ -12,7 +12,7 @@ from screening.errors import ResultsError, UsageError
 from screening.privacy import key_id_of
 from screening.results.layout import ResultsLayout, shard_id_of_part
 from screening.results.manifests import list_runs, new_run_id, now, recorded, software_versions
-from screening.results.parts import rows_to_redrive
+from screening.results.rows import rows_to_redrive
 from screening.run.answer import answer
 from screening.run.config import MachineConfig, RunConfig
 from screening.run.machine import actors_for

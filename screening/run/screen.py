@@ -19,7 +19,7 @@ from screening.privacy import UrlSeal, key_id_of
 from screening.registry import history, steps
 from screening.results.layout import ResultsLayout
 from screening.results.manifests import list_runs, new_run_id, now, recorded, software_versions, unfinished_run, write_manifest
-from screening.results.parts import committed_parts
+from screening.results.rows import committed_shards
 from screening.run.accounting import account, not_answered
 from screening.run.answer import answer
 from screening.run.config import RunConfig
@@ -192,7 +192,7 @@ def _leave_the_rest(run: RunManifest, night: Night, shards: list[PlannedShard]) 
 
     Where these are all of them, it was not stopped after all.
     """
-    done = committed_parts(night.layout, run.bundle_digest, run.screen_date)
+    done = committed_shards(night.layout, run.bundle_digest, run.screen_date)
     committed = [shard for shard in shards if shard.shard_id in done]
     left = run.counts.planned - sum(shard.rows for shard in committed)
     if not left:

@@ -12,7 +12,8 @@ from schemas.heatmap import URL_COLUMN, HeatmapKind, member_name
 from schemas.instance import INSTANCE_SCHEMA
 from screening.errors import ResultsError
 from screening.results.layout import ResultsLayout
-from screening.results.parts import part_of, read_part
+from screening.results.parts import part_of
+from screening.results.rows import rows_of_shard
 from screening.shard.heatmaps import MAP_COLUMNS, heatmap_png, unpack_map
 from screening.storage import exists, put_atomic, read_bytes
 
@@ -23,14 +24,18 @@ def commit_shard(scored: pa.Table, layout: ResultsLayout, bundle_digest: str, sc
     """Write one shard's heatmaps and then its rows; return the rows (INSTANCE_SCHEMA).
 
     Where the shard was committed before (a redrive), its other rows and heatmaps are kept and these rows take the place of their own.
+    Where these say nothing new, nothing is written: rows that fail every night leave files alone that were compacted.
     """
     shard_id = scored.column("shard_id")[0].as_py()
     part_url = part_of(layout, bundle_digest, screen_date, shard_id)
     zip_url = layout.heatmaps(bundle_digest, screen_date, shard_id)
     heatmaps = dict(_render(scored))
     rows = _instance_rows(scored, bundle_digest, screen_date, zip_url)
-    if exists(part_url):
-        rows = _replace_rows(read_part(part_url), rows)
+    committed = rows_of_shard(layout, bundle_digest, screen_date, shard_id, part_url)
+    if committed is not None:
+        rows = _replace_rows(committed, rows)
+        if not heatmaps and rows.equals(committed):
+            return committed
         heatmaps = (_read_zip(zip_url) if exists(zip_url) else {}) | heatmaps
     if heatmaps:
         put_atomic(zip_url, _zip_bytes(heatmaps))

@@ -11,7 +11,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from screening.errors import ResultsError, UsageError
-from screening.results.check import check_parts, damage_named, planned_shards
+from screening.results.check import check_parts, damage_named, unplanned
 from screening.results.layout import ResultsLayout
 from screening.storage import list_files
 from tests.screening.instance_rows import DIGEST, NIGHT, instance_row, write_instances
@@ -121,10 +121,10 @@ def test_parts_that_no_run_has_planned_count_where_they_answer_other_objects(lay
 
 def test_shards_of_every_plan_are_known_and_a_damaged_plan_knows_none(layout: ResultsLayout) -> None:
     write_shards(layout, "second", "d")
-    assert planned_shards(layout) == {"a", "b", "c", "d"}
+    assert unplanned(layout, set("abcde")) == {"e"}
     Path(layout.plan("run")).write_bytes(b"")
-    assert planned_shards(layout) == {"d"}
-    assert planned_shards(ResultsLayout(f"{layout.root}/none")) == set()
+    assert unplanned(layout, set("abcde")) == set("abce")
+    assert unplanned(ResultsLayout(f"{layout.root}/none"), {"a"}) == {"a"}
 
 
 def test_damage_that_a_query_finds_is_named(layout: ResultsLayout) -> None:

@@ -25,8 +25,8 @@ from screening.results.parts import (
     part_of,
     read_columns,
     read_part,
-    rows_to_redrive,
 )
+from screening.results.rows import rows_to_redrive
 from tests.screening.instance_rows import DIGEST, NIGHT, as_earlier_version, instance_row, pneumonia_row, refused_row, write_instances
 
 

@@ -1,7 +1,7 @@
 """Committing a shard: rows and heatmaps that open, equal bytes for equal work, replacement of failed rows."""
 
 import io
-from datetime import date
+from datetime import date, timedelta
 from pathlib import Path
 
 import fsspec
@@ -13,9 +13,13 @@ from PIL import Image
 
 from schemas.instance import INSTANCE_SCHEMA
 from screening.errors import ResultsError
+from screening.results.compaction import compact
 from screening.results.layout import ResultsLayout
-from screening.results.parts import committed_parts, list_parts, read_part, rows_to_redrive
+from screening.results.parts import committed_parts, list_parts, read_part
+from screening.results.rows import read_all, rows_to_redrive
+from screening.results.snapshot import take
 from screening.shard.commit import commit_shard
+from tests.screening.results.plans import write_shards
 from tests.screening.shard.scored import scored_rows
 
 DIGEST = "d" * 64
@@ -94,6 +98,21 @@ def test_a_redriven_row_takes_the_place_of_the_failed_one(layout: ResultsLayout)
         with fsspec.open(pointer) as file:
             assert file.read(4) == b"\x89PNG"
     assert rows_to_redrive(layout, DIGEST) == {}
+
+
+def test_a_shard_that_was_compacted_is_replaced_by_a_part_and_only_where_something_is_new(tmp_path: Path) -> None:
+    layout = ResultsLayout(str(tmp_path))
+    shard_id = commit(scored_rows("scored", "failed"), layout).column("shard_id")[0].as_py()
+    commit_shard(scored_rows("scored", "failed"), layout, DIGEST, NIGHT + timedelta(1))
+    write_shards(layout, "run", shard_id)
+    compact(layout)
+    assert list_parts(layout, DIGEST) == []
+    commit(scored_rows("scored", "failed").slice(1), layout)
+    assert list_parts(layout, DIGEST) == [], "what fails again leaves the file alone"
+    commit(scored_rows("rejected", "scored").slice(1), layout)
+    [part] = list_parts(layout, DIGEST)
+    assert read_part(part).column("outcome").to_pylist() == ["scored", "scored"]
+    assert read_all(take(layout, DIGEST), ["outcome"])["outcome"].to_pylist() == ["scored", "scored", "scored", "failed"]
 
 
 def test_rows_of_another_shard_are_not_taken_in(tmp_path: Path) -> None:
