@@ -30,6 +30,7 @@ from jobs import (
     score_files,
     screen_archive,
     serve_bundle,
+    shadow_candidate,
     show_status,
     write_report,
     write_tables,
@@ -60,6 +61,7 @@ COMMANDS = {
     "fit": fit_stage.command,
     "evaluate": evaluate_bundle.command,
     "promote": promote_bundle.command,
+    "shadow": shadow_candidate.command,
     "pseudonymize": pseudonymize_table.command,
     "benchmark": run_benchmark.command,
 }
