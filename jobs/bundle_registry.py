@@ -50,22 +50,34 @@ def promote(
     results: Results,
     digest: Annotated[str, typer.Argument(help="the first digits of the digest of a registered bundle")],
     why: Why,
+    max_auroc_loss: Annotated[
+        float, typer.Option(help="AUROC that may be lost against the present bundle, by the interval's limit")
+    ] = 0.05,
+    max_rate_change: Annotated[float, typer.Option(help="change of the share of positives, up or down, by the interval's limit")] = 0.05,
+    max_disagreement: Annotated[float, typer.Option(help="share of radiographs that the two bundles may call differently")] = 0.2,
+    without_shadow: Annotated[
+        str | None, typer.Option(help="promote it without a shadow run, or in spite of one: the reason, which the history keeps")
+    ] = None,
     who: Who = None,
     pointer: Pointer = None,
     json: Json = False,
 ) -> None:
     """Let a registered bundle judge from the next run on: `screening run` and `nightly` use it unless another one is named.
 
-    Rows of the bundle before it stay. The next run scores every object of the archive with the new one.
+    Rows of the bundle before it stay. The next run scores every object of the archive with the new one. The bundle must have judged within
+    the margins beside the present one in a `screening shadow` run. Exit code 1 where it has not, and nothing is written.
 
     Example:
 
         screening bundle promote s3://insurance/screening 1a2b3c4d5e6f --why "keeps its sensitivity, finds fewer false positives"
     """
     from screening.registry import steps
+    from screening.registry.gate import Margins
     from screening.results.layout import ResultsLayout
 
-    entry = steps.promote(ResultsLayout(results), digest, who=who or steps.this_user(), why=why)
+    margins = Margins(max_auroc_loss, max_rate_change, max_disagreement)
+    by = who or steps.this_user()
+    entry = steps.promote(ResultsLayout(results), digest, who=by, why=why, margins=margins, without_shadow=without_shadow)
     _follow(pointer, entry)
     _say(entry, json)
 
@@ -123,7 +135,8 @@ def history(results: Results, json: Json = False) -> None:
         print_json([entry.model_dump(mode="json") for entry in entries])
         return
     rows = [
-        [str(it.number), f"{it.when:%Y-%m-%d %H:%M}", it.action, it.bundle_name, it.bundle_digest[:12], it.who, it.why] for it in entries
+        [str(it.number), f"{it.when:%Y-%m-%d %H:%M}", it.action, it.bundle_name, it.bundle_digest[:12], it.who, _reason(it)]
+        for it in entries
     ]
     _print(("entry", "when (UTC)", "what", "bundle", "digest", "by", "why"), rows, f"{results}: the registry has no entry")
 
@@ -145,6 +158,13 @@ def _follow(pointer: str | None, entry: "RegistryEntry") -> None:
     if steps.judging(entry)[1] != Overrides():
         raise UsageError(f"--pointer {pointer} was left as it is: a server answers at the bundle's own operating points, {entry} does not")
     point_to(pointer, entry.bundle_url)
+
+
+def _reason(entry: "RegistryEntry") -> str:
+    """Return why, and what a promotion rests on."""
+    if entry.without_shadow is not None:
+        return f"{entry.why} (without shadow: {entry.without_shadow})"
+    return entry.why if entry.shadow_id is None else f"{entry.why} (shadow {entry.shadow_id})"
 
 
 def _say(entry: "RegistryEntry", json: bool) -> None:

@@ -37,6 +37,7 @@ from jobs import (
     score_files,
     screen_archive,
     serve_bundle,
+    shadow_candidate,
     show_status,
     write_report,
     write_tables,
@@ -74,6 +75,7 @@ COMMANDS = {
     "crossval": cross_validate.command,
     "calibrate": calibrate_bundle.command,
     "promote": promote_bundle.command,
+    "shadow": shadow_candidate.command,
     "pseudonymize": pseudonymize_table.command,
     "benchmark": run_benchmark.command,
 }

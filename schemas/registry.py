@@ -23,6 +23,8 @@ class RegistryEntry(FrozenModel):
     who: str = Field(min_length=1)
     when: datetime
     why: str = Field(min_length=1)
+    shadow_id: str | None = Field(None, description="of a promotion: the shadow run that it rests on")
+    without_shadow: str | None = Field(None, description="of a promotion without one, or in spite of it: the reason")
 
     def __str__(self) -> str:
         return f"{self.bundle_name} {self.bundle_digest[:DIGEST_LENGTH]} (entry {self.number} of the registry)"

@@ -29,6 +29,9 @@ SHOWN_BY = {
     "tests/screening/nightly/test_config.py": [
         "schemas/nightly.py",
     ],
+    "tests/screening/shadow/test_run.py": [
+        "screening/run/sample.py",
+    ],
     "tests/jobs/test_run_benchmark.py": [
         "screening/benchmark/throughput.py",
     ],

@@ -203,5 +203,6 @@ def _copy(connection: duckdb.DuckDBPyConnection, query: str, path: Path, argumen
 
 
 def _duckdb_type(field) -> str:
-    names = {"string": "varchar", "date32[day]": "date", "bool": "boolean", "float": "float", "int32": "integer", "int64": "bigint"}
+    names = {"string": "varchar", "date32[day]": "date", "bool": "boolean", "float": "float", "double": "double"}
+    names |= {"int32": "integer", "int64": "bigint"}
     return names.get(str(field.type), "timestamptz")

@@ -10,6 +10,7 @@ from schemas.registry import Action, RegistryEntry
 from screening.bundle.checks import digest12, verify
 from screening.errors import BundleError, UsageError
 from screening.registry import history
+from screening.registry.gate import Margins, evidence_for, read_records
 from screening.results.layout import ResultsLayout
 from screening.results.manifests import now
 
@@ -52,11 +53,17 @@ def register(layout: ResultsLayout, bundle_url: str, points: Overrides, *, who: 
     return history.add(layout, make)
 
 
-def promote(layout: ResultsLayout, digest: str, *, who: str, why: str) -> RegistryEntry:
+def promote(
+    layout: ResultsLayout, digest: str, *, who: str, why: str, margins: Margins | None = None, without_shadow: str | None = None
+) -> RegistryEntry:
     """Let the registered bundle whose digest begins so judge from the next run on, and return the entry.
 
-    Raises UsageError where no such bundle is registered or it judges already, BundleError where it is not in its folder any more.
+    It must have judged within the margins beside the present one in a shadow run, unless `without_shadow` says why not; the first bundle
+    of a results folder has none to be compared with.
+    Raises PromotionRefused where it has not, UsageError where no such bundle is registered or it judges already, BundleError where it is
+    not in its folder any more.
     """
+    records = read_records(layout)
 
     def make(entries: Sequence[RegistryEntry]) -> RegistryEntry:
         known = history.find(entries, digest)
@@ -64,7 +71,10 @@ def promote(layout: ResultsLayout, digest: str, *, who: str, why: str) -> Regist
         if judges and judges.bundle_digest == known.bundle_digest:
             raise UsageError(f"{judges} is promoted already")
         judging(known)
-        return _again(known, "promote", who, why)
+        entry = _again(known, "promote", who, why)
+        if judges is None or without_shadow is not None:
+            return entry.model_copy(update={"without_shadow": without_shadow})
+        return entry.model_copy(update={"shadow_id": evidence_for(records, known, judges, margins or Margins()).shadow_id})
 
     return history.add(layout, make)
 

@@ -138,7 +138,8 @@ def _operating_points(facts: Facts) -> Markup:
     ]
     head = ["stage", "rule", "chosen on", "threshold", "sensitivity there", "specificity there"]
     chosen_before = "" if chosen_here(facts.runs, facts.bundle) else " (pre-specified)"
-    return table(head, rows, caption=f"Operating points{chosen_before}", text_columns=3)
+    own = f"; {len(sites)} sites are judged at points of their own" if (sites := facts.bundle.sites) else ""
+    return table(head, rows, caption=f"Operating points{chosen_before}{own}", text_columns=3)
 
 
 def _training(facts: Facts) -> Markup:

@@ -109,6 +109,15 @@ class ResultsLayout:
         return f"{self.registry}/entry-{number:06}.json"
 
     @property
+    def shadows(self) -> str:
+        """Folder of all shadow runs, apart from the results."""
+        return f"{self.root}/shadow"
+
+    def shadow(self, shadow_id: str) -> str:
+        """One shadow run: a results folder of its own with the answers of both bundles, and its record."""
+        return f"{self.shadows}/{shadow_id}"
+
+    @property
     def readings(self) -> str:
         """Folder of what radiologists recorded."""
         return f"{self.root}/readings"

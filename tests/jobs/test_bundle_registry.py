@@ -10,7 +10,7 @@ from jobs.checks import bundle_for
 from jobs.manage_bundle import app
 from screening.bundle.pointer import bundle_in_use
 from screening.bundle.released import released_bundle
-from screening.errors import UsageError
+from screening.errors import PromotionRefused, UsageError
 from tests.screening.small_bundle import save_small_bundle
 
 runner = CliRunner()
@@ -37,8 +37,11 @@ def test_a_change_of_models_from_beginning_to_end(folders: tuple[str, str, str],
     assert bundle_for(None, results, None) == (released_bundle(), None)
     digests = [json.loads(told("register", results, bundle, "--why", "new", "--json"))["bundle_digest"] for bundle in bundles]
     pointer = str(tmp_path / "current.json")
-    for digest in digests:
-        told("promote", results, digest[:8], "--why", "better", "--who", "ann", "--pointer", pointer)
+    told("promote", results, digests[0][:8], "--why", "the first", "--pointer", pointer)
+    promotion = ["promote", results, digests[1][:8], "--why", "better", "--who", "ann", "--pointer", pointer]
+    assert isinstance(runner.invoke(app, promotion).exception, PromotionRefused)
+    assert bundle_in_use(pointer) == bundles[0]
+    told(*promotion, "--without-shadow", "no archive yet")
     assert bundle_in_use(pointer) == bundles[1]
     assert bundle_for(None, results, None)[0] == bundle_for("registry", results, None)[0] == bundles[1]
     assert bundle_for(bundles[0], results, None) == (bundles[0], None)
@@ -46,7 +49,7 @@ def test_a_change_of_models_from_beginning_to_end(folders: tuple[str, str, str],
     assert bundle_in_use(pointer) == bundles[0]
     assert [row["promoted"] for row in json.loads(told("list", results, "--json"))] == [True, False]
     shown = told("history", results)
-    assert all(word in shown for word in ("register", "promote", "rollback", "ann", "better", "too many positives"))
+    assert all(word in shown for word in ("register", "promote", "rollback", "ann", "better", "no archive yet", "too many positives"))
     assert [entry["number"] for entry in json.loads(told("history", results, "--json"))] == [1, 2, 3, 4, 5]
 
 

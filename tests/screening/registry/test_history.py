@@ -1,26 +1,15 @@
 """The history of the registry: nothing that was added is lost, whoever adds at the same moment, and it says what judges."""
 
 import threading
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from schemas.bundle import OperatingPoint
-from schemas.registry import Action, RegistryEntry
+from schemas.registry import RegistryEntry
 from screening.errors import ResultsError, UsageError
 from screening.registry.history import add, find, promoted, promotions, read_history, registered
 from screening.results.layout import ResultsLayout
-
-POINT = OperatingPoint(threshold=0.5, rule="r", data="d")
-
-
-def entry(action: Action, digit: str, who: str = "ann") -> RegistryEntry:
-    """Return an entry about the bundle whose digest is one digit repeated."""
-    return RegistryEntry(
-        number=1, action=action, bundle_digest=digit * 64, bundle_name=f"bundle {digit}", bundle_url=f"/bundles/{digit}",
-        operating_points={"pneumonia": POINT, "covid": POINT}, who=who, when=datetime(2020, 3, 1, tzinfo=UTC), why="because",
-    )  # fmt: skip
+from tests.registry import entry
 
 
 def numbered(*entries: RegistryEntry) -> list[RegistryEntry]:

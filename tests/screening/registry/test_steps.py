@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from schemas.bundle import OperatingPoint, Overrides, SitePoints
-from screening.errors import BundleError, UsageError
+from screening.errors import BundleError, PromotionRefused, UsageError
 from screening.registry.history import promoted, read_history
 from screening.registry.steps import judging, promote, register, rollback, this_user
 from screening.results.layout import ResultsLayout
@@ -33,10 +33,13 @@ def test_a_bundle_is_known_promoted_and_gone_back_from(layout: ResultsLayout, bu
     assert first.bundle_digest != second.bundle_digest  # other thresholds are another judgement
     assert (first.operating_points["covid"], second.operating_points) == (POINT, {"pneumonia": POINT, "covid": OTHER})
     promote(layout, first.bundle_digest[:12], **ANN)
-    promote(layout, second.bundle_digest[:12], who="bob", why="fewer tests")
+    with pytest.raises(PromotionRefused, match="no shadow run compares"):
+        promote(layout, second.bundle_digest[:12], **ANN)
+    unseen = promote(layout, second.bundle_digest[:12], who="bob", why="fewer tests", without_shadow="an emergency")
+    assert (unseen.without_shadow, unseen.shadow_id) == ("an emergency", None)
     assert judging(promoted(read_history(layout)))[1] == MOVED
     back = rollback(layout, **ANN)
-    assert (back.number, back.action, back.bundle_digest) == (5, "rollback", first.bundle_digest)
+    assert (back.number, back.action, back.bundle_digest, back.without_shadow) == (5, "rollback", first.bundle_digest, None)
     assert promoted(read_history(layout)) == back
     assert [it.who for it in read_history(layout)] == ["ann", "ann", "ann", "bob", "ann"]
 

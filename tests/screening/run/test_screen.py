@@ -200,7 +200,7 @@ def test_the_manifest_says_which_entry_of_the_registry_judged_and_that_another_i
     run = only(screen(asked))
     assert (run.registry_entry, run.promoted_digest, run.not_promoted) == (3, run.bundle_digest, "")
 
-    entry = steps.promote(asked.layout, second.bundle_digest, who="ann", why="finds more")
+    entry = steps.promote(asked.layout, second.bundle_digest, who="ann", why="finds more", without_shadow="a test")
     run = only(screen(asked))
     assert (run.registry_entry, run.promoted_digest) == (None, second.bundle_digest)
     assert second.bundle_digest[:12] in run.not_promoted
