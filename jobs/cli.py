@@ -26,6 +26,7 @@ from jobs import (
     query_results,
     redrive_failures,
     retain_results,
+    rotate_key,
     run_benchmark,
     run_demo,
     run_nightly,
@@ -65,6 +66,7 @@ COMMANDS = {
     "evaluate": evaluate_bundle.command,
     "promote": promote_bundle.command,
     "pseudonymize": pseudonymize_table.command,
+    "rotate-key": rotate_key.command,
     "benchmark": run_benchmark.command,
 }
 
