@@ -31,6 +31,7 @@ from jobs import (
     query_results,
     redrive_failures,
     retain_results,
+    rotate_key,
     run_benchmark,
     run_demo,
     run_nightly,
@@ -77,6 +78,7 @@ COMMANDS = {
     "promote": promote_bundle.command,
     "shadow": shadow_candidate.command,
     "pseudonymize": pseudonymize_table.command,
+    "rotate-key": rotate_key.command,
     "benchmark": run_benchmark.command,
 }
 

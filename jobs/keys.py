@@ -1,17 +1,16 @@
 """The pseudonym key of this machine's user: a file that `run`, `pseudonymize` and what opens encrypted names find."""
 
-import os
 from pathlib import Path
 
 from jobs.console import err
-from screening.privacy import KEY_FILE_VARIABLE, create_key, load_key
+from screening.privacy import create_key, has_key_variable, load_key
 
 DEFAULT_KEY = Path("~/.config/screening/pseudonym.key")
 
 
 def key_of(path: Path | None) -> bytes:
-    """Return the key in `path`, or in the file that the environment names, or in the user's own, which is made at first use."""
-    if path is not None or os.environ.get(KEY_FILE_VARIABLE):
+    """Return the key in `path`, or the environment's (see `load_key`), or the one in the user's own file, which is made at first use."""
+    if path is not None or has_key_variable():
         return load_key(path)
     default = DEFAULT_KEY.expanduser()
     if not default.exists():
@@ -22,5 +21,5 @@ def key_of(path: Path | None) -> bytes:
 
 def existing_key(path: Path | None) -> bytes | None:
     """Return the key that `key_of` finds, None where there is none yet."""
-    known = path is not None or os.environ.get(KEY_FILE_VARIABLE) or DEFAULT_KEY.expanduser().exists()
+    known = path is not None or has_key_variable() or DEFAULT_KEY.expanduser().exists()
     return key_of(path) if known else None

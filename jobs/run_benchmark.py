@@ -26,20 +26,24 @@ class Part(StrEnum):
     THROUGHPUT = "throughput"  # `screening run` beside a bare loop over the same images
     MEMORY = "memory"  # peak memory of a run over N and 10 N instances
     ANALYTICS = "analytics"  # seconds of every view over a population of generated rows
+    PLAN = "plan"  # an index of millions of objects, less almost as many rows of earlier nights, planned and started; runs when named
     SERVE = "serve"  # answers a second of a server beside a bare cascade, and what an idle request costs; runs when named
     FORGETTING = "forgetting"  # what stage 2 forgets while it learns COVID-19, by lambda of Eq. 2; takes minutes, runs when named
 
 
-WHEN_NAMED = (Part.SERVE, Part.FORGETTING)
+WHEN_NAMED = (Part.PLAN, Part.SERVE, Part.FORGETTING)
 
 
 def command(
-    parts: Annotated[list[Part] | None, typer.Argument(help="what to measure  [default: all but serve and forgetting]")] = None,
+    parts: Annotated[list[Part] | None, typer.Argument(help="what to measure  [default: all but plan, serve and forgetting]")] = None,
     images: Annotated[int, typer.Option(min=16, help="images of the throughput benchmark")] = 512,
     instances: Annotated[int, typer.Option(min=10, help="instances of the smaller run of the memory benchmark")] = 1000,
     repeats: Annotated[int, typer.Option(min=1, help="of each measurement; the best is shown, of throughput every pair")] = 3,
     rows: Annotated[int, typer.Option(min=1000, help="instance rows of the analytics benchmark; a tenth as many RT-PCR tests")] = 1_000_000,
     rows_per_part: Annotated[int | None, typer.Option(min=1, help="rows of one Parquet part there  [default: a night]")] = None,
+    objects: Annotated[
+        int, typer.Option(min=1000, help="objects of the index of the plan benchmark; 1 in 100 has no row yet")
+    ] = 10_000_000,
     requests: Annotated[int, typer.Option(min=32, help="requests of the serve benchmark")] = 2000,
     clients: Annotated[int, typer.Option(min=1, help="that send them at once")] = 32,
     bundle: Annotated[str | None, typer.Option(help="that answers there  [default: the released one]")] = None,
@@ -70,6 +74,7 @@ def command(
         Part.THROUGHPUT: lambda told: _throughput(images, repeats, told),
         Part.MEMORY: lambda told: _memory(instances, told),
         Part.ANALYTICS: lambda told: _analytics(rows, rows_per_part, told),
+        Part.PLAN: lambda told: _plan(objects, told),
         Part.SERVE: lambda told: _serve(bundle, requests, clients, told),
         Part.FORGETTING: lambda told: _forgetting(weights, epochs, told),
     }
@@ -167,6 +172,25 @@ def _analytics(rows: int, rows_per_part: int | None, told: OnProgress) -> Iterat
         for timing in analytics.time_views(results, reference, folder / "spill", on_progress=told):
             seconds, cpu_seconds = round(timing.seconds, 2), round(timing.cpu_seconds, 2)
             yield {"view": timing.name, "seconds": seconds, "cpu seconds": cpu_seconds, "rows": timing.rows}
+
+
+def _plan(objects: int, told: OnProgress) -> Iterator[Row]:
+    """Time how a night begins."""
+    from screening.benchmark import planning
+
+    with tempfile.TemporaryDirectory(prefix="benchmark-") as name:
+        results = planning.generate(Path(name), objects, objects - objects // 100, told)
+        told(f"planning a night over {objects:,} objects", 0, 0)
+        begun = planning.measure(results)
+    for step, times in begun.steps.items():
+        yield {"step": step, "seconds": round(times["seconds"], 1), "cpu seconds": round(times["cpu_seconds"], 1)}
+    sums = {kind: round(sum(times[kind] for times in begun.steps.values()), 1) for kind in ("seconds", "cpu_seconds")}
+    yield {
+        "step": f"all, {begun.pending:,} of {begun.objects:,} objects in {begun.shards} shards",
+        "seconds": sums["seconds"],
+        "cpu seconds": sums["cpu_seconds"],
+        "peak MiB": round(begun.peak_bytes / 2**20),
+    }
 
 
 def _serve(bundle: str | None, requests: int, clients: int, told: OnProgress) -> Iterator[Row]:

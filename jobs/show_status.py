@@ -1,10 +1,13 @@
 """`screening status`: what each run did, and what its driver and workers logged."""
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from jobs.console import out, print_json, run_command
+
+if TYPE_CHECKING:
+    from screening.results.layout import ResultsLayout
 
 LATEST = "latest"
 
@@ -17,9 +20,13 @@ def command(
     entry: Annotated[
         str | None, typer.Option(help="of the log, only what is about this object: the log entry that a row's detail names")
     ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="show the night and its run as a live page until interrupted")] = False,
+    every: Annotated[float, typer.Option(min=0.5, help="seconds between two looks at the results of --watch")] = 5.0,
     json: Annotated[bool, typer.Option("--json", help="print the run manifests, or the log, as JSON")] = False,
 ) -> None:
     """Show each run of a results folder: its counts by outcome and reason, and its speed; or, with --log, what a run logged.
+
+    With --watch a live page shows the steps of the night, how far its run is, how fast, and the last warnings.
 
     An error that nobody foresaw stands in the log by its type and its frames (file, line, function), and never with a value.
 
@@ -36,6 +43,9 @@ def command(
     if entry and not log:
         raise UsageError("--entry is looked up in the log of a run: name the run with --log, or give --log latest")
     layout = ResultsLayout(results)
+    if watch:
+        _watch(layout, every, alone=not (log or json))
+        return
     runs = list(list_runs(layout))
     if log:
         run_id = _named(log, [run.run_id for run in runs])
@@ -50,6 +60,19 @@ def command(
         out.print()
     if not runs:
         out.print(f"{results}: no runs yet")
+
+
+def _watch(layout: "ResultsLayout", every: float, *, alone: bool) -> None:
+    """Show the live page. Raises UsageError where it cannot be shown."""
+    from screening.errors import UsageError
+
+    if not alone:
+        raise UsageError("--watch is a page for a terminal: leave --log and --json out")
+    if not out.is_terminal:
+        raise UsageError("--watch needs a terminal; without one give `screening status` now and then")
+    from jobs.watch_status import watch
+
+    watch(layout, out, every)
 
 
 def _named(wanted: str, run_ids: list[str]) -> str:

@@ -88,6 +88,7 @@ class NightlyConfig(FrozenModel):
     pseudonym_key: str | None = Field(None, description="file with the key of the pseudonyms")
     reference: str | None = Field(None, description="reference table, for limits of accuracy and the report")
     deadline: time | None = Field(None, description='local time at which scoring stops, e.g. "06:00"; the rest is left for the next night')
+    metrics: str | None = Field(None, description="file of Prometheus metrics, for node_exporter's textfile collector")
     run: RunStep = RunStep()
     redrive: RedriveStep = RedriveStep()
     compact: CompactStep = CompactStep()

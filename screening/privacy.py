@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cryptography.hazmat.primitives.ciphers.aead import AESSIV
 
 KEY_FILE_VARIABLE = "SCREENING_PSEUDONYM_KEY_FILE"
+KEY_VARIABLE = "SCREENING_PSEUDONYM_KEY"  # the key itself, as a secret of Kubernetes or of systemd gives it
 MIN_KEY_BYTES = 16
 PSEUDONYM_DIGITS = 32
 SEALED = "sealed://"  # begins the URL of an object whose names are encrypted
@@ -90,10 +91,15 @@ class UrlSeal:
 
 
 def load_key(path: str | os.PathLike[str] | None = None) -> bytes:
-    """Return the key in `path`, or in the file that SCREENING_PSEUDONYM_KEY_FILE names.
+    """Return the key in `path`, or in the file that SCREENING_PSEUDONYM_KEY_FILE names, or the one that SCREENING_PSEUDONYM_KEY holds.
 
-    Raises UsageError where there is none, it is too short, or others may read or the group may change it.
+    Raises UsageError where there is none, both variables are set, it is too short, or others may read the file or the group may change it.
     """
+    held = os.environ.get(KEY_VARIABLE)
+    if path is None and held:
+        if os.environ.get(KEY_FILE_VARIABLE):
+            raise UsageError(f"{KEY_VARIABLE} and {KEY_FILE_VARIABLE} are both set: which of them is the key? Unset one")
+        return _long_enough(held.strip().encode(), f"in {KEY_VARIABLE}")
     name = path or os.environ.get(KEY_FILE_VARIABLE)
     if not name:
         raise UsageError(
@@ -107,8 +113,17 @@ def load_key(path: str | os.PathLike[str] | None = None) -> bytes:
         raise UsageError(f"pseudonym key {file} cannot be read: {error.strerror}") from None
     if mode & (stat.S_IRWXO | stat.S_IWGRP):
         raise UsageError(f"pseudonym key {file} is open to others: run `chmod 600 {file}`")
+    return _long_enough(key, str(file))
+
+
+def has_key_variable() -> bool:
+    """Return whether the environment holds a key, or names the file of one."""
+    return bool(os.environ.get(KEY_FILE_VARIABLE) or os.environ.get(KEY_VARIABLE))
+
+
+def _long_enough(key: bytes, where: str) -> bytes:
     if len(key) < MIN_KEY_BYTES:
-        raise UsageError(f"pseudonym key {file} has {len(key)} bytes, fewer than {MIN_KEY_BYTES}")
+        raise UsageError(f"pseudonym key {where} has {len(key)} bytes, fewer than {MIN_KEY_BYTES}")
     return key
 
 

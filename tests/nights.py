@@ -57,6 +57,7 @@ def summary(n: int, reason: str | None = None) -> dict[str, object]:
         "reasons": [reason] * n,
         "pneumonia_positive": 3,
         "covid_positive": 1,
+        "bytes_read": 1000 * n,
         "decode_seconds": 2.0,
         "cascade_seconds": 1.0,
         "write_seconds": 0.5,

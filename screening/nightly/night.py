@@ -10,6 +10,7 @@ from schemas.nightly import DONE, STEPS, NightlyConfig, NightRecord, StepName, S
 from screening.errors import LockedError, ResultsError, ScreeningError
 from screening.nightly import steps
 from screening.nightly.alert import tell
+from screening.nightly.metrics import MetricsFile
 from screening.results.layout import ResultsLayout
 from screening.results.lock import Lease, holding
 from screening.results.manifests import new_run_id, now
@@ -45,12 +46,14 @@ def carry_out(job: Job, show: ShowProgress, say: Callable[[str], None] = log.inf
     """
     with holding(job.night.results_url, "screening nightly") as lease:
         record = _begin(job)
-        watch = Watch(job, record, lease, show, say)
+        metrics = MetricsFile(job.config.metrics)
+        watch = Watch(job, record, lease, lambda progress: (metrics.show(record, progress), show(progress)), say)
         try:
             for name in STEPS:
                 if record.step(name).status not in DONE:
                     with _recorded(job, record, name) as step:
                         steps.do(name, job.config, job.night, record, step, watch, lease.check)
+                    metrics.write(record)
                     say(f"{name}: {step.status}{': ' + step.detail if step.detail else ''}")
         except LockedError:
             raise  # the record is that of another process by now
@@ -58,9 +61,11 @@ def carry_out(job: Job, show: ShowProgress, say: Callable[[str], None] = log.inf
             record.status = "failed"
             tell(job.config.alert, "failed", _said_of(error), record)
             _end(job, record)
+            metrics.write(record)
             raise
         _tell_of_the_end(job, record)
         _end(job, record)
+        metrics.write(record)
     return record
 
 

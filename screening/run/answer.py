@@ -8,6 +8,7 @@ from schemas.reasons import Reason
 from screening.errors import ResultsError, ScreeningError, WriteError
 from screening.results.rows import committed_shards
 from screening.results.run_log import entry_of
+from screening.run.machine import actors_for
 from screening.run.machines import nodes_lost
 from screening.run.pipeline import Work, execute
 from screening.run.plan import PlannedShard, PlanReader
@@ -35,7 +36,7 @@ def answer(
     done = set() if again else committed_shards(work.layout, work.bundle_digest, work.config.rows.screen_date)
     missing = [shard for shard in shards if shard.shard_id not in done]
     planned = sum(shard.rows for shard in shards)
-    progress = Progress(run_id, planned, resumed=planned - sum(shard.rows for shard in missing))
+    progress = Progress(run_id, planned, resumed=planned - sum(shard.rows for shard in missing), actors=actors_for(work.config.machine))
     show(progress)
     lost = nodes_lost()
     missing = _pass(work, missing, progress, show, deadline)
@@ -46,6 +47,7 @@ def answer(
         show(progress)
         missing = _pass(work, missing, progress, show, deadline)
     if missing and not progress.stopped:
+        progress.retried = len(missing)
         progress.note = f"{len(missing)} shards lost their worker: looking for the image, one row a task"
         log.warning("%s; the first is shard %s", progress.note, missing[0].shard_id)
         show(progress)

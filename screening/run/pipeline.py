@@ -23,6 +23,7 @@ import ray.data
 from ray.data import ExecutionResources
 
 from schemas.bundle import OperatingPoint, SitePoints
+from schemas.reasons import Outcome
 from screening.archive.reader import ObjectReader
 from screening.errors import ScreeningError, WriteError
 from screening.ingest.preprocess import SIZE
@@ -55,6 +56,7 @@ SUMMARY_SCHEMA = pa.schema(
         ("reasons", pa.list_(pa.string())),
         ("pneumonia_positive", pa.int64()),
         ("covid_positive", pa.int64()),
+        ("bytes_read", pa.int64()),  # by the index; what could not be read is not counted
         ("decode_seconds", pa.float64()),
         ("cascade_seconds", pa.float64()),
         ("write_seconds", pa.float64()),
@@ -291,6 +293,7 @@ def _summary(scored: pa.Table, write_seconds: float, not_written: str | None) ->
         "reasons": scored.column("reason").to_pylist(),
         "pneumonia_positive": pc.sum(scored.column("pneumonia_positive"), min_count=0).as_py(),
         "covid_positive": pc.sum(scored.column("covid_positive"), min_count=0).as_py(),
+        "bytes_read": pc.sum(scored.filter(pc.field("outcome") != Outcome.FAILED.value).column("object_bytes"), min_count=0).as_py(),
         "decode_seconds": pc.sum(scored.column("decode_ms")).as_py() / 1000,
         "cascade_seconds": pc.sum(scored.column("cascade_ms")).as_py() / 1000,
         "write_seconds": write_seconds,

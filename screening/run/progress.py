@@ -24,6 +24,9 @@ class Progress:
     reasons: Counter[str] = field(default_factory=Counter)
     pneumonia_positive: int = 0
     covid_positive: int = 0
+    bytes_read: int = 0
+    retried: int = 0  # shards that lost their worker and were tried again
+    actors: int = 0  # that judge
     note: str = ""
     stopped: bool = False  # at its deadline, before the end
     times: RunTimes = field(default_factory=RunTimes)
@@ -50,6 +53,7 @@ class Progress:
         self.reasons.update(reason for reason in summary["reasons"] if reason)
         self.pneumonia_positive += summary["pneumonia_positive"]
         self.covid_positive += summary["covid_positive"]
+        self.bytes_read += summary["bytes_read"]
         self.times.decode_seconds += summary["decode_seconds"]
         self.times.cascade_seconds += summary["cascade_seconds"]
         self.times.write_seconds += summary["write_seconds"]

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from screening.errors import UsageError
-from screening.privacy import KEY_FILE_VARIABLE, SEALED, Pseudonymizer, UrlSeal, create_key, load_key
+from screening.privacy import KEY_FILE_VARIABLE, KEY_VARIABLE, SEALED, Pseudonymizer, UrlSeal, create_key, load_key
 
 KEY = b"0123456789abcdef"
 
@@ -48,6 +48,20 @@ def test_created_key_is_private_and_loads(tmp_path: Path, monkeypatch: pytest.Mo
     assert load_key() == key
     with pytest.raises(UsageError, match="exists"):
         create_key(file)
+
+
+def test_a_key_in_the_environment(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delenv(KEY_FILE_VARIABLE, raising=False)
+    monkeypatch.setenv(KEY_VARIABLE, f" {KEY.decode()}\n")
+    assert load_key() == KEY
+    file = tmp_path / "key"
+    assert create_key(file) == load_key(file), "a file that is named comes first"
+    monkeypatch.setenv(KEY_VARIABLE, "short")
+    with pytest.raises(UsageError, match=f"in {KEY_VARIABLE} has 5 bytes"):
+        load_key()
+    monkeypatch.setenv(KEY_FILE_VARIABLE, str(file))
+    with pytest.raises(UsageError, match="both set"):
+        load_key()
 
 
 def test_keys_that_are_not_loaded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
