@@ -19,26 +19,39 @@ from screening.run.ray_session import ENVIRONMENT
 
 READY_SECONDS = 120
 STORE_BYTES = 150 * 2**20  # of each node
-# a node that is silent for three seconds is dead: Ray waits for more than a minute, which is right for a network and long for a test
-QUICK = {"RAY_health_check_initial_delay_ms": "1000", "RAY_health_check_period_ms": "1000", "RAY_health_check_timeout_ms": "1000",
-         "RAY_health_check_failure_threshold": "3"}  # fmt: skip
+# a node that is silent for some seconds is dead: Ray waits for more than a minute, which is right for a network and long for a test;
+# and what starts slowly on a busy machine is waited for
+PATIENCE = {"RAY_health_check_period_ms": "1000", "RAY_health_check_timeout_ms": "2000", "RAY_health_check_failure_threshold": "3",
+            "RAY_agent_register_timeout_ms": "120000"}  # fmt: skip
+# that a node's agents listen on: given, because a raylet waits 15 s at most for agents that choose their own
+AGENT_PORTS = ("dashboard-agent-grpc-port", "dashboard-agent-listen-port", "runtime-env-agent-port", "metrics-export-port")
+
+
+def free_ports(count: int) -> list[int]:
+    """Return ports that nobody listens on."""
+    with contextlib.ExitStack() as held:
+        probes = [held.enter_context(socket.socket()) for _ in range(count)]
+        for probe in probes:
+            probe.bind(("127.0.0.1", 0))
+        return [probe.getsockname()[1] for probe in probes]
 
 
 class RayNode:
     """One node: what `ray start --block` starts."""
 
     def __init__(self, arguments: list[str], environment: Mapping[str, str], log: Path):
-        command = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--node-ip-address=127.0.0.1", "--disable-usage-stats"]
+        command = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats"]
+        command += [f"--{name}={port}" for name, port in zip(AGENT_PORTS, free_ports(len(AGENT_PORTS)), strict=True)]
         command += [f"--object-store-memory={STORE_BYTES}", "--min-worker-port=0", "--max-worker-port=0", *arguments]
         with log.open("ab") as file:
             self._process = subprocess.Popen(command, env=environment, stdout=file, stderr=file, start_new_session=True)
 
     def pids(self, word: str) -> list[int]:
-        """Return the processes of this node whose command line has the word in it."""
+        """Return the processes of this node that have the word in their name: what their command line begins with, before any option."""
         found = []
         for process in self._tree():
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                if any(word in part for part in process.cmdline()[:1]):
+                if word in " ".join(process.cmdline()).partition(" --")[0]:
                     found.append(process.pid)
         return found
 
@@ -68,11 +81,9 @@ class RayMachines:
 
     def __init__(self, environment: Mapping[str, str] | None = None):
         self._folder = Path(tempfile.mkdtemp(prefix="r", dir="/tmp"))  # short: the paths of sockets have 107 characters
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{probe.getsockname()[1]}"
+        self.address = f"127.0.0.1:{free_ports(1)[0]}"
         token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
-        self.environment = os.environ | ENVIRONMENT | QUICK | token | dict(environment or {})
+        self.environment = os.environ | ENVIRONMENT | PATIENCE | token | dict(environment or {})
         self._head: RayNode | None = None
         self.nodes: list[RayNode] = []
 

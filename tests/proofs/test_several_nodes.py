@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
 PHANTOMS, COPIES = 100, 5
 SHARD_ROWS = 8
 NIGHT = date(2020, 3, 1)
-SILENT_SECONDS = 8.0  # that an object store is stopped before it dies: longer than the nodes wait for each other
+SILENT_SECONDS = 12.0  # that an object store is stopped before it dies: longer than the nodes wait for each other
 WAIT_SECONDS = 600
 
 
