@@ -48,6 +48,7 @@ SHOWN_BY = {
         "screening/report/gallery.py",
         "screening/report/plots.py",
         "screening/report/sites.py",
+        "screening/report/time_plots.py",
         "screening/report/timeline.py",
         "screening/report/write.py",
     ],
