@@ -7,6 +7,7 @@ import typer
 
 from jobs import (
     choose_thresholds,
+    compare_products,
     dicomize_images,
     evaluate_bundle,
     export_results,
@@ -53,6 +54,7 @@ COMMANDS = {
     "accuracy": measure_accuracy.command,
     "lead-time": measure_lead_time.command,
     "sites": measure_sites.command,
+    "compare": compare_products.command,
     "thresholds": choose_thresholds.command,
     "export": export_results.command,
     "monitor": monitor_results.command,

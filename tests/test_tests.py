@@ -87,6 +87,9 @@ SHOWN_BY = {
     "tests/jobs/test_write_tables.py": [
         "screening/analytics/tables.py",
     ],
+    "tests/screening/analytics/test_comparison.py": [
+        "screening/analytics/clustered.py",
+    ],
     "tests/jobs/test_measure_accuracy.py": [
         "jobs/measure_lead_time.py",
     ],
