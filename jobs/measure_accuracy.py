@@ -109,6 +109,9 @@ def _print(answer: dict[str, Any]) -> None:
         "Corrected for who was tested (Begg and Greenes 1983), where that went with the answer and nothing else": [
             _corrected(row) for row in answer["verification"]
         ],
+        "By clusters: units of one person or site may be alike (Wilson's interval, of n over the design effect)": [
+            _clustered(row) for row in answer["clustered"]
+        ],
         "Area under the ROC curve": [_area(row) for row in answer["auroc"]],
         "What stage 2 holds back that stage 3 would have called, from the audit sample (radiographs)": [
             _loss(row) for row in answer["gate_loss"]
@@ -158,6 +161,12 @@ def _corrected(row: dict[str, Any]) -> dict[str, Any]:
     verified = {f"verified of {name.replace('_', ' ')}": f"{row[f'{name}_verified']}/{row[name]}" for name in ("called", "not_called")}
     figures = {name: ranged(*(row[f"{name}_corrected{part}"] for part in ("", "_low", "_high"))) for name in ("sensitivity", "specificity")}
     return _named(row) | verified | figures
+
+
+def _clustered(row: dict[str, Any]) -> dict[str, Any]:
+    effect = "–" if row["design_effect"] is None else f"{row['design_effect']:.2f}"
+    figure = proportion(row["k"], row["n"], row["share"], row["low"], row["high"])
+    return _named(row, "measure", "cluster", "clusters") | {"share": figure, "design effect": effect}
 
 
 def share(row: dict[str, Any], name: str) -> str:

@@ -24,6 +24,8 @@ from jobs.analytics_source import (
 )
 from jobs.console import err, out, print_json, run_command
 
+SHOWN_DAYS = 12
+
 
 def command(
     results: Results = None,
@@ -82,6 +84,12 @@ def _print(answer: dict[str, Any]) -> None:
         "When the first positive radiograph was taken": [_timing(row) for row in answer["timing"]],
         "False alerts: RT-PCR negative persons called positive": [_alerts(row) for row in answer["false_alerts"]],
         f"By days since onset (fewer than {answer['min_cell']} persons are suppressed)": [_onset(row) for row in answer["by_onset"]],
+        "Lead time of at least so many days (Kaplan and Meier; Greenwood's interval by log-log), of all confirmed and of those found": [
+            _lasting(row) for row in _thinned(answer["curve"])
+        ],
+        "Sensitivity of one radiograph by days since onset, smoothed (logistic curve with its pointwise 95 % band, by person)": [
+            _since_onset(row) for row in _thinned(answer["onset_curve"])
+        ],
         "Longest lead times": [_person(row) for row in answer["longest"]],
     }.items():
         if rows:
@@ -116,6 +124,32 @@ def _onset(row: dict[str, Any]) -> dict[str, Any]:
 
     share = "suppressed" if row["suppressed"] else proportion(row["k"], row["n"], row["share"], row["low"], row["high"])
     return {"name": row["name"], "days since onset": row["onset"], "days": row["days"], "share": share, "detected": row["detected"]}
+
+
+def _thinned(rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return of each curve every so many-th day, so that about SHOWN_DAYS are left; --json and `screening tables` have all."""
+    series: dict[tuple[Any, ...], list[dict[str, Any]]] = {}
+    for row in rows:
+        series.setdefault((row["name"], row.get("population")), []).append(row)
+    return [row for days in series.values() for row in days[:: -(-len(days) // SHOWN_DAYS)]]
+
+
+def _lasting(row: dict[str, Any]) -> dict[str, Any]:
+    from jobs.measure_accuracy import ranged
+
+    share = ranged(row["share"], row["low"], row["high"])
+    return {"name": row["name"], "of": row["population"], "days": row["days"], "at risk": row["at_risk"], "share": share}
+
+
+def _since_onset(row: dict[str, Any]) -> dict[str, Any]:
+    from jobs.measure_accuracy import ranged
+
+    return {
+        "name": row["name"],
+        "days since onset": row["days"],
+        "sensitivity": ranged(row["share"], row["low"], row["high"]),
+        "logit": row["form"],
+    }
 
 
 def _person(row: dict[str, Any]) -> dict[str, Any]:

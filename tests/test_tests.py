@@ -54,6 +54,7 @@ SHOWN_BY = {
         "screening/report/gallery.py",
         "screening/report/plots.py",
         "screening/report/sites.py",
+        "screening/report/time_plots.py",
         "screening/report/timeline.py",
         "screening/report/write.py",
     ],
@@ -91,6 +92,9 @@ SHOWN_BY = {
     ],
     "tests/jobs/test_write_tables.py": [
         "screening/analytics/tables.py",
+    ],
+    "tests/screening/analytics/test_comparison.py": [
+        "screening/analytics/clustered.py",
     ],
     "tests/jobs/test_measure_accuracy.py": [
         "jobs/measure_lead_time.py",

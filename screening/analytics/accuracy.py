@@ -9,6 +9,7 @@ import numpy as np
 
 from schemas.progress import OnProgress, counter, unwatched
 from screening.analytics.agreement import measure_agreement
+from screening.analytics.clustered import clustered_accuracy
 from screening.analytics.linking import describe_links
 from screening.analytics.small_cells import hold_back
 from screening.analytics.views import ViewRow
@@ -31,7 +32,8 @@ def measure_accuracy(
     """Return all that is said of accuracy for one unit of analysis.
 
     Keys: link_rule and reference (see `analytics.linking`), unit, min_cell, and lists of rows: accuracy, verification, auroc, gate_loss,
-    paired, paired_auroc, subgroups, brier, calibration, agreement (by radiograph, where the reference standard is a folder of readings).
+    clustered, paired, paired_auroc, subgroups, brier, calibration, agreement (by radiograph, where the reference standard is a folder of
+    readings).
     connection: of `screening.analytics`. Subgroups with no value but unknown are left out. min_cell: cells of subgroups with fewer units
     are held back, and with them what gives them away: see `analytics.small_cells`; 1 holds nothing back.
     replicates, seed: of the bootstrap over patients, 0 replicates for none. Raises UsageError for a unit that is none.
@@ -54,6 +56,7 @@ def measure_accuracy(
         "verification": view("select * from verification where unit = $unit"),
         "auroc": lambda: sorted(areas, key=lambda row: (row["name"], QUESTIONS.index(row["question"]))),
         "gate_loss": view("select * from gate_loss where $unit is not null"),
+        "clustered": lambda: _with_names(connection, clustered_accuracy(connection, unit)),
         "paired": lambda: _paired(connection, unit),
         "paired_auroc": lambda: _paired_areas(connection, units),
         "subgroups": view(
@@ -75,7 +78,10 @@ def measure_accuracy(
 
 def _rows(connection: duckdb.DuckDBPyConnection, query: str, unit: str) -> list[ViewRow]:
     """Return the rows of a query with the name of their bundle first."""
-    rows = connection.sql(query, params={"unit": unit}).to_arrow_table().to_pylist()
+    return _with_names(connection, connection.sql(query, params={"unit": unit}).to_arrow_table().to_pylist())
+
+
+def _with_names(connection: duckdb.DuckDBPyConnection, rows: list[ViewRow]) -> list[ViewRow]:
     names = _names(connection)
     return [{"name": names[row["bundle_digest"]]} | row for row in rows]
 

@@ -7,6 +7,8 @@ import duckdb
 
 from screening.analytics.linking import describe_links
 from screening.analytics.small_cells import hold_back
+from screening.analytics.time_curves import lead_curve, onset_curve
+from screening.analytics.views import ViewRows
 from screening.errors import UsageError
 
 TIMING = """
@@ -46,7 +48,8 @@ order by bundle_digest, lead_days desc, patient_pseudonym
 def measure_lead_time(
     connection: duckdb.DuckDBPyConnection, days: Sequence[int] = (1, 2, 5), *, persons: int = 10, min_cell: int = 5
 ) -> dict[str, Any]:
-    """Return link_rule and reference (see `analytics.linking`), unit, min_cell, and rows: summary, timing, false_alerts, by_onset, longest.
+    """Return link_rule and reference (see `analytics.linking`), unit, min_cell, and rows: summary, timing, false_alerts, by_onset,
+    curve and onset_curve (see `analytics.time_curves`), longest.
 
     days: at least that many before confirmation, each 0 or more. persons: how many of the longest lead times. min_cell: bands of days
     since onset with fewer persons are held back, and with them what gives them away: see `analytics.small_cells`. Raises UsageError for
@@ -57,9 +60,11 @@ def measure_lead_time(
     connection.execute("set variable lead_days_asked = $days", {"days": sorted(set(days))})
     names = dict(connection.sql("select bundle_digest, name from bundles").fetchall())
 
-    def rows(query: str, **parameters: int) -> list[dict[str, Any]]:
-        rows = connection.sql(query, params=parameters or None).to_arrow_table().to_pylist()
+    def named(rows: ViewRows) -> ViewRows:
         return [{"name": names[row["bundle_digest"]]} | row for row in rows]
+
+    def rows(query: str, **parameters: int) -> ViewRows:
+        return named(connection.sql(query, params=parameters or None).to_arrow_table().to_pylist())
 
     shown = hold_back({"lead_time_by_onset": rows("from lead_time_by_onset"), "longest": rows(LONGEST, persons=persons)}, min_cell)
     return {
@@ -70,5 +75,7 @@ def measure_lead_time(
         "timing": rows(TIMING),
         "false_alerts": rows(FALSE_ALERTS),
         "by_onset": shown["lead_time_by_onset"],
+        "curve": named(lead_curve(connection, min_cell=min_cell)),
+        "onset_curve": named(onset_curve(connection, min_cell=min_cell)),
         "longest": shown["longest"],
     }

@@ -11,11 +11,12 @@ from screening.analytics.lead_time import measure_lead_time
 from screening.analytics.linking import describe_links
 from screening.analytics.sites import measure_sites
 from screening.analytics.small_cells import hold_back
+from screening.analytics.time_curves import lead_curve, onset_curve
 from screening.analytics.views import ViewRows
 
 WITHOUT_REFERENCE = ("flow", "monitor", "monitor_reasons", "monitor_scores")  # views of which no row is a person
 OF_PERSONS = ("longest",)  # parts of answers that name single persons by their pseudonyms
-ELSEWHERE = ("sites",)  # parts of answers that are rows of another table
+ELSEWHERE = ("sites", "onset_curve")  # parts of answers that stand in another table
 
 
 def all_tables(
@@ -38,6 +39,7 @@ def all_tables(
     if has_reference:
         found |= _rows_of(measure_accuracy(connection, unit, min_cell=1, on_progress=on_progress), "")
         found |= _rows_of(measure_lead_time(connection, min_cell=1), "lead_time_")
+        found |= {"lead_time_curve": lead_curve(connection, min_cell=min_cell), "onset_curve": onset_curve(connection, min_cell=min_cell)}
         thresholds.ask(connection, thresholds.Question(unit))
         found["thresholds"] = thresholds.thinned(thresholds.table(connection))
         found |= _rows_of(measure_sites(connection, unit, min_cell=min_cell), "sites_")

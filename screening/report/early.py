@@ -5,6 +5,7 @@ from screening.page.section import Section, empty
 from screening.page.wording import HIDDEN, NOTHING, count, interval, plural, share
 from screening.report.facts import LEAD_DAYS, Facts, ViewRow, why_nothing
 from screening.report.plots import histogram
+from screening.report.time_plots import POPULATIONS, lead_chart, onset_chart
 from screening.report.timeline import EARLIEST, LATEST, timeline_chart
 
 BAND_DAYS = (1, 2, 5)  # of LEAD_DAYS, those shown by days since onset
@@ -43,7 +44,44 @@ def _lead_time(facts: Facts) -> Markup:
                 numbers,
             )
         )
-    return together(parts)
+    return together([*parts, _survival(facts), _since_onset(facts)])
+
+
+def _survival(facts: Facts) -> Markup | None:
+    """Return lead time as a survival curve, which leaves nobody's missing date out of the count of days that are known to have passed."""
+    rows = facts.lead_curve
+    if not rows:
+        return None
+    words = (
+        "Lead time by Kaplan and Meier, with the interval of Greenwood on the log-log scale. All confirmed persons: a person who was "
+        "missed has no lead time. Those who were found: the persons with a positive radiograph. Where the day of a confirmation is "
+        "missing, the lead time is censored on the day of the specimen, which the result cannot precede; where that is missing, too, the "
+        "person takes no part. Persons who were confirmed after the table of tests ends are not in it, so lead times of the last weeks "
+        f"are short. The curves end where fewer than {facts.options.smallest_cell} persons are left."
+    )
+    body = [
+        (f"{row['days']} or more", POPULATIONS[row["population"]][3], count(row["at_risk"]), share(row["share"]), _limits(row))
+        for row in rows
+    ]
+    head = ["days before confirmation", "of", "persons left", "share", "95% CI"]
+    return figure(lead_chart(rows), words, table(head, body, caption="Lead time as a survival curve", text_columns=2))
+
+
+def _since_onset(facts: Facts) -> Markup | None:
+    """Return sensitivity by days since onset, which bands of days would cut into steps."""
+    rows = facts.onset_curve
+    if not rows:
+        return None
+    curve = "a restricted cubic spline with three knots" if rows[0]["form"] == "spline" else "a straight line"
+    words = (
+        "Unit: the radiograph that RT-PCR is positive for by the link rule, with a day of onset. The logit of sensitivity is "
+        f"{curve} of the days; the band is the pointwise 95% interval, with several radiographs of one person as a cluster. It reaches as "
+        f"far as at least {facts.options.smallest_cell} persons have radiographs."
+    )
+    body = [(str(row["days"]), share(row["share"]), _limits(row)) for row in rows]
+    return figure(
+        onset_chart(rows), words, table(["days since onset", "sensitivity", "95% CI"], body, caption="Sensitivity by days since onset")
+    )
 
 
 def _summary(facts: Facts) -> Markup:

@@ -17,6 +17,7 @@ from screening.analytics.sites import calibrate, pool
 from screening.analytics.small_cells import hold_back
 from screening.analytics.sql_files import read_sql
 from screening.analytics.thresholds import Question
+from screening.analytics.time_curves import lead_curve, onset_curve
 from screening.analytics.views import ViewRow, ViewRows
 from screening.errors import UsageError
 from screening.page.markup import Markup
@@ -87,6 +88,8 @@ class Facts:
     lead_days: ViewRows = field(default_factory=list)
     lead_summary: ViewRows = field(default_factory=list)
     lead_by_onset: ViewRows = field(default_factory=list)
+    lead_curve: ViewRows = field(default_factory=list)
+    onset_curve: ViewRows = field(default_factory=list)
     timeline: ViewRows = field(default_factory=list)
     gallery: ViewRows = field(default_factory=list)
     runs: list[RunManifest] = field(default_factory=list)
@@ -174,6 +177,8 @@ def _answers(
     areas = ask("auroc", "and unit = 'patient' and auroc is not null")
     answers["aurocs"] = {row["question"]: row for row in areas}
     answers["agreement"] = measure_agreement(connection, digest)
+    answers["lead_curve"] = lead_curve(connection, min_cell=options.smallest_cell, digest=digest)
+    answers["onset_curve"] = onset_curve(connection, min_cell=options.smallest_cell, digest=digest)
     answers["gallery"] = _chosen_cases(ask("report_gallery", f"and place <= {options.cases:d}"), options.cases)
     return answers
 

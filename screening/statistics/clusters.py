@@ -58,15 +58,16 @@ def quantile(clusters: int | None) -> float:
     return float(t.ppf(0.975, clusters - 1))
 
 
-def clustered_share(of: Moments) -> tuple[float | None, float | None, float | None]:
+def clustered_share(of: Moments, *, independent: bool = False) -> tuple[float | None, float | None, float | None]:
     """Return the design effect and the limits of the 95 % interval of a share, in [0, 1]; None with fewer than two clusters.
 
-    The interval is Wilson's (1927), of n divided by the design effect.
+    The interval is Wilson's (1927), of n divided by the design effect. independent: the clusters are the units, so that the design effect
+    is 1 and the quantile that of the normal distribution.
     """
-    effect = of.design_effect(of.share * (1 - of.share) / of.n)
+    effect = 1.0 if independent else of.design_effect(of.share * (1 - of.share) / of.n)
     if effect is None:
         return None, None, None
-    n, z = of.n / effect, quantile(of.clusters)
+    n, z = of.n / effect, quantile(None if independent else of.clusters)
     centre = (of.share + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * (of.share * (1 - of.share) / n + z * z / (4 * n * n)) ** 0.5
     return effect, max(0.0, centre - half), min(1.0, centre + half)

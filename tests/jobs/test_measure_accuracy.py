@@ -52,6 +52,8 @@ def test_the_papers_cases_without_a_mapping():
     printed = ask("lead-time", "--cases", nhia_path(), "--days", "2", "--days", "5").stdout
     for words in ("24.8 % (27/109; 17.6 to 33.6)", "3.7 % (4/109;", "241/1233", "268"):
         assert words in " ".join(printed.split())
+    assert "Kaplan and Meier" in printed
+    assert "Sensitivity of one radiograph by days since onset" in printed
     found = answer("lead-time", "--cases", nhia_path())
     assert [(row["days"], row["k"], row["n"]) for row in found["summary"]] == [(1, 38, 109), (2, 27, 109), (5, 4, 109)]
 

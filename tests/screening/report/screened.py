@@ -23,7 +23,7 @@ HOSTILE = '<script>alert("1")</script>'
 SITES = ("North", "South")
 CHARTS = (  # of a report with every section
     *("flow", "participants", "interval", "roc", "thresholds-covid", "thresholds-pneumonia", "decision", "subgroups"),
-    *("calibration-stage_3", "calibration-pneumonia", "sites", "lead-time", "timeline", "failures"),
+    *("calibration-stage_3", "calibration-pneumonia", "sites", "lead-time", "lead-survival", "onset-curve", "timeline", "failures"),
 )
 
 

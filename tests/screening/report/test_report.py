@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from screening.analytics.lead_time import measure_lead_time
 from screening.analytics.sites import measure_sites
 from screening.analytics.views import connect
 from screening.page.wording import count, interval, share
@@ -113,6 +114,18 @@ def test_flow_lead_time_and_areas_are_those_of_the_views(written: tuple[Page, di
         assert f"{row['days']} or more {count(row['k'])} {count(row['n'])} {share(row['share'])}" in page.sections["lead-time"]
     (area,) = (row for row in views["auroc"] if (row["unit"], row["question"]) == ("patient", "covid"))
     assert f"{area['auroc']:.3f} ({area['auroc_low']:.3f} to {area['auroc_high']:.3f})" in page.sections["roc"]
+
+
+def test_the_curves_over_days_are_those_of_the_answers(folder: Path, written: tuple[Page, dict]):
+    section = written[0].sections["lead-time"]
+    with connect(str(folder), reference_of_people()) as connection:
+        found = measure_lead_time(connection)
+    assert {row["population"] for row in found["curve"]} == {"confirmed", "found"}
+    for row in found["curve"]:
+        assert f"{count(row['at_risk'])} {share(row['share'])} {interval(row['low'], row['high'])}" in section
+    for row in found["onset_curve"]:
+        assert f"{row['days']} {share(row['share'])} {interval(row['low'], row['high'])}" in section
+    assert "a straight line of the" in section
 
 
 def test_the_sites_are_pooled_and_calibrated(tmp_path: Path, written: tuple[Page, dict]):

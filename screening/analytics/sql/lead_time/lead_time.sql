@@ -18,6 +18,7 @@
 --   first_positive_date    the first positive one of them with a date; null where none was positive
 --   confirmation_date      first day on which a positive result of the episode was reported; null where that of its first test is unknown
 --   lead_days              confirmation_date less first_positive_date, in days; null where not detected or a date is missing
+--   lead_days_at_least     where the confirmation date alone is missing: confirmed_from of the episode less first_positive_date, in days
 --   dates_missing          the confirmation date is missing, or that of the first (detected: first positive) radiograph
 --   timing                 of the first positive radiograph: before, same day or after confirmation; dates missing; or missed
 --   days_since_onset       from symptom_onset_date to the first positive radiograph, or to the first where none was positive, in days
@@ -34,7 +35,8 @@ with radiographs as (
         any_value(links.radiograph_date) as radiograph_date,
         min(links.symptom_onset_date) as symptom_onset_date,
         min(episodes.episode) as episode,
-        arg_min_null(episodes.confirmation_date, episodes.episode) as confirmation_date
+        arg_min_null(episodes.confirmation_date, episodes.episode) as confirmation_date,
+        arg_min_null(episodes.confirmed_from, episodes.episode) as confirmed_from
     from links
     inner join reference_verdicts
         on links.bundle_digest = reference_verdicts.bundle_digest and links.object_id = reference_verdicts.object_id
@@ -58,6 +60,7 @@ of_episodes as (
         min(radiograph_date) as first_radiograph_date,
         min(radiograph_date) filter (covid_positive) as first_positive_date,
         any_value(confirmation_date) as confirmation_date,
+        any_value(confirmed_from) as confirmed_from,
         count(*) as radiographs,
         count(*) filter (radiograph_date > confirmation_date) as radiographs_after
     from radiographs
@@ -84,6 +87,7 @@ guarded as (
         no_reference('lead_time')::date as first_radiograph_date,
         no_reference('lead_time')::date as first_positive_date,
         no_reference('lead_time')::date as confirmation_date,
+        no_reference('lead_time')::date as confirmed_from,
         no_reference('lead_time')::bigint as radiographs,
         no_reference('lead_time')::bigint as radiographs_after
     where not needs_reference('lead_time')
@@ -105,6 +109,7 @@ select
     first_positive_date,
     confirmation_date,
     lead_days,
+    if(confirmation_date is null, confirmed_from - first_positive_date, null) as lead_days_at_least,
     dates_missing,
     case
         when not detected then 'missed'

@@ -12,6 +12,7 @@
 --   first_test_date    test_date of the first positive test; null where the tests have no date
 --   last_test_date     test_date of the last one
 --   confirmation_date  first day on which a positive result of the episode was reported; null where that of the first test is unknown
+--   confirmed_from     day that the confirmation cannot precede, that of the first test; null where a positive test has no date
 --   positive_tests     how many there are
 
 create view episodes as
@@ -51,6 +52,7 @@ select
     min(test_date) as first_test_date,
     max(test_date) as last_test_date,
     if(some_undated or arg_min_null(result_date, test_date) is null, null, min(result_date)) as confirmation_date,
+    if(some_undated, null, min(test_date)) as confirmed_from,
     sum(positive_tests)::bigint as positive_tests
 from placed
 group by bundle_digest, patient_pseudonym, episode, some_undated;
