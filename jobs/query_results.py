@@ -48,7 +48,9 @@ def command(
     export: Annotated[
         str | None, typer.Option(help="folder of this machine that COPY … TO may write below; without it nothing is written")
     ] = None,
-    views: Annotated[bool, typer.Option("--views", help="print every view with its grain, its columns and what they mean")] = False,
+    views: Annotated[
+        bool, typer.Option("--views", help="print every view with its grain, an example, its columns and what they mean")
+    ] = False,
     column: Columns = None,
     encoding: Encoding = None,
     delimiter: Delimiter = None,
@@ -129,12 +131,14 @@ def _write_views(connection: "duckdb.DuckDBPyConnection", format: Format, output
     import pyarrow as pa
 
     from jobs.console import out
+    from screening.analytics.catalogue import example_of
     from screening.analytics.views import describe, list_views
 
     columns = {view: describe(connection, view) for view in list_views()}
     if format is not Format.TABLE or output is not None:
         rows = [
             {"view": view, "grain": grain, "column": column.name, "type": column.type, "unit": column.unit, "meaning": column.description}
+            | {"example": example_of(view)}
             for view, grain in list_views().items()
             for column in columns[view]
         ]
@@ -142,6 +146,7 @@ def _write_views(connection: "duckdb.DuckDBPyConnection", format: Format, output
         return
     for view, grain in list_views().items():
         out.print(f"{view}: {grain}", style="bold", markup=False)
+        out.print(f"  {example_of(view)}", style="italic", markup=False, soft_wrap=True)
         for column in columns[view]:
             out.print(f"  {column.name} ({column.type}): {column.meaning}", markup=False)
 

@@ -1,4 +1,7 @@
-"""What the views are: their grain and the meaning of their columns, from the headers of the SQL files, also as comments in the database."""
+"""What the views are: their grain, the meaning of their columns and an example each, from the headers of the SQL files.
+
+Grain and meaning stand as comments in the database, too.
+"""
 
 import re
 from collections.abc import Iterable
@@ -34,6 +37,13 @@ def grain_of(view: str) -> str:
     """Return what one row of a view is, as the header of its file says."""
     match = re.search(r"^-- grain: (.*)$", read_sql("analytics", view), re.MULTILINE)
     assert match is not None, f"{view}.sql states no grain"
+    return match[1]
+
+
+def example_of(view: str) -> str:
+    """Return a query over a view that somebody might ask, as the header of its file gives it."""
+    match = re.search(r"^-- example: (.*)$", read_sql("analytics", view), re.MULTILINE)
+    assert match is not None, f"{view}.sql has no example"
     return match[1]
 
 

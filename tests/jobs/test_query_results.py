@@ -104,8 +104,10 @@ def test_the_catalogue_of_the_views(results: str):
     said = ask(results, "--views").stdout
     assert "heatmaps: one row per heatmap image" in said
     assert "  lead_days (bigint): " in said
+    assert "  select rule from link_rule" in said
     rows = json.loads(ask(results, "--views", "--format", "json").stdout)
     [age] = [row for row in rows if (row["view"], row["column"]) == ("instances", "age_years")]
+    assert "from instances" in age["example"]
     assert (age["type"], age["unit"], age["grain"]) == ("float", "years", "one row per object of the index and bundle")
     assert isinstance(ask(results, "from flow", "--views").exception, UsageError)
 

@@ -1,4 +1,5 @@
 -- grain: one row per bundle, unit of analysis and question
+-- example: select sensitivity, sensitivity_low, sensitivity_high from accuracy where unit = 'patient' and question = 'covid'
 --
 -- unit: instance (one radiograph), study (StudyInstanceUID) or patient (patient_pseudonym). Second copies do not count. The reference standard
 -- of a unit is positive when that of one of its radiographs is; else negative when one is; else indeterminate. The unit is called positive

@@ -1,4 +1,5 @@
 -- grain: one row per bundle, unit of analysis and question: area under the ROC curve
+-- example: select question, auroc, auroc_low, auroc_high from auroc where unit = 'patient'
 --
 -- How often a positive scores above a negative, ties counting half, with the 95 % interval by DeLong's variance (DeLong, DeLong and
 -- Clarke-Pearson 1988), computed from the counts at each score as Sun and Xu (2014) do from midranks. Units with a definite reference

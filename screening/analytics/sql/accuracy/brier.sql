@@ -1,4 +1,5 @@
 -- grain: one row per bundle, unit of analysis and question: Brier score (Brier 1950)
+-- example: select question, brier, brier_reference from brier where unit = 'patient'
 --
 -- columns:
 --   bundle_digest    digest of the bundle that answered

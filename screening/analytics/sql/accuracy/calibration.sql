@@ -1,4 +1,5 @@
 -- grain: one row per bundle, unit of analysis, question and tenth of the probability: predicted beside observed
+-- example: select bin_low, predicted, observed, low, high from calibration where unit = 'patient' and question = 'stage_3' order by bin_low
 -- Units with a definite reference standard and a value in [0, 1], in ten equal steps; 1 belongs to the last. The bundle's probability is
 -- taken where it has a calibration, else its score, which was never meant to be one.
 --

@@ -1,4 +1,5 @@
 -- grain: one row per bundle and truth: what stage 2 holds back although stage 3 would have called it, estimated from the audit sample
+-- example: select truth, held_back, audited, lost, lost_low, lost_high from gate_loss
 --
 -- Unit of analysis: radiograph. The audit sample is a seeded draw among the negatives of stage 2 that stage 3 judges too. Each audited radiograph
 -- stands for negatives / audited radiographs of the same night and truth (inverse-probability weighting by the sample's share).

@@ -1,4 +1,5 @@
 -- grain: one row per bundle, unit of analysis, question, subgroup and its value: the 2×2 table and its figures
+-- example: select subgroup_value, sensitivity, specificity from group_accuracy where unit = 'patient' and question = 'covid' and subgroup = 'site'
 --
 -- Units, questions and cells: see judgements. Subgroups hold the units that are linked with a test; all holds the others too.
 -- Nothing is held back here: the commands do that where few units could be people.

@@ -1,4 +1,5 @@
 -- grain: one row per bundle, unit of analysis and unit that is linked with a test: what its radiographs say together on each question
+-- example: select unit, count(*) as units, count(days_since_onset) as with_onset from judged_units group by unit order by unit
 --
 -- Units and questions: see judgements, which has the same in words, one row per question. Truths and calls are ranks, of which the highest
 -- of a unit's radiographs counts, and scores are those of the radiographs whose truth is that of the unit: see unit_of.sql.

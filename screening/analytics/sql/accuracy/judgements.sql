@@ -1,4 +1,5 @@
 -- grain: one row per bundle, unit of analysis, question and unit that is linked with a test: the answer, the truth, the cell of the 2×2
+-- example: select cell, count(*) as persons from judgements where unit = 'patient' and question = 'covid' group by cell order by cell
 --
 -- unit: instance (one radiograph), study (StudyInstanceUID) or patient (patient_pseudonym). Second copies do not count. The reference standard
 -- of a unit is positive when that of one of its radiographs is; else negative when one is; else indeterminate. The unit is called positive

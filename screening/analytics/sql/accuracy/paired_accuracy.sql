@@ -1,4 +1,5 @@
 -- grain: one row per pair of bundles, unit of analysis, question and truth: two answers on the same units
+-- example: select truth, only_first, only_second, difference, p from paired_accuracy where unit = 'patient' and question = 'covid'
 --
 -- Units that both bundles scored and the reference standard speaks of. truth positive compares sensitivities, negative specificities.
 --

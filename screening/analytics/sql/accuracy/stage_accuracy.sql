@@ -1,4 +1,5 @@
 -- grain: one row per bundle, unit of analysis and stage: each stage by itself and the whole cascade
+-- example: select question, sensitivity, specificity, ppv, npv from stage_accuracy where unit = 'patient'
 --
 -- question: pneumonia (stage 2 against the radiologist's reading), gate (stage 2 against RT-PCR), stage_3 (stage 3 against RT-PCR, over what
 -- stage 2 let pass) and covid (the whole cascade against RT-PCR). Further columns: as in accuracy.

@@ -1,4 +1,5 @@
 -- grain: one row per bundle, unit of analysis, question, subgroup and its value: what the answers show of subgroups
+-- example: select subgroup, subgroup_value, sensitivity, specificity from subgroups where unit = 'patient' and question = 'covid'
 --
 -- Nothing is held back here, because SQL reads the rows of single persons too. The commands hold small groups back, and what would give
 -- them away in anything that is shown beside them.

@@ -1,4 +1,5 @@
 -- grain: one row per bundle, unit of analysis, question, cell and answer: how many units have no linked radiograph that the question is about
+-- example: select cell, called, units from unlinked_judgements where unit = 'patient' and question = 'covid'
 --
 -- Units and questions: see judgements. The questions gate and stage_3 are about the radiographs that stage 2 judged, and those that it let
 -- pass: a person with a test whose linked radiographs were all stopped, and of whom stage 2 let another one pass, is unverified at stage 3. Units are told apart by a 64-bit number made of their name, which is counted faster than a long

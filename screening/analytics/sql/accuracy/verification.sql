@@ -1,4 +1,5 @@
 -- grain: one row per bundle, unit of analysis and question: whether the called were tested more often than the others, and what that did
+-- example: select called_verified / called as tested, sensitivity_corrected from verification where unit = 'patient' and question = 'covid'
 --
 -- Begg and Greenes (Biometrics 1983;39:207): among the called, and among the others, those with a verdict of the reference standard stand for
 -- those without. That holds where who was tested depended on the answer, or on what the answer was made of, and on nothing else that has to

@@ -1,4 +1,5 @@
 -- grain: one row per bundle and person with a positive RT-PCR test that is linked with a scored radiograph
+-- example: select timing, count(*) as persons, median(lead_days) as median_days from lead_time group by timing order by timing
 --
 -- Lead time: days from our first positive radiograph to the RT-PCR confirmation of the same episode of the person, positive when ours came
 -- first. Radiographs take part that are scored, that count and that are positive by the reference standard (see reference_verdicts). Each

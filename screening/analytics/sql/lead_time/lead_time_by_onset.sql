@@ -1,4 +1,5 @@
 -- grain: one row per bundle, band of days since onset and number of days: detected at least that many days before confirmation
+-- example: select onset, days, k, n, share from lead_time_by_onset
 -- needs: variable lead_days_asked, a list of days (unset is 1, 2 and 5)
 --
 -- The band is that of the first positive radiograph, or of the first one where none was positive. A count of early detections means little

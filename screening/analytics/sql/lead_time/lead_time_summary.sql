@@ -1,4 +1,5 @@
 -- grain: one row per bundle and number of days: how many confirmed persons were detected at least that many days before confirmation
+-- example: select days, k, n, share, low, high from lead_time_summary
 -- needs: variable lead_days_asked, a list of days (unset is 1, 2 and 5)
 --
 -- The share is of all confirmed persons with a scored radiograph, missed ones and those with missing dates included. What the gain costs stands

@@ -1,4 +1,5 @@
 -- grain: one row per person (and file of cases) and episode: the person's positive tests that belong together
+-- example: select episode, count(*) as persons, avg(positive_tests) as tests from episodes group by episode order by episode
 -- needs: variable episode_days
 --
 -- An episode begins with a positive test. Every positive test of the person that was taken at most episode_days after that first one belongs

@@ -1,4 +1,5 @@
 -- grain: one row: the rule by which a radiograph and an RT-PCR test of one person are linked
+-- example: select rule from link_rule
 -- needs: variables window_before_days, window_after_days, link_undated, link_repeated, link_indeterminate, episode_days, has_readings, has_labels
 --
 -- columns:

@@ -1,4 +1,5 @@
 -- grain: one row per pair of an instance row and a test of the same person that the link rule lets count
+-- example: select test_date - radiograph_date as days, count(*) as pairs from links group by days order by days
 -- needs: the view tests; variables window_before_days, window_after_days, link_undated
 --
 -- A test of a file of cases counts for radiographs of that file alone. Where a date is unknown it counts for the radiograph of its own row,

@@ -1,4 +1,5 @@
 -- grain: one row per instance row that is linked with a test: what the reference standard says of it
+-- example: select rt_pcr, count(*) as radiographs from reference_verdicts group by rt_pcr order by rt_pcr
 --
 -- columns:
 --   bundle_digest       digest of the bundle that answered

@@ -1,4 +1,5 @@
 -- grain: one row per instance row of a person whom the reference table has: what of it the reference standard is held against
+-- example: select outcome, count(*) as radiographs from tested_radiographs group by outcome order by outcome
 --
 -- Few of a population are tested: with a reference table this is worked out once, and all that is said of accuracy rests on it.
 --

@@ -1,4 +1,5 @@
 -- grain: one row per RT-PCR test that is used, as the link rule takes it
+-- example: select result, count(*) as tests, count(*) filter (test_date is null) as undated from tests group by result order by result
 -- needs: the table reference; variable link_indeterminate
 --
 -- columns:

@@ -1,4 +1,5 @@
 -- grain: one row per object and bundle: the answer of the cascade beside what the reference standard says of it
+-- example: select rt_pcr, covid_positive, count(*) as radiographs from verdicts group by all order by all
 --
 -- columns:
 --   bundle_digest       digest of the bundle that answered

@@ -1,4 +1,5 @@
 -- grain: one row per bundle, night and site, and one for all sites together
+-- example: select * from monitor where site = 'all sites'
 -- Every object counts, second copies too: this watches the machine and what it is sent, not the people.
 --
 -- columns:

@@ -1,4 +1,5 @@
 -- grain: one row per bundle, night and site, and one for all sites together: the cascade against the RT-PCR results that have arrived
+-- example: select * from monitor_accuracy where site = 'all sites'
 -- needs: variable window_after_days
 --
 -- Unit: the scored radiograph that counts (no second copies), verified by the link rule. Results come late: a radiograph is open while a

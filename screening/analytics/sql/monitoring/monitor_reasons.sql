@@ -1,4 +1,5 @@
 -- grain: one row per bundle, night, site and reason why objects were rejected or failed, and one for all sites together
+-- example: select * from monitor_reasons where site = 'all sites'
 --
 -- columns:
 --   bundle_digest  digest of the bundle that answered

@@ -1,4 +1,5 @@
 -- grain: one row per bundle, night, site and stage that scores, and one for all sites together
+-- example: select * from monitor_scores where site = 'all sites'
 -- needs: variables baseline_from and baseline_to, nights (unset: no baseline)
 --
 -- Population stability index: sum of (a - b) ln(a / b) over ten bins, with the share a of the night's scores and b of the baseline's.

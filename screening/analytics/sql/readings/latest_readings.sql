@@ -1,4 +1,5 @@
 -- grain: one row per reader and radiograph: the latest reading, which counts
+-- example: select reader, finding, count(*) as radiographs from latest_readings group by all order by all
 -- needs: the table readings
 --
 -- columns:

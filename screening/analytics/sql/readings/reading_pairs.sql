@@ -1,4 +1,5 @@
 -- grain: one row per radiograph and two who judged it: a reader and a bundle's cascade, or two readers
+-- example: select first, kind, count(*) as radiographs from reading_pairs group by all order by all
 --
 -- The cascade's finding is covid where stage 3 is positive, pneumonia where stage 2 alone is, normal where stage 2 is negative.
 --

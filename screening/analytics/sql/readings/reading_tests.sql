@@ -1,4 +1,5 @@
 -- grain: one row per person, day of study and finding: readings as a reference standard, in the columns of the reference table
+-- example: select result, reading, count(*) as tests from reading_tests group by all order by all
 --
 -- A reading of covid stands where a positive test would, one of pneumonia or normal for a negative one, and an unreadable image is
 -- indeterminate. Readers who differ give several rows, between which the link rule decides as between several tests.

@@ -1,4 +1,5 @@
 -- grain: one row: how many persons of the reference table have a radiograph in the results, and the other way round
+-- example: select with_radiograph, without_radiograph, share from match_rate
 -- A radiograph is any instance row, scored or not, of the bundles that are seen; whether a test counts for it is the link rule's matter.
 --
 -- columns:

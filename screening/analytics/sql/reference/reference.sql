@@ -1,4 +1,5 @@
 -- grain: one row per RT-PCR test: a row of the reference table that is used, as it is read
+-- example: select result, count(*) as tests, count(distinct patient_pseudonym) as persons from reference group by result order by result
 --
 -- Over files of cases with labels it has the tests that they speak of: see case_tests.sql.
 --

@@ -1,4 +1,5 @@
 -- grain: one row per cell of the reference table that is not taken as it stands, and per row of it that is not used
+-- example: select row_number, column_name, reason from reference_cleaning order by row_number limit 20
 -- Nothing is changed or left out without a row here. An empty cell is unknown and has none; an empty result
 -- keeps its row from being used.
 --

@@ -1,4 +1,5 @@
 -- grain: one row per row of the reference table as the agency gave it: its cells as they were, as they are read, and why they are not the same
+-- example: select left_out, count(*) as rows from reference_read group by all order by all
 -- needs: the table reference_given, cells of any type
 --
 -- A row is left out where it has no person or no result, or says what an earlier row said. Of two dates in an impossible order neither is

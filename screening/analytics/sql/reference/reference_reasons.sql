@@ -1,4 +1,5 @@
 -- grain: one row per column of the reference table and reason why cells of it are not taken as they stand, or rows of it not used
+-- example: select column_name, reason, k from reference_reasons order by k desc
 --
 -- columns:
 --   column_name  of the cells; row where whole rows are not used

@@ -1,4 +1,5 @@
 -- grain: one row per bundle, or file of cases, that has rows
+-- example: select name, bundle_digest from bundles order by name
 -- needs: the tables bundle_rows, how many rows each bundle has, which were counted when the results were opened, and bundle_names, a name
 -- for each file of cases
 --

@@ -1,4 +1,5 @@
 -- grain: one row per object and bundle that shows an image which another row of the bundle shows already
+-- example: select count(*) as second_copies from duplicates
 --
 -- The same image was sent twice when two scored rows share their pixel_hash, or when two rows of one person share their SOPInstanceUID. Rows
 -- that share a SOPInstanceUID are two images where their persons differ and their pixels do too: some machines give a UID twice, and then no

@@ -1,4 +1,5 @@
 -- grain: one row per bundle and box of the flow of participants (STARD 2015, item 19), refusals with one box for each reason
+-- example: select box, reason, images, patients from flow
 --
 -- columns:
 --   bundle_digest  digest of the bundle that answered

@@ -1,4 +1,5 @@
 -- grain: one row per heatmap image
+-- example: select kind, count(*) as images from heatmaps group by kind order by kind
 
 create view heatmaps as
 select bundle_digest, object_id, 'lungs' as kind, lung_mask_url as heatmap_url

@@ -1,4 +1,5 @@
 -- grain: one row per object of the index and bundle
+-- example: select screen_date, count(*) filter (covid_positive) as called from instances where counts group by screen_date order by screen_date
 -- All columns of an instance row, and which row counts when the same image was sent twice: see duplicates.sql for the rule.
 -- Counting rows are not all scored ones: an image that was rejected or failed is a row too, and is not a negative one.
 --

@@ -1,4 +1,5 @@
 -- grain: one row per positive radiograph that counts: what is to be looked at, and how urgently
+-- example: select * from worklist limit 20
 --
 -- columns:
 --   bundle_digest    digest of the bundle that answered

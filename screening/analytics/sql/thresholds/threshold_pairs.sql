@@ -1,4 +1,5 @@
 -- grain: one row per bundle, unit of analysis, threshold of stage 2 and threshold of stage 3
+-- example: select * from threshold_pairs where as_run
 -- needs: variables threshold_unit (instance, study or patient; unset is patient), prevalence (a share; unset is that of the verified
 -- units), cost_screen and cost_test (unset: no costs)
 --

@@ -1,4 +1,5 @@
 -- grain: one row per bundle and unit of analysis: the highest stage-3 score that a threshold can be put at, beside what RT-PCR says
+-- example: select truth, called, count(*) as units from threshold_units group by all order by all
 -- needs: variables threshold_unit (instance, study or patient; unset is patient) and
 -- threshold_by (sex, age_band, site, view or vendor; unset is no subgroups)
 --

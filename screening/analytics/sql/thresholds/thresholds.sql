@@ -1,4 +1,5 @@
 -- grain: one row per bundle, unit of analysis, subgroup and threshold of stage 3, at the stage-2 point of the bundle
+-- example: select threshold, sensitivity, specificity, called_share from thresholds where as_run or sensitivity >= 0.9 order by threshold desc limit 5
 -- needs: variables of the view threshold_units; prevalence (a share; unset is that of the verified units of the row's subgroup),
 -- cost_screen and cost_test (unset: no costs), screened_per_day (unset: units of this bundle a night)
 --
