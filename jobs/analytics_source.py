@@ -44,6 +44,9 @@ Indeterminate = Annotated[str, typer.Option(help="an indeterminate result stands
 EpisodeDays = Annotated[
     int, typer.Option(help="positive tests of a person at most that many days after the first of them belong to one episode")
 ]
+Prevalence = Annotated[float | None, typer.Option(help="share of cases among those screened  [default: as in the data]")]
+CostScreen = Annotated[float | None, typer.Option(help="of screening one person, in any currency")]
+CostTest = Annotated[float | None, typer.Option(help="of one RT-PCR test, in the same currency")]
 Json = Annotated[bool, typer.Option("--json", help="print JSON")]
 
 

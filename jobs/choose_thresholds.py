@@ -8,11 +8,14 @@ from jobs.analytics_source import (
     Bundles,
     CasesFiles,
     Columns,
+    CostScreen,
+    CostTest,
     Delimiter,
     Encoding,
     EpisodeDays,
     Indeterminate,
     Json,
+    Prevalence,
     Reference,
     Repeated,
     Results,
@@ -24,7 +27,9 @@ from jobs.analytics_source import (
 from jobs.console import EXIT_FAILED, err, out, print_json, run_command
 
 if TYPE_CHECKING:
-    from screening.analytics.thresholds import Target
+    import duckdb
+
+    from screening.analytics.thresholds import Question, Target
 
 
 def command(
@@ -38,13 +43,16 @@ def command(
     unit: Annotated[str, typer.Option(help="unit of analysis: instance, study or patient")] = "patient",
     by: Annotated[str | None, typer.Option(help="per subgroup: sex, age_band, site, view or vendor")] = None,
     pairs: Annotated[bool, typer.Option("--pairs", help="thresholds of both stages, instead of stage 3's alone")] = False,
-    prevalence: Annotated[float | None, typer.Option(help="share of cases among those screened  [default: as in the data]")] = None,
-    cost_screen: Annotated[float | None, typer.Option(help="of screening one person, in any currency")] = None,
-    cost_test: Annotated[float | None, typer.Option(help="of one RT-PCR test, in the same currency")] = None,
+    prevalence: Prevalence = None,
+    cost_screen: CostScreen = None,
+    cost_test: CostTest = None,
     screened_per_day: Annotated[float | None, typer.Option(help="people screened a day  [default: those a night of the results]")] = None,
     sensitivity: Annotated[float | None, typer.Option(help="choose: at least that sensitivity; WHO's screening profile says 0.90")] = None,
     specificity: Annotated[float | None, typer.Option(help="choose: at least that specificity; WHO's screening profile says 0.70")] = None,
     capacity: Annotated[float | None, typer.Option(help="choose: at most that many RT-PCR tests a day")] = None,
+    corrected: Annotated[
+        bool, typer.Option("--corrected", help="choose what keeps the shares on other people, by the bootstrap; else on these people")
+    ] = False,
     save: Annotated[str | None, typer.Option(help="write the chosen one to this JSON file, for this bundle alone")] = None,
     min_cell: Annotated[int, typer.Option(min=1, help="subgroups with fewer positives or negatives are not shown; 1 shows all")] = 5,
     rows: Annotated[int, typer.Option(min=2, help="thresholds shown in the table; --json gives all")] = 20,
@@ -72,7 +80,7 @@ def command(
     target = thresholds.Target(sensitivity, specificity, capacity)
     question = thresholds.Question(unit, by, prevalence, cost_screen, cost_test, screened_per_day)
     rule = LinkRule(window_before, window_after, undated, repeated, indeterminate, episode_days)
-    _check(target, save, pairs, by)
+    _check(target, save, pairs, by, corrected)
     source, text = (results, reference, cases, column, bundle, rule), {"encoding": encoding, "delimiter": delimiter}
     with Steps(err) as steps, open_source(*source, **text, on_progress=steps.show) as connection:
         steps.show("working out every threshold", 0, 0)
@@ -86,20 +94,26 @@ def command(
             "held_back": held_back,
             "thresholds": found,
         }
-    chosen = _choose(found, target) if target else {}
-    answer |= {"target": str(target), "chosen": list(chosen.values())} if target else {}
+        chosen = _choose(found, target) if target and (found or not held_back) else {}
+        optimism = {}
+        if target and not pairs:
+            steps.show("repeating the choice", 0, 0)
+            chosen, optimism = _correct(connection, question, target, chosen, found, corrected)
+    answer |= {"target": str(target), "chosen": list(chosen.values()), "optimism": list(optimism.values())} if target else {}
     if save and all(chosen.values()):
         data = results or ", ".join(cases or ())
-        (row,) = chosen.values()
-        _save(save, row, target, data, answer["link_rule"])
+        ((subgroup, row),) = chosen.items()
+        _save(save, row, thresholds.Target.read(optimism[subgroup]["rule"]) if corrected else target, data, answer["link_rule"])
     _print(answer, pairs, rows, json, save)
     if target and not (chosen and all(chosen.values())):
         raise typer.Exit(EXIT_FAILED)
 
 
-def _check(target: "Target", save: str | None, pairs: bool, by: str | None) -> None:
+def _check(target: "Target", save: str | None, pairs: bool, by: str | None, corrected: bool) -> None:
     from screening.errors import UsageError
 
+    if corrected and (pairs or (target.sensitivity is None and target.specificity is None)):
+        raise UsageError("--corrected is about the share of --sensitivity or --specificity, at one threshold: give one, without --pairs")
     if save and not target:
         raise UsageError("--save writes the chosen threshold: say what to choose by --sensitivity, --specificity or --capacity")
     if save and by:
@@ -118,6 +132,35 @@ def _choose(rows: list[dict[str, Any]], target: "Target") -> dict[str, dict[str,
     for row in one_bundle(rows):
         groups.setdefault(row.get("subgroup", "all"), []).append(row)
     return {subgroup: choose(members, target) for subgroup, members in groups.items()}
+
+
+def _correct(
+    connection: "duckdb.DuckDBPyConnection",
+    question: "Question",
+    target: "Target",
+    chosen: dict[str, dict[str, Any] | None],
+    rows: list[dict[str, Any]],
+    corrected: bool,
+) -> tuple[dict[str, dict[str, Any] | None], dict[str, dict[str, Any] | None]]:
+    """Return subgroup → the chosen row and subgroup → what the choice gives on other people.
+
+    corrected: choose anew, a row that keeps the target on other people; None where none does.
+    """
+    from screening.analytics.optimism import choose_corrected, correct_choice, load_units
+
+    taken, optimism = {}, {}
+    for subgroup, row in chosen.items():
+        if row is None:
+            taken[subgroup] = None
+            continue
+        units = load_units(connection, row["bundle_digest"], question, subgroup)
+        if corrected:
+            own = [other for other in rows if other["subgroup"] == subgroup]
+            taken[subgroup], found = choose_corrected(units, target, own) or (None, None)
+        else:
+            taken[subgroup], found = row, correct_choice(units, target)
+        optimism[subgroup] = {"subgroup": subgroup} | found if found else None
+    return taken, optimism
 
 
 def _save(url: str, row: dict[str, Any], target: "Target", data: str, rule: str) -> None:
@@ -147,7 +190,10 @@ def _print(answer: dict[str, Any], pairs: bool, rows: int, json: bool, save: str
     shown = thinned(found, rows * rows if pairs else rows)
     if shown:
         shares = ", ".join(sorted({f"{100 * row['prevalence']:.3g} %" for row in found if row["prevalence"] is not None}))
-        out.print(f"PPV, NPV and what follows them are for a prevalence of {shares}. Percentages with 95 % Wilson intervals.")
+        out.print(
+            f"PPV, NPV and what follows them are for a prevalence of {shares}, which is taken as known. "
+            "95 % intervals: Wilson; of PPV, NPV and tests by the logit (Mercaldo 2007); of costs by the delta method."
+        )
         title = "Pairs of thresholds" if pairs else "Thresholds of stage 3, at the bundle's stage-2 point"
         out.print()
         out.print(answer_table(_for_people(shown), f"{title}: {len(shown)} of {len(found)}"))
@@ -158,6 +204,9 @@ def _print(answer: dict[str, Any], pairs: bool, rows: int, json: bool, save: str
 
 
 def _print_chosen(answer: dict[str, Any], save: str | None) -> None:
+    import pyarrow as pa
+
+    from jobs.measure_accuracy import OPTIMISM, optimistic
     from jobs.tables import answer_table
     from screening.analytics.thresholds import SAME_DATA
 
@@ -165,6 +214,9 @@ def _print_chosen(answer: dict[str, Any], save: str | None) -> None:
     out.print()
     if kept:
         out.print(answer_table(_for_people(kept), f"Chosen: {answer['target']}"))
+        out.print(answer_table(_yields(kept), "What it costs, with 95 % intervals"))
+        if rows := [row for row in answer["optimism"] if row]:
+            out.print(answer_table(pa.Table.from_pylist([optimistic(row) for row in rows]), OPTIMISM))
         out.print(SAME_DATA)
     if len(kept) < len(answer["chosen"]) or not kept:
         out.print(f"no threshold keeps {answer['target']}" + (" in some subgroups" if kept else ""), style="red")
@@ -213,6 +265,23 @@ def _percent(row: dict[str, Any], name: str) -> str | None:
     if value is None:
         return None
     return f"{100 * value:.1f}" if low is None else f"{100 * value:.1f} ({100 * low:.1f}-{100 * high:.1f})"
+
+
+def _yields(rows: list[dict[str, Any]]):
+    """Return what each row costs, with the 95 % intervals for which a table of all thresholds has no room."""
+    import pyarrow as pa
+
+    shown = []
+    for row in rows:
+        cells = {head: _number(row.get(name)) for name, head in list(_NUMBERS.items())[:3]} | {"subgroup": row.get("subgroup")}
+        shown.append(cells | {_YIELD[name]: _ranged(row, name) for name in ("screened_per_case", "tests_per_case", "cost_per_case")})
+    kept = [name for name in shown[0] if any(cells[name] not in (None, "all") for cells in shown)]
+    return pa.Table.from_pylist([{name: cells[name] for name in kept} for cells in shown])
+
+
+def _ranged(row: dict[str, Any], name: str) -> str | None:
+    value, low, high = (_number(row.get(f"{name}{part}")) for part in ("", "_low", "_high"))
+    return value if low is None or high is None else f"{value} ({low}-{high})"
 
 
 def _number(value: float | None) -> str | None:

@@ -8,12 +8,15 @@ from jobs.analytics_source import (
     Bundles,
     CasesFiles,
     Columns,
+    CostScreen,
+    CostTest,
     Delimiter,
     Encoding,
     EpisodeDays,
     Groups,
     Indeterminate,
     Json,
+    Prevalence,
     Reference,
     Repeated,
     Results,
@@ -26,6 +29,8 @@ from jobs.analytics_source import (
 from jobs.console import err, out, print_json, run_command
 
 BESIDE = ("units", "tp", "fp", "fn", "tn", "indeterminate", "unverified", "not_scored", "not_scored_positive", "undated")
+AT_PREVALENCE = "At a stated prevalence (95 % intervals: logit, Mercaldo 2007; of costs by the delta method)"
+OPTIMISM = "Chosen on these people: apparent, and corrected for the choice (Harrell's bootstrap over persons)"
 FIGURES = ("sensitivity", "specificity", "ppv", "npv")
 
 
@@ -40,6 +45,9 @@ def command(
     threshold: Threshold = None,
     group: Groups = None,
     unit: Annotated[str, typer.Option(help="unit of analysis: instance, study or patient")] = "patient",
+    prevalence: Prevalence = None,
+    cost_screen: CostScreen = None,
+    cost_test: CostTest = None,
     min_cell: Annotated[int, typer.Option(min=1, help="subgroups with fewer verified units are not shown; 1 shows all")] = 5,
     replicates: Annotated[int, typer.Option(min=0, help="of the bootstrap over patients; 0 leaves it out")] = 1000,
     seed: Annotated[int, typer.Option(help="of the bootstrap")] = 0,
@@ -63,14 +71,21 @@ def command(
     from jobs.analytics_source import open_source
     from jobs.display import Steps
     from screening.analytics.accuracy import measure_accuracy
+    from screening.analytics.chosen import measure_optimism
     from screening.analytics.linking import LinkRule
+    from screening.analytics.predictive_values import measure_predictive_values
+    from screening.analytics.thresholds import Question
 
     rule = LinkRule(window_before, window_after, undated, repeated, indeterminate, episode_days)
+    at = Question(unit, prevalence=prevalence, cost_screen=cost_screen, cost_test=cost_test)
     source = (results, reference, cases, column, bundle)
     options = {"encoding": encoding, "delimiter": delimiter, "threshold": threshold, "groups": group, "verified": True}
     with Steps(err) as steps, open_source(*source, rule, **options, on_progress=steps.show) as connection:
         drawn = {"replicates": replicates, "seed": seed}
         answer = measure_accuracy(connection, unit, min_cell=min_cell, **drawn, on_progress=steps.show)
+        steps.show("repeating the choice of thresholds", 0, 0)
+        answer["optimism"] = measure_optimism(connection, results, unit, **drawn)
+        answer["predictive_values"] = measure_predictive_values(connection, at) if at.stated else []
     if json:
         print_json(answer)
     else:
@@ -89,6 +104,8 @@ def _print(answer: dict[str, Any]) -> None:
     for title, rows in {
         "Counts": [_named(row, *BESIDE) for row in answer["accuracy"]],
         "Figures": [_named(row) | {name: share(row, name) for name in FIGURES} | _ratios(row) for row in answer["accuracy"]],
+        AT_PREVALENCE: [_at_prevalence(row) for row in answer["predictive_values"]],
+        OPTIMISM: [optimistic(row) for row in answer["optimism"]],
         "Corrected for who was tested (Begg and Greenes 1983), where that went with the answer and nothing else": [
             _corrected(row) for row in answer["verification"]
         ],
@@ -127,6 +144,19 @@ def _warn_of_bias(rows: list[dict[str, Any]]) -> None:
             )
 
 
+def optimistic(row: dict[str, Any]) -> dict[str, Any]:
+    """Return what choosing a threshold gives, of `analytics.optimism.correct_choice`, for people; or why it could not be corrected."""
+    named = {name: row[name] for name in ("name", "subgroup", "rule") if name in row}
+    if row.get("why_not"):
+        return named | {"not corrected": row["why_not"]}
+    cells = {"threshold": f"{row['threshold']:.4g}"}
+    for name in ("sensitivity", "specificity"):
+        cells[name] = f"{100 * row[name]:.1f} % ({row[f'{name}_k']}/{row[f'{name}_n']})"
+        corrected = [row[f"{name}_corrected{part}"] for part in ("", "_low", "_high")]
+        cells[f"{name} corrected"] = ranged(*(None if value is None else 100 * value for value in corrected), 1)
+    return named | cells
+
+
 def _corrected(row: dict[str, Any]) -> dict[str, Any]:
     verified = {f"verified of {name.replace('_', ' ')}": f"{row[f'{name}_verified']}/{row[name]}" for name in ("called", "not_called")}
     figures = {name: ranged(*(row[f"{name}_corrected{part}"] for part in ("", "_low", "_high"))) for name in ("sensitivity", "specificity")}
@@ -160,6 +190,20 @@ def ranged(value: float | None, low: float | None, high: float | None, digits: i
 
 def _named(row: dict[str, Any], *columns: str) -> dict[str, Any]:
     return {"name": row["name"], "question": row["question"]} | {column: row[column] for column in columns}
+
+
+def _at_prevalence(row: dict[str, Any]) -> dict[str, Any]:
+    cells: dict[str, Any] = {"prevalence": f"{100 * row['prevalence']:.3g} %"}
+    for name, factor, digits in (
+        ("ppv", 100, 1),
+        ("npv", 100, 2),
+        ("screened_per_case", 1, 0),
+        ("tests_per_case", 1, 1),
+        ("cost_per_case", 1, 2),
+    ):
+        limits = [None if row[f"{name}{part}"] is None else factor * row[f"{name}{part}"] for part in ("", "_low", "_high")]
+        cells[f"{name.replace('_', ' ')}{' %' if factor == 100 else ''}"] = ranged(*limits, digits)
+    return _named(row) | cells
 
 
 def _ratios(row: dict[str, Any]) -> dict[str, str]:

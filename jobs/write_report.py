@@ -13,6 +13,7 @@ from jobs.analytics_source import (
     EpisodeDays,
     Indeterminate,
     Json,
+    Prevalence,
     Reference,
     Repeated,
     Results,
@@ -46,6 +47,7 @@ def command(
     smallest_cell: Annotated[int, typer.Option(help="groups of fewer persons are not shown")] = 5,
     gallery: Annotated[int, typer.Option(help="radiographs shown as cases, 0 to 12; 0 leaves all pictures out")] = 12,
     timeline: Annotated[int, typer.Option(help="persons shown in the timeline at most")] = 120,
+    prevalence: Prevalence = None,
     window_before: WindowBefore = 14,
     window_after: WindowAfter = 21,
     undated: Undated = False,
@@ -73,7 +75,7 @@ def command(
     from screening.report.write import render
     from screening.storage import put_atomic
 
-    options = ReportOptions(title, smallest_cell, gallery, timeline)
+    options = ReportOptions(title, smallest_cell, gallery, timeline, prevalence)
     rule = LinkRule(window_before, window_after, undated, repeated, indeterminate, episode_days)
     source = (results, reference, cases, column, [bundle] if bundle else None, rule)
     read = {"encoding": encoding, "delimiter": delimiter, "threshold": threshold}

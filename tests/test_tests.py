@@ -128,6 +128,7 @@ OF_SEVERAL = {
     "tests/screening/analytics/test_reference_cleaning.py": "the SQL views that clean a reference table",
     "tests/screening/ingest/test_bombs.py": "files that would cost much time or memory",
     "tests/screening/ingest/test_sandbox_faults.py": "what the sandbox tells of an unforeseen error",
+    "tests/screening/report/test_disclosure.py": "what the report and the tables hold back, against an attacker",
     "tests/screening/report/test_report.py": "the report as one page",
     "tests/screening/report/test_report_in_browser.py": "the report in a real browser",
     "tests/screening/run/test_encrypted_names.py": "a run that encrypts the names of files",

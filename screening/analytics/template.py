@@ -40,7 +40,7 @@ VIEWS = (
 )
 REFERENCE_VIEWS = (
     *("judged_units", "judgements", "unlinked_judgements", "group_accuracy", "accuracy", "stage_accuracy", "subgroups", "auroc"),
-    *("verification", "gate_loss", "paired_accuracy", "calibration", "brier"),
+    *("predictive_values", "decision_curve", "verification", "gate_loss", "paired_accuracy", "calibration", "brier"),
     *("lead_time", "lead_time_summary", "lead_time_by_onset", "thresholds", "threshold_pairs", "monitor_accuracy"),
 )
 

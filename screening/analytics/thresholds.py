@@ -1,10 +1,11 @@
 """Which threshold to screen with: every one with its yield, from the views of `analytics/sql/`, and the choice among them.
 
 A choice is by target (at least so much sensitivity, specificity, or both: WHO's screening profile is 0.90 and 0.70) or by capacity
-(at most so many RT-PCR tests a day). It is made on the same people that its figures are of, which flatters it: see its intervals, and
-confirm on others.
+(at most so many RT-PCR tests a day). It is made on the same people that its figures are of, which flatters it: `analytics.optimism` says
+by how much. Confirm it on others.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import date
@@ -49,6 +50,11 @@ class Question:
         _check(all(cost is None or cost >= 0 for cost in (self.cost_screen, self.cost_test)), "a cost is not negative")
         _check(self.screened_per_day is None or self.screened_per_day > 0, "--screened-per-day is more than 0")
 
+    @property
+    def stated(self) -> bool:
+        """Whether a prevalence or costs are asked for, and not only what the data have."""
+        return self.prevalence is not None or self.cost_test is not None
+
 
 @dataclass(frozen=True)
 class Target:
@@ -70,6 +76,14 @@ class Target:
     def __str__(self) -> str:
         words = [f"{name}>={value:g}" for name in ("sensitivity", "specificity") if (value := getattr(self, name)) is not None]
         return ", ".join(words + ([f"tests_per_day<={self.capacity:g}"] if self.capacity is not None else []))
+
+    @classmethod
+    def read(cls, rule: str) -> "Target | None":
+        """Return the target that `str` wrote as this rule; None where the rule says something else."""
+        names = {"sensitivity>=": "sensitivity", "specificity>=": "specificity", "tests_per_day<=": "capacity"}
+        found = {names.get(match[1]): float(match[2]) for match in re.finditer(r"(\w+[<>]=)([\d.e+-]+)(?:, |$)", rule)}
+        target = cls(**found) if found and None not in found else None
+        return target if str(target) == rule else None
 
 
 def ask(connection: duckdb.DuckDBPyConnection, question: Question) -> None:

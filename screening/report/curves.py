@@ -6,6 +6,7 @@ from screening.page.markup import Markup, figure, table, tag, together
 from screening.page.section import PERSON_UNIT, Section, empty
 from screening.page.wording import HIDDEN, NOTHING, count, interval, plural, score, share, shown_count
 from screening.report.facts import QUESTIONS, Facts, ViewRow, ViewRows, area, why_nothing
+from screening.report.net_benefit import net_benefit
 from screening.report.plots import SHOWN_VALUES, Curve, calibration_chart, forest_chart, roc_chart, threshold_chart
 
 MEASURES = ("sensitivity", "specificity")
@@ -19,6 +20,7 @@ def curves(facts: Facts) -> list[Section]:
     return [
         Section("roc", "ROC curves", "24", _roc(facts)),
         Section("thresholds", "Thresholds", "24", _thresholds(facts)),
+        Section("net-benefit", "Predictive values and net benefit", "24", net_benefit(facts)),
         Section("subgroups", "Subgroups", "24", _subgroups(facts)),
         Section("calibration", "Calibration", "24", _calibration(facts)),
     ]

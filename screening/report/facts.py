@@ -10,10 +10,13 @@ from schemas.bundle import BundleManifest
 from schemas.progress import OnProgress, counter, unwatched
 from schemas.run import RunManifest
 from screening.analytics.agreement import measure_agreement
+from screening.analytics.chosen import chosen_here, correct_points
 from screening.analytics.linking import checked_match
+from screening.analytics.predictive_values import measure_decision_curve, measure_predictive_values
 from screening.analytics.sites import calibrate, pool
 from screening.analytics.small_cells import hold_back
 from screening.analytics.sql_files import read_sql
+from screening.analytics.thresholds import Question
 from screening.analytics.time_curves import lead_curve, onset_curve
 from screening.analytics.views import ViewRow, ViewRows
 from screening.errors import UsageError
@@ -35,7 +38,7 @@ VIEW_OF = {
     "lead_by_onset": "lead_time_by_onset",
 }
 
-VIEWS_ASKED, VERIFIED_VIEWS_ASKED = 3, 14  # by `_answers`, without a reference table and further ones with it
+VIEWS_ASKED, VERIFIED_VIEWS_ASKED = 3, 16  # by `_answers`, without a reference table and further ones with it
 LEAD_DAYS = [1, 2, 3, 5, 7, 10, 14]  # detected at least that many days before confirmation
 
 
@@ -47,12 +50,14 @@ class ReportOptions:
     smallest_cell: int = 5  # subgroups of fewer persons are not shown, for who they are could be guessed
     cases: int = 12  # in the gallery; 0 leaves it out
     timeline_rows: int = 120  # persons in the timeline
+    prevalence: float | None = None  # share of cases that predictive values and net benefit are for; None is that of the verified persons
 
     def __post_init__(self) -> None:
         if not 0 <= self.cases <= 12:
             raise UsageError(f"{self.cases} cases: the gallery shows 0 to 12")
         if self.smallest_cell < 1 or self.timeline_rows < 1:
             raise UsageError("the smallest cell and the rows of the timeline are 1 or more")
+        Question(prevalence=self.prevalence)
 
 
 @dataclass(frozen=True)
@@ -77,6 +82,8 @@ class Facts:
     calibration: ViewRows = field(default_factory=list)
     brier: ViewRows = field(default_factory=list)
     gate_loss: ViewRows = field(default_factory=list)
+    predictive_values: ViewRows = field(default_factory=list)
+    decision_curve: ViewRows = field(default_factory=list)
     intervals: ViewRows = field(default_factory=list)
     lead_days: ViewRows = field(default_factory=list)
     lead_summary: ViewRows = field(default_factory=list)
@@ -92,6 +99,7 @@ class Facts:
         default_factory=list
     )  # of readers with the cascade and each other, where readings are the reference standard
     match: ViewRow = field(default_factory=dict)  # persons whom the reference table and the radiographs have in common: `match_rate`
+    optimism: ViewRow = field(default_factory=dict)  # `analytics.chosen.correct_points`, where a threshold was chosen on these people
     made_elsewhere: bool = False  # answers of another product, from a file of cases
 
     @property
@@ -132,6 +140,7 @@ def gather(
         bundle=bundle,
         name=runs[-1].bundle_name if runs else named["name"],
         match=checked_match(connection) if has_reference else {},
+        optimism=_optimism(connection, digest, runs, bundle) if has_reference else {},
         made_elsewhere=results_url is None,
         **_with_sites(
             connection,
@@ -161,6 +170,10 @@ def _answers(
     answers |= {"calibration": ask("calibration", "and unit = 'patient'"), "brier": ask("brier", "and unit = 'patient'")}
     answers |= {"lead_by_onset": ask("lead_time_by_onset"), "gate_loss": ask("gate_loss")}
     answers["subgroups"] = ask("subgroups", "and unit = 'patient' and question = 'covid'")
+    question = Question(prevalence=options.prevalence)
+    for name, measure in (("predictive_values", measure_predictive_values), ("decision_curve", measure_decision_curve)):
+        answers[name] = [row for row in measure(connection, question) if row["bundle_digest"] == digest]
+        count(1)
     areas = ask("auroc", "and unit = 'patient' and auroc is not null")
     answers["aurocs"] = {row["question"]: row for row in areas}
     answers["agreement"] = measure_agreement(connection, digest)
@@ -168,6 +181,11 @@ def _answers(
     answers["onset_curve"] = onset_curve(connection, min_cell=options.smallest_cell, digest=digest)
     answers["gallery"] = _chosen_cases(ask("report_gallery", f"and place <= {options.cases:d}"), options.cases)
     return answers
+
+
+def _optimism(connection: duckdb.DuckDBPyConnection, digest: str, runs: list[RunManifest], bundle: BundleManifest | None) -> ViewRow:
+    points = chosen_here(runs, bundle)
+    return correct_points(connection, digest, points) if points else {}
 
 
 def _held_back(answers: dict[str, Any], smallest: int) -> dict[str, Any]:

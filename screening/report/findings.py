@@ -93,6 +93,7 @@ def _accuracy(facts: Facts) -> Markup:
             names = [(UNITS[row["unit"]], row) for row in rows]
             parts += [tag("h3", QUESTIONS[question]), tag("div", *(_cross_table(row) for row in rows), class_="pair")]
             parts.append(_estimates(names, "unit of analysis", f"{QUESTIONS[question]}: estimates with 95% intervals"))
+            parts.append(_optimism(facts) if question == "covid" else None)
     if not facts.of_question(facts.accuracy, "pneumonia"):
         parts.append(empty("No table for stage 2, because the reference table has no radiologist's readings."))
     stages = [(QUESTIONS[row["question"]], row) for row in facts.accuracy if row["unit"] == "patient"]
@@ -104,6 +105,32 @@ def _accuracy(facts: Facts) -> Markup:
             _gate_loss(facts),
         ]
     )
+
+
+def _optimism(facts: Facts) -> Markup | None:
+    """Return what the threshold gives on other people than those that it was chosen on, beside what it gave on them."""
+    found = facts.optimism
+    if not found:
+        return None
+    if found["why_not"]:
+        return notice(
+            f"These figures are apparent ones, because the threshold was chosen on these people. They are not corrected for it: "
+            f"{found['why_not']}."
+        )
+    rows = [
+        (
+            f"{name}, threshold {found['threshold']:.3f}",
+            f"{share(found[name])} ({count(found[f'{name}_k'])}/{count(found[f'{name}_n'])})",
+            NOTHING if found[f"{name}_optimism"] is None else f"{100 * found[f'{name}_optimism']:+.1f}%",
+            f"{share(found[f'{name}_corrected'])} ({interval(found[f'{name}_corrected_low'], found[f'{name}_corrected_high'])})",
+        )
+        for name in ("sensitivity", "specificity")
+    ]
+    said = (
+        f"The threshold was chosen on these people by {found['rule']}. Corrected by Harrell's bootstrap of that choice over persons, "
+        f"{count(found['replicates'])} draws; 95% intervals moved by the optimism"
+    )
+    return table(["by person", "apparent", "optimism", "corrected for the choice (95% CI)"], rows, caption=said)
 
 
 def _gate_loss(facts: Facts) -> Markup | None:

@@ -1,8 +1,7 @@
 """What was done: STARD 2015, items 1 to 18, as far as the results and the manifests know."""
 
-import os
-
 from schemas.reasons import Outcome, Reason
+from screening.analytics.chosen import chosen_here
 from screening.page.markup import Markup, definition_list, paragraphs, table, tag, together
 from screening.page.section import Section, empty, notice
 from screening.page.wording import NOTHING, count, day, plural, score, share
@@ -113,31 +112,21 @@ def _other_answers(facts: Facts) -> Markup | None:
     return notice(f"There are answers of others too ({others}); this report is about the one named below. Choose with --bundle.")
 
 
-def _stages_chosen_here(facts: Facts) -> list[str]:
-    """Return the stages whose threshold was chosen on answers of this very results folder."""
-    here = {_place(run.results_url) for run in facts.runs}
-    points = facts.bundle.operating_points if facts.bundle else {}
-    return [stage for stage, point in points.items() if _place(point.data) in here]
-
-
-def _place(url: str) -> str:
-    return url.rstrip("/") if "://" in url and not url.startswith("file://") else os.path.abspath(url.removeprefix("file://"))
-
-
 def _fixed(facts: Facts) -> str:
-    if _stages_chosen_here(facts):
+    if chosen_here(facts.runs, facts.bundle):
         return "Not every threshold was fixed before these radiographs were scored: see below."
     return "Thresholds were fixed in the bundle before any of these radiographs was scored (pre-specified)."
 
 
 def _chosen_here(facts: Facts) -> Markup | None:
-    if not (stages := _stages_chosen_here(facts)):
+    if not (stages := chosen_here(facts.runs, facts.bundle)):
         return None
     named = " and ".join(STAGES[stage] for stage in stages)
     return notice(
         f"The threshold of {named} was chosen on people of this results folder. Where the people below are among them, the sensitivity and "
-        "specificity below are apparent ones: they flatter the threshold, the more so the fewer people it was chosen on. For an estimate "
-        "that holds, measure people who came after the choice."
+        "specificity below are apparent ones: they flatter the threshold, the more so the fewer people it was chosen on. Beside them stand "
+        "figures that are corrected for the choice, where it could be repeated. For an estimate that holds, measure people who came after "
+        "the choice."
     )
 
 
@@ -148,7 +137,7 @@ def _operating_points(facts: Facts) -> Markup:
         for stage, point in facts.bundle.operating_points.items()
     ]
     head = ["stage", "rule", "chosen on", "threshold", "sensitivity there", "specificity there"]
-    chosen_before = "" if _stages_chosen_here(facts) else " (pre-specified)"
+    chosen_before = "" if chosen_here(facts.runs, facts.bundle) else " (pre-specified)"
     return table(head, rows, caption=f"Operating points{chosen_before}", text_columns=3)
 
 

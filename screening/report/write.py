@@ -91,6 +91,11 @@ def _key_figures(facts: Facts) -> list[Markup]:
         return [*keys, _key(NOTHING, "accuracy", "no RT-PCR results were given")]
     for name in ("sensitivity", "specificity"):
         counts = f"{count(row[f'{name}_k'])}/{count(row[f'{name}_n'])} persons; 95% CI {interval(row[f'{name}_low'], row[f'{name}_high'])}"
+        if facts.optimism:
+            corrected = facts.optimism.get(f"{name}_corrected")
+            counts += (
+                "; apparent" if corrected is None else f"; apparent, {share(corrected)} when corrected for the choice of the threshold"
+            )
         keys.append(_key(share(row[name]), name, counts))
     if (curve := facts.aurocs.get("covid")) is not None:
         keys.append(_key(f"{curve['auroc']:.3f}", "AUROC of the cascade", _interval_of(curve)))

@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import typer
 from typer.testing import CliRunner, Result
@@ -11,6 +12,7 @@ from jobs.choose_thresholds import command
 from schemas.reference import REFERENCE_SCHEMA
 from screening.bundle.operating_points import load
 from screening.errors import UsageError
+from tests.chosen_results import write_chosen
 from tests.screening.instance_rows import DIGEST, pneumonia_row, write_instances
 
 app = typer.Typer(add_completion=False)
@@ -43,6 +45,25 @@ def test_the_table_shows_every_threshold_and_the_rule(source: list[str]):
     assert "prevalence of 5 %" in answer.output
 
 
+def test_a_choice_stands_beside_what_it_gives_on_other_people(tmp_path: Path):
+    folder, reference, _ = write_chosen(tmp_path)
+    pq.write_table(reference, tmp_path / "reference.parquet")
+    arguments = (folder, "--reference", str(tmp_path / "reference.parquet"), "--sensitivity", "0.8")
+    answer = json.loads(ask(*arguments, "--json").stdout)
+    (row,), (found,) = answer["chosen"], answer["optimism"]
+    assert (found["threshold"], found["sensitivity"]) == (pytest.approx(row["threshold"]), row["sensitivity"])
+    assert found["sensitivity_corrected"] < 0.8 <= found["sensitivity"]
+    stricter = json.loads(ask(*arguments, "--corrected", "--save", str(tmp_path / "points.json"), "--json").stdout)
+    assert stricter["optimism"][0]["sensitivity_corrected"] >= 0.8
+    assert stricter["chosen"][0]["threshold"] < row["threshold"]
+    assert load(str(tmp_path / "points.json")).points["covid"].rule == stricter["optimism"][0]["rule"], (
+        "the rule that would choose it again"
+    )
+    assert "corrected for the choice" in " ".join(ask(*arguments).stdout.split())
+    with pytest.raises(UsageError, match="--corrected is about the share"):
+        command(folder, corrected=True, capacity=3.0)
+
+
 def test_json_has_all(source: list[str]):
     answer = json.loads(ask(*source, "--json").stdout)
     assert [(row["tp"], row["fp"]) for row in answer["thresholds"]] == [(9, 0), (9, 2), (10, 2), (10, 10)]
@@ -55,6 +76,7 @@ def test_a_choice_is_saved_for_its_bundle(source: list[str], tmp_path: Path):
     answer = ask(*source, "--sensitivity", "0.95", "--specificity", "0.7", "--save", path)
     assert answer.exit_code == 0
     assert "confirm it on others" in answer.output
+    assert "What it costs, with 95 % intervals" in answer.output
     points = load(path)
     assert points.bundle_digest == DIGEST
     assert points.points["covid"].threshold == pytest.approx(0.15)

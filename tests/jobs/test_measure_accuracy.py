@@ -3,6 +3,7 @@
 import json
 from pathlib import Path
 
+import pyarrow.parquet as pq
 import pytest
 import typer
 from typer.testing import CliRunner, Result
@@ -11,6 +12,7 @@ from jobs import measure_accuracy, measure_lead_time
 from jobs.analytics_source import parse_columns
 from schemas.reference import REFERENCE_SCHEMA
 from screening.errors import UsageError
+from tests.chosen_results import write_chosen
 from tests.paper_data import nhia_path
 from tests.readings import reading_of, write_readings
 from tests.screening.instance_rows import instance_row, pneumonia_row, write_instances
@@ -54,6 +56,28 @@ def test_the_papers_cases_without_a_mapping():
     assert "Sensitivity of one radiograph by days since onset" in printed
     found = answer("lead-time", "--cases", nhia_path())
     assert [(row["days"], row["k"], row["n"]) for row in found["summary"]] == [(1, 38, 109), (2, 27, 109), (5, 4, 109)]
+
+
+def test_apparent_accuracy_stands_beside_the_corrected_one(tmp_path: Path):
+    folder, reference, _ = write_chosen(tmp_path)
+    pq.write_table(reference, tmp_path / "reference.parquet")
+    arguments = ("accuracy", folder, "--reference", str(tmp_path / "reference.parquet"), "--replicates", "40")
+    (row,) = answer(*arguments)["optimism"]
+    printed = " ".join(ask(*arguments).stdout.split())
+    assert "Chosen on these people: apparent, and corrected for the choice" in printed
+    assert f"{100 * row['sensitivity_corrected']:.1f}" in printed
+
+
+def test_predictive_values_at_a_stated_prevalence():
+    arguments = ("accuracy", "--cases", nhia_path(), "--prevalence", "0.01", "--cost-screen", "1", "--cost-test", "40", "--replicates", "0")
+    rows = {row["question"]: row for row in answer(*arguments)["predictive_values"]}
+    sensitivity, false = 90 / 109, 241 / 1233
+    assert rows["covid"]["ppv"] == pytest.approx(sensitivity * 0.01 / (sensitivity * 0.01 + false * 0.99))
+    assert rows["covid"]["cost_per_case_low"] < rows["covid"]["cost_per_case"] < rows["covid"]["cost_per_case_high"]
+    assert "At a stated prevalence (95 % intervals: logit, Mercaldo 2007" in " ".join(ask(*arguments).stdout.split())
+    assert answer(*arguments[:3], "--replicates", "0")["predictive_values"] == []
+    with pytest.raises(UsageError, match="--prevalence is a share"):
+        measure_accuracy.command(cases=[nhia_path()], prevalence=40)
 
 
 def test_two_bundles_side_by_side(results: tuple[str, str]):

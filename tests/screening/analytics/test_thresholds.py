@@ -136,6 +136,13 @@ def test_subgroups_by_hand(opened: Callable):
     assert {row["subgroup"] for row in thresholds.table(opened(both, TESTS, by="site"))} == {"several", "unknown"}
 
 
+def test_a_rule_is_read_as_it_was_written():
+    for target in (Target(0.9), Target(specificity=0.7), Target(0.9, 0.7, 1e-05), Target(capacity=250.0)):
+        assert Target.read(str(target)) == target
+    for rule in ("", "youden", "sensitivity>=0.9, cost<=3", "about sensitivity>=0.9"):
+        assert Target.read(rule) is None
+
+
 def test_small_subgroups_are_held_back_with_one_that_keeps_them_from_the_totals(opened: Callable):
     people = {"A": range(1, 4), "B": range(10, 17), "C": range(20, 40), "D": range(40, 70)}
     rows = [judged(number, 0.9 - number / 100, InstitutionName=site) for site, numbers in people.items() for number in numbers]

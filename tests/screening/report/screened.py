@@ -22,7 +22,7 @@ from tests.screening.instance_rows import NIGHT, instance_row, pneumonia_row, re
 HOSTILE = '<script>alert("1")</script>'
 SITES = ("North", "South")
 CHARTS = (  # of a report with every section
-    *("flow", "participants", "interval", "roc", "thresholds-covid", "thresholds-pneumonia", "subgroups"),
+    *("flow", "participants", "interval", "roc", "thresholds-covid", "thresholds-pneumonia", "decision", "subgroups"),
     *("calibration-stage_3", "calibration-pneumonia", "sites", "lead-time", "lead-survival", "onset-curve", "timeline", "failures"),
 )
 

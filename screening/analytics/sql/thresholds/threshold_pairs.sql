@@ -33,16 +33,22 @@
 --   specificity_high     upper limit
 --   prevalence           share of cases that the columns below are for, in [0, 1]
 --   ppv                  positive predictive value at that prevalence (Bayes), in [0, 1]
---   ppv_low              the same from the lower limits of sensitivity and specificity
---   ppv_high             the same from the upper limits
+--   ppv_low              lower limit of its 95 % logit interval (Mercaldo 2007)
+--   ppv_high             upper limit
 --   npv                  negative predictive value at that prevalence (Bayes), in [0, 1]
---   npv_low              the same from the lower limits of sensitivity and specificity
---   npv_high             the same from the upper limits
+--   npv_low              lower limit of its 95 % logit interval (Mercaldo 2007)
+--   npv_high             upper limit
 --   screened_per_case    people to screen to find one case, at that prevalence
+--   screened_per_case_low  lower limit of its 95 % interval, from Wilson's of sensitivity
+--   screened_per_case_high  upper limit
 --   tests_per_case       RT-PCR tests to find one case, at that prevalence
+--   tests_per_case_low   lower limit of its 95 % interval, from that of PPV
+--   tests_per_case_high  upper limit
 --   missed_per_100000    cases missed among 100,000 people screened, at that prevalence
 --   tests_per_100000     RT-PCR tests among 100,000 people screened, at that prevalence
 --   cost_per_case        cost of screening and of RT-PCR tests for each case found, at that prevalence, in the unit of the costs given
+--   cost_per_case_low    lower limit of its 95 % interval, by the delta method on its logarithm
+--   cost_per_case_high   upper limit
 
 create view threshold_pairs as
 with images as materialized (
@@ -199,6 +205,11 @@ crossed as (
         if(known, 1 - others.share, null) as specificity,
         wilson_low(specificity * others.effective_n, others.effective_n) as specificity_low,
         wilson_high(specificity * others.effective_n, others.effective_n) as specificity_high,
+        -- the table that the audit sample is worth
+        sensitivity * cases.effective_n as tp_known,
+        (1 - sensitivity) * cases.effective_n as fn_known,
+        specificity * others.effective_n as tn_known,
+        (1 - specificity) * others.effective_n as fp_known,
         coalesce(getvariable('prevalence')::double, coalesce(cases.n, 0) / (coalesce(cases.n, 0) + coalesce(others.n, 0))) as prevalence
     from points
     inner join pneumonia_places on points.bundle_digest = pneumonia_places.bundle_digest
@@ -235,17 +246,23 @@ select
     specificity_high,
     prevalence,
     ppv_at(sensitivity, specificity, prevalence) as ppv,
-    ppv_at(sensitivity_low, specificity_low, prevalence) as ppv_low,
-    ppv_at(sensitivity_high, specificity_high, prevalence) as ppv_high,
+    ppv_limit(tp_known, fn_known, fp_known, tn_known, prevalence, -1) as ppv_low,
+    ppv_limit(tp_known, fn_known, fp_known, tn_known, prevalence, 1) as ppv_high,
     npv_at(sensitivity, specificity, prevalence) as npv,
-    npv_at(sensitivity_low, specificity_low, prevalence) as npv_low,
-    npv_at(sensitivity_high, specificity_high, prevalence) as npv_high,
+    npv_limit(tp_known, fn_known, fp_known, tn_known, prevalence, -1) as npv_low,
+    npv_limit(tp_known, fn_known, fp_known, tn_known, prevalence, 1) as npv_high,
     1 / nullif(sensitivity * prevalence, 0) as screened_per_case,
-    1 / nullif(ppv_at(sensitivity, specificity, prevalence), 0) as tests_per_case,
+    1 / nullif(sensitivity_high * prevalence, 0) as screened_per_case_low,
+    1 / nullif(sensitivity_low * prevalence, 0) as screened_per_case_high,
+    1 / nullif(ppv, 0) as tests_per_case,
+    1 / ppv_high as tests_per_case_low,
+    1 / ppv_low as tests_per_case_high,
     100000 * prevalence * (1 - sensitivity) as missed_per_100000,
     100000 * positive_share_at(sensitivity, specificity, prevalence) as tests_per_100000,
     cost_per_case_at(
         sensitivity, specificity, prevalence, getvariable('cost_screen')::double, getvariable('cost_test')::double
-    ) as cost_per_case
+    ) as cost_per_case,
+    cost_limit(tp_known, fn_known, fp_known, tn_known, prevalence, getvariable('cost_screen')::double, getvariable('cost_test')::double, -1) as cost_per_case_low,
+    cost_limit(tp_known, fn_known, fp_known, tn_known, prevalence, getvariable('cost_screen')::double, getvariable('cost_test')::double, 1) as cost_per_case_high
 from crossed
 order by bundle_digest, pneumonia_threshold desc, covid_threshold desc;

@@ -34,15 +34,21 @@
 --   tests_per_day         called_share at screened_per_day: RT-PCR tests a day
 --   prevalence            share of cases that the columns below are for, in [0, 1]
 --   ppv                   positive predictive value at that prevalence (Bayes), in [0, 1]
---   ppv_low               the same from the lower limits of sensitivity and specificity
---   ppv_high              the same from the upper limits
+--   ppv_low               lower limit of its 95 % logit interval (Mercaldo 2007)
+--   ppv_high              upper limit
 --   npv                   negative predictive value at that prevalence (Bayes), in [0, 1]
---   npv_low               the same from the lower limits of sensitivity and specificity
---   npv_high              the same from the upper limits
+--   npv_low               lower limit of its 95 % logit interval (Mercaldo 2007)
+--   npv_high              upper limit
 --   screened_per_case     people to screen to find one case, at that prevalence
+--   screened_per_case_low  lower limit of its 95 % interval, from Wilson's of sensitivity
+--   screened_per_case_high  upper limit
 --   tests_per_case        RT-PCR tests to find one case, at that prevalence
+--   tests_per_case_low    lower limit of its 95 % interval, from that of PPV
+--   tests_per_case_high   upper limit
 --   missed_per_100000     cases missed among 100,000 people screened, at that prevalence
 --   cost_per_case         cost of screening and of RT-PCR tests for each case found, at that prevalence, in the unit of the costs given
+--   cost_per_case_low     lower limit of its 95 % interval, by the delta method on its logarithm
+--   cost_per_case_high    upper limit
 
 create view thresholds as
 with units as materialized (
@@ -175,16 +181,22 @@ select
     screened_per_day * called / screened as tests_per_day,
     prevalence,
     ppv_at(sensitivity, specificity, prevalence) as ppv,
-    ppv_at(sensitivity_low, specificity_low, prevalence) as ppv_low,
-    ppv_at(sensitivity_high, specificity_high, prevalence) as ppv_high,
+    ppv_limit(tp, fn, fp, tn, prevalence, -1) as ppv_low,
+    ppv_limit(tp, fn, fp, tn, prevalence, 1) as ppv_high,
     npv_at(sensitivity, specificity, prevalence) as npv,
-    npv_at(sensitivity_low, specificity_low, prevalence) as npv_low,
-    npv_at(sensitivity_high, specificity_high, prevalence) as npv_high,
+    npv_limit(tp, fn, fp, tn, prevalence, -1) as npv_low,
+    npv_limit(tp, fn, fp, tn, prevalence, 1) as npv_high,
     1 / nullif(sensitivity * prevalence, 0) as screened_per_case,
-    1 / nullif(ppv_at(sensitivity, specificity, prevalence), 0) as tests_per_case,
+    1 / nullif(sensitivity_high * prevalence, 0) as screened_per_case_low,
+    1 / nullif(sensitivity_low * prevalence, 0) as screened_per_case_high,
+    1 / nullif(ppv, 0) as tests_per_case,
+    1 / ppv_high as tests_per_case_low,
+    1 / ppv_low as tests_per_case_high,
     100000 * prevalence * (1 - sensitivity) as missed_per_100000,
     cost_per_case_at(
         sensitivity, specificity, prevalence, getvariable('cost_screen')::double, getvariable('cost_test')::double
-    ) as cost_per_case
+    ) as cost_per_case,
+    cost_limit(tp, fn, fp, tn, prevalence, getvariable('cost_screen')::double, getvariable('cost_test')::double, -1) as cost_per_case_low,
+    cost_limit(tp, fn, fp, tn, prevalence, getvariable('cost_screen')::double, getvariable('cost_test')::double, 1) as cost_per_case_high
 from counted
 order by bundle_digest, subgroup, threshold desc;
