@@ -19,8 +19,13 @@ PAIRED = """
 select
     one.question,
     one.truth,
-    case $cluster when 'unit' then one.unit_id when 'site' then coalesce(one.InstitutionName, 'unknown')
-        else coalesce(one.patient_pseudonym, one.unit_id) end as cluster,
+    hash(
+        case $cluster
+            when 'unit' then one.unit_id
+            when 'site' then coalesce(one.InstitutionName, 'unknown')
+            else coalesce(one.patient_pseudonym, one.unit_id)
+        end
+    ) as cluster,
     one.called = (one.truth = 'positive') as first_right,
     two.called = (two.truth = 'positive') as second_right
 from (from judgements where bundle_digest = $first and unit = $unit and cell in ('tp', 'fp', 'fn', 'tn')) as one
@@ -88,7 +93,7 @@ def _rows(units: dict[str, np.ndarray], margin: float, by: str) -> ViewRows:
         for truth, measure in MEASURES.items():
             own = (units["question"] == question) & (units["truth"] == truth)
             if own.any():
-                cluster = np.asarray(units["cluster"])[own].astype(str)
+                cluster = np.asarray(units["cluster"])[own]
                 right = [np.asarray(units[name])[own].astype(int) for name in ("first_right", "second_right")]
                 rows.append({"question": question, "measure": measure} | _compared(cluster, *right, margin, by))
     return rows

@@ -33,7 +33,7 @@ select
     bundle_digest,
     question,
     coalesce(site, 'unknown') as site,
-    coalesce(patient_pseudonym, unit_id) as person,
+    hash(coalesce(patient_pseudonym, unit_id)) as person,
     truth = 'positive' as positive,
     value
 from (
@@ -140,5 +140,5 @@ def _where(units: dict[str, np.ndarray], chosen: np.ndarray) -> dict[str, np.nda
 
 
 def _row(units: dict[str, np.ndarray], unit: str) -> ViewRow:
-    found = calibration(units["value"], units["positive"], None if unit == "patient" else units["person"].astype(str))
+    found = calibration(units["value"], units["positive"], None if unit == "patient" else units["person"])
     return {name: value for name, value in asdict(found).items() if name not in ("n", "positives")}

@@ -22,7 +22,7 @@ where (not detected or lead_days is not null or lead_days_at_least is not null) 
 group by all
 """
 SINCE_ONSET = """
-select bundle_digest, coalesce(patient_pseudonym, object_id) as person, days_since_onset as days, called
+select bundle_digest, hash(coalesce(patient_pseudonym, object_id)) as person, days_since_onset as days, called
 from judgements
 where
     unit = 'instance' and question = 'covid' and truth = 'positive' and called is not null and days_since_onset is not null
@@ -69,7 +69,7 @@ def onset_curve(connection: duckdb.DuckDBPyConnection, *, min_cell: int = 5, dig
     for bundle in sorted(set(radiographs["bundle_digest"])):
         own = radiographs["bundle_digest"] == bundle
         days, called = np.asarray(radiographs["days"], float)[own], np.asarray(radiographs["called"], bool)[own]
-        _, person = np.unique(np.asarray(radiographs["person"])[own].astype(str), return_inverse=True)
+        _, person = np.unique(np.asarray(radiographs["person"])[own], return_inverse=True)
         at = _days_with_enough(days, person, min_cell)
         curve = share_by_day(days, called, person, at) if at.size else None
         if curve is not None:

@@ -1,5 +1,5 @@
 -- grain: one row per bundle, unit of analysis and stage: what its answers are worth at a stated prevalence
--- example: select question, ppv, ppv_low, ppv_high, npv from predictive_values where unit = 'patient'
+-- example: select question, prevalence, ppv, ppv_low, ppv_high, npv from predictive_values where unit = 'patient'
 -- needs: variables prevalence (a share; unset is that of the verified units), cost_screen and cost_test (unset: no costs)
 --
 -- Sensitivity and specificity are those of the view stage_accuracy. The prevalence is taken as known: the intervals do not hold its own error.

@@ -1,5 +1,5 @@
 -- grain: one row per bundle, unit of analysis and threshold probability from 0.01 to 0.99: the net benefit of testing whom the cascade calls
--- example: select threshold_probability, net_benefit, net_benefit_all from decision_curve where unit = 'patient'
+-- example: select threshold_probability, net_benefit, net_benefit_all from decision_curve where unit = 'patient' order by threshold_probability
 -- needs: variable prevalence (a share; unset is that of the verified units)
 --
 -- Net benefit (Vickers and Elkin 2006): true positives less false positives, as shares of those screened, where one false positive counts
