@@ -54,12 +54,12 @@ def _left_out(own: ViewRows) -> str:
 
 def _chart(own: ViewRows, means: ViewRows) -> Markup:
     """Return a row for each site, then the mean of the sites, and what to expect of a further one."""
-    left, width, gap = 200, 210, 150
+    left, width, gap = 170, 200, 160
     scales = {"sensitivity": Scale(0, 1, left, left + width), "specificity": Scale(0, 1, left + width + gap, left + 2 * width + gap)}
     drawn: list[Markup] = []
     y = 46
     for row in own[:MOST]:
-        drawn.append(text(8, y + 4, row["subgroup_value"][:24]))
+        drawn.append(text(8, y + 4, row["subgroup_value"][:22]))
         for name, scale in scales.items():
             drawn += _line(
                 name, scale, y, row[name], row[f"{name}_low"], row[f"{name}_high"], HIDDEN if row[f"{name}_n"] is None else "nobody"
