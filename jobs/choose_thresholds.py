@@ -92,8 +92,8 @@ def command(
     with Steps(err) as steps, open_source(*source, **text, on_progress=steps.show) as connection:
         steps.show("working out every threshold", 0, 0)
         thresholds.ask(connection, question)
-        found = thresholds.table(connection, pairs=pairs)
-        found, held_back = thresholds.without_small_subgroups(found, min_cell) if by else (found, [])
+        everything = thresholds.table(connection, pairs=pairs)
+        found, held_back = thresholds.without_small_subgroups(everything, min_cell) if by else (everything, [])
         answer = {
             **describe_links(connection),
             "units": thresholds.units(connection),
@@ -103,7 +103,7 @@ def command(
         }
         data = results or ", ".join(cases or ())
         if save and by:
-            _save_by_site(choose_by_site(connection, found, target, data, answer["link_rule"], min_people), answer, json, save)
+            _save_by_site(choose_by_site(connection, everything, target, data, answer["link_rule"], min_people), answer, json, save)
             return
         chosen = _choose(found, target) if target and (found or not held_back) else {}
         optimism = {}
