@@ -8,8 +8,12 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from schemas.bundle import BundleManifest
+    from schemas.bundle import BundleManifest, Overrides
+    from schemas.registry import RegistryEntry
     from train.data.manifest import Manifest
+
+
+REGISTRY = "registry"  # as the name of a bundle: the promoted one
 
 
 def check_archive(archive: str, results: str) -> None:
@@ -45,6 +49,31 @@ def check_bundle(url: str) -> "BundleManifest":
     return manifest
 
 
+def bundle_for(named: str | None, results: str, operating_points: str | None) -> "tuple[str, RegistryEntry | None]":
+    """Return the URL of the bundle that a run is to judge with, and the entry of the registry where that says so.
+
+    named: the folder of a bundle; "registry" for the promoted one; None for the promoted one too where there is one, else the released one.
+    Raises UsageError where none is promoted, or the promoted one is to judge at other operating points than those it was registered with.
+    """
+    from screening.bundle.released import released_bundle
+    from screening.errors import UsageError
+    from screening.registry.history import promoted, read_history
+    from screening.results.layout import ResultsLayout
+
+    if named not in (None, REGISTRY):
+        return named, None
+    entry = promoted(read_history(ResultsLayout(results)))
+    if entry is None:
+        if named:
+            raise UsageError(f"--bundle {REGISTRY}: {results} has no promoted bundle; `screening bundle promote` promotes one")
+        return released_bundle(), None
+    if operating_points:
+        raise UsageError(
+            f"{entry} is promoted with its operating points: register it with the other ones and promote it, or name a folder by --bundle"
+        )
+    return entry.bundle_url, entry
+
+
 def check_file(option: str, url: str) -> None:
     """Raise UsageError where the file that an option names is missing."""
     from screening.errors import UsageError
@@ -54,11 +83,11 @@ def check_file(option: str, url: str) -> None:
         raise UsageError(f"{option} {url}: there is no such file{_from_here(url)}")
 
 
-def check_operating_points(url: str, bundle: "BundleManifest") -> None:
-    """Raise UsageError where a file of operating points cannot be read or is for another bundle."""
+def check_operating_points(url: str, bundle: "BundleManifest") -> "Overrides":
+    """Return what a file of operating points holds. Raises UsageError where it cannot be read or is for another bundle."""
     from screening.bundle.operating_points import check, load
 
-    check(load(url), bundle.digest())
+    return check(load(url), bundle.digest())
 
 
 def check_manifest(url: str, splits: Sequence[str] = ()) -> "Manifest":

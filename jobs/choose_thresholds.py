@@ -24,6 +24,7 @@ from jobs.analytics_source import (
 from jobs.console import EXIT_FAILED, err, out, print_json, run_command
 
 if TYPE_CHECKING:
+    from schemas.operating_points import OperatingPoints
     from screening.analytics.thresholds import Target
 
 
@@ -45,7 +46,12 @@ def command(
     sensitivity: Annotated[float | None, typer.Option(help="choose: at least that sensitivity; WHO's screening profile says 0.90")] = None,
     specificity: Annotated[float | None, typer.Option(help="choose: at least that specificity; WHO's screening profile says 0.70")] = None,
     capacity: Annotated[float | None, typer.Option(help="choose: at most that many RT-PCR tests a day")] = None,
-    save: Annotated[str | None, typer.Option(help="write the chosen one to this JSON file, for this bundle alone")] = None,
+    save: Annotated[
+        str | None, typer.Option(help="write the chosen one, or with --by site one for each site, to this JSON file, for this bundle alone")
+    ] = None,
+    min_people: Annotated[
+        int, typer.Option(min=1, help="with --by site --save: positives, and negatives, that a site needs for a point of its own")
+    ] = 100,
     rows: Annotated[int, typer.Option(min=2, help="thresholds shown in the table; --json gives all")] = 20,
     window_before: WindowBefore = 14,
     window_after: WindowAfter = 21,
@@ -67,6 +73,7 @@ def command(
     from jobs.display import Steps
     from screening.analytics import thresholds
     from screening.analytics.linking import LinkRule, describe_links
+    from train.release.site_points import choose_by_site
 
     target = thresholds.Target(sensitivity, specificity, capacity)
     question = thresholds.Question(unit, by, prevalence, cost_screen, cost_test, screened_per_day)
@@ -83,10 +90,13 @@ def command(
             "notes": [thresholds.GATE] if pairs else [],
             "thresholds": found,
         }
+        data = results or ", ".join(cases or ())
+        if save and by:
+            _save_by_site(choose_by_site(connection, found, target, data, answer["link_rule"], min_people), answer, json, save)
+            return
     chosen = _choose(found, target) if target else {}
     answer |= {"target": str(target), "chosen": list(chosen.values())} if target else {}
     if save and all(chosen.values()):
-        data = results or ", ".join(cases or ())
         (row,) = chosen.values()
         _save(save, row, target, data, answer["link_rule"])
     _print(answer, pairs, rows, json, save)
@@ -99,8 +109,10 @@ def _check(target: "Target", save: str | None, pairs: bool, by: str | None) -> N
 
     if save and not target:
         raise UsageError("--save writes the chosen threshold: say what to choose by --sensitivity, --specificity or --capacity")
-    if save and by:
-        raise UsageError("--save writes one operating point for all, and --by gives one for each subgroup: leave out one of them")
+    if save and by not in (None, "site"):
+        raise UsageError("--save writes operating points for all or, with --by site, for each site: a run knows no other subgroups")
+    if save and by and target.capacity is not None:
+        raise UsageError("--capacity counts the tests of all sites together, and --by site chooses for each: choose by --sensitivity")
     if pairs and by:
         raise UsageError("--pairs gives thresholds for all people together, and --by for each subgroup: leave out one of them")
     if pairs and target.capacity is not None:
@@ -122,6 +134,26 @@ def _save(url: str, row: dict[str, Any], target: "Target", data: str, rule: str)
     from screening.bundle import operating_points
 
     operating_points.save(url, thresholds.operating_points(row, target, data, rule))
+
+
+def _save_by_site(points: "OperatingPoints", answer: dict[str, Any], json: bool, save: str) -> None:
+    import pyarrow as pa
+
+    from jobs.tables import answer_table
+    from screening.analytics.thresholds import SAME_DATA
+    from screening.bundle import operating_points
+    from train.release.site_points import describe
+
+    operating_points.save(save, points)
+    rows = describe(points)
+    if json:
+        print_json(answer | {"sites": rows})
+        return
+    print_links(answer)
+    out.print()
+    out.print(answer_table(pa.Table.from_pylist(rows), "Operating points of stage 3, by site"))
+    out.print(SAME_DATA)
+    out.print(f"saved in {save}", markup=False)
 
 
 def _print(answer: dict[str, Any], pairs: bool, rows: int, json: bool, save: str | None) -> None:

@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from jobs import bundle_registry
 from jobs.console import err, out, print_json, run
 
 if TYPE_CHECKING:
@@ -11,7 +12,11 @@ if TYPE_CHECKING:
 
     from schemas.bundle import BundleManifest
 
-app = typer.Typer(help="Look at a bundle of weights, check it, pack it, write its card.", no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(
+    help="Look at a bundle of weights, check it, pack it, write its card; say which one judges.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
 
 Url = Annotated[str, typer.Argument(help="the folder of the bundle: a path or an fsspec URL", metavar="BUNDLE")]
 Json = Annotated[bool, typer.Option("--json", help="print the answer as JSON")]
@@ -133,6 +138,10 @@ def card(
 
         write_card(url, measured, said)
     out.print(f"{url}/{CARD_FILE}", markup=False, soft_wrap=True)
+
+
+for _name, _command in bundle_registry.COMMANDS.items():
+    app.command(_name)(_command)
 
 
 def _stage_table(manifest: "BundleManifest") -> "Table":

@@ -10,6 +10,7 @@ from jobs.console import EXIT_FAILED, answer_apart, err, out, print_json, run_co
 
 if TYPE_CHECKING:
     from schemas.nightly import NightlyConfig, NightRecord
+    from schemas.registry import RegistryEntry
     from screening.run.config import RunConfig
 
 
@@ -37,11 +38,11 @@ def command(
 
     told = load_config(config)
     tonight = _run_config(told, (date or datetime.now(UTC)).date())
-    bundle = _checked(told)
+    bundle, promoted = _checked(told)
     if check:
         out.print(f"{config}: all right", markup=False)
         return
-    record = _carry_out(told, tonight, bundle, json, dated=date is not None)
+    record = _carry_out(told, tonight, bundle, promoted, json, dated=date is not None)
     if json:
         print_json(record.model_dump(mode="json"))
     if any(told.startswith("limit_crossed") for told in record.told):
@@ -66,19 +67,18 @@ def _run_config(told: "NightlyConfig", night: Day) -> "RunConfig":
     return RunConfig(rows, machine, shard_rows=run.shard_rows, limit=run.limit)
 
 
-def _checked(told: "NightlyConfig") -> str:
-    """Return the URL of the bundle. Raises for everything that can be known to be wrong before the night begins."""
-    from jobs.checks import check_archive, check_bundle, check_file, check_operating_points, check_writable
+def _checked(told: "NightlyConfig") -> "tuple[str, RegistryEntry | None]":
+    """Return the URL of the bundle, and the entry of the registry that names it. Raises for all that is wrong before a night begins."""
+    from jobs.checks import bundle_for, check_archive, check_bundle, check_file, check_operating_points, check_writable
     from schemas.reasons import Reason
     from screening.analytics import monitoring
     from screening.archive.index import check_uids_hidden
-    from screening.bundle.released import released_bundle
     from screening.errors import UsageError
 
     run = told.run
     check_uids_hidden(told.archive, pseudonymize_uids=run.pseudonymize_uids, encrypt_urls=run.encrypt_urls)
     check_archive(told.archive, told.results)
-    bundle = told.bundle or released_bundle()
+    bundle, promoted = bundle_for(told.bundle, told.results, told.operating_points)
     manifest = check_bundle(bundle)
     if told.operating_points:
         check_operating_points(told.operating_points, manifest)
@@ -91,10 +91,12 @@ def _checked(told: "NightlyConfig") -> str:
     stated = monitoring.load_limits(told.monitor.limits_file) if told.monitor.limits_file else monitoring.AlertLimits()
     monitoring.with_limits(stated, [f"{name}={value}" for name, value in told.monitor.limits.items()])
     check_writable(told.results)
-    return bundle
+    return bundle, promoted
 
 
-def _carry_out(told: "NightlyConfig", tonight: "RunConfig", bundle: str, json: bool, *, dated: bool) -> "NightRecord":
+def _carry_out(
+    told: "NightlyConfig", tonight: "RunConfig", bundle: str, promoted: "RegistryEntry | None", json: bool, *, dated: bool
+) -> "NightRecord":
     """Return the record of the night; without a date of its own it may be one that died."""
     from pathlib import Path
 
@@ -113,7 +115,7 @@ def _carry_out(told: "NightlyConfig", tonight: "RunConfig", bundle: str, json: b
         now = datetime.now().astimezone()
         config = with_sites(tonight, told.run.sites, key)
         deadline = next_deadline(told.deadline, now)
-        night = Night(told.archive, told.results, bundle, config, key, told.operating_points, deadline)
+        night = Night(told.archive, told.results, bundle, config, key, told.operating_points, deadline, promoted)
         if not dated:
             rows = dataclasses.replace(config.rows, screen_date=date_of_tonight(night.layout, night.archive_name, now))
             night = dataclasses.replace(night, config=dataclasses.replace(config, rows=rows))

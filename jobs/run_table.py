@@ -29,7 +29,10 @@ def run_table(run: RunManifest) -> Table:
     table.add_row("COVID-19 positive", str(counts.covid_positive))
     table.add_row("seconds", f"{run.times.wall_seconds:.1f}")
     table.add_row("images a second", f"{run.times.images_per_second:.1f}")
-    table.add_row("bundle", f"{run.bundle_name} {run.bundle_digest[:12]}")
+    promoted = f", promoted in entry {run.registry_entry}" if run.registry_entry else ""
+    table.add_row("bundle", f"{run.bundle_name} {run.bundle_digest[:12]}{promoted}")
+    if run.not_promoted:
+        table.add_row("not promoted", run.not_promoted)
     if run.error:
         table.add_row("error", run.error)
     return table

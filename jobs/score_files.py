@@ -37,16 +37,12 @@ def command(
         screening score chest.dcm --heatmaps maps
     """
     from jobs.checks import check_bundle, check_operating_points
+    from schemas.bundle import Overrides
     from screening.bundle.released import released_bundle
 
     bundle = bundle or released_bundle()
     manifest = check_bundle(bundle)
-    points = None
-    if operating_points:
-        from screening.bundle.operating_points import load
-
-        check_operating_points(operating_points, manifest)
-        points = load(operating_points).points
+    points = check_operating_points(operating_points, manifest) if operating_points else Overrides()
     from screening.on_demand.files import files_of
     from screening.privacy import load_key
 
@@ -55,7 +51,7 @@ def command(
     key = load_key(pseudonym_key) if pseudonym_key else None
     from screening.on_demand.open_bundle import OpenBundle
 
-    with OpenBundle(bundle, device=device, dtype=dtype, operating_points=points, pseudonym_key=key) as opened:
+    with OpenBundle(bundle, device=device, dtype=dtype, **dict(points), pseudonym_key=key) as opened:
         for number, scored in enumerate(opened.score(files, heatmaps=heatmaps is not None), start=1):
             if heatmaps is not None:
                 _write_pictures(scored, heatmaps, number)

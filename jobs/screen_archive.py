@@ -17,7 +17,8 @@ def command(
     bundle: Annotated[
         str | None,
         typer.Option(
-            help="folder or URL of the bundle with the weights of the three stages  [default: the released one, bundles/cxr-public-1]"
+            help="folder or URL of the bundle with the weights of the three stages, or registry for the promoted one  "
+            "[default: the promoted one, where there is one; else the released one, bundles/cxr-public-1]"
         ),
     ] = None,
     operating_points: Annotated[
@@ -89,15 +90,14 @@ def command(
         shard_rows=shard_rows,
         limit=limit,
     )
-    from jobs.checks import check_archive, check_bundle, check_file, check_operating_points, check_writable
+    from jobs.checks import bundle_for, check_archive, check_bundle, check_file, check_operating_points, check_writable
     from jobs.hidden_names import FILE_NAMES_STAND, is_first_run, say_what_became_pseudonyms, with_sites
     from jobs.keys import key_of
     from screening.archive.index import check_uids_hidden
-    from screening.bundle.released import released_bundle
 
     check_uids_hidden(archive, pseudonymize_uids=pseudonymize_uids, encrypt_urls=encrypt_urls)
     check_archive(archive, results)
-    bundle = bundle or released_bundle()
+    bundle, promoted = bundle_for(bundle, results, operating_points)
     manifest = check_bundle(bundle)
     if operating_points:
         check_operating_points(operating_points, manifest)
@@ -119,7 +119,7 @@ def command(
         from jobs.run_table import run_table
         from screening.run.screen import Night, screen
 
-        night = Night(archive, results, bundle, config, key, operating_points)
+        night = Night(archive, results, bundle, config, key, operating_points, promoted=promoted)
         for run in screen(night, lambda progress: (lease.check(), display.show(progress))):
             runs.append(run)
             if not json:

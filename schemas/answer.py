@@ -93,7 +93,8 @@ class Answer(_Columns):
         `columns` are an instance row, or the part of one that ingest and the cascade fill; `bundle` is the one that made them.
         """
         known = {name: value for name, value in columns.items() if name in cls.model_fields}
-        thresholds = {f"{stage}_threshold": point.threshold for stage, point in bundle.operating_points.items()}
+        site = columns.get("InstitutionName")
+        thresholds = {f"{stage}_threshold": bundle.point_of(stage, site).threshold for stage in bundle.operating_points}
         return cls(**{**known, **thresholds, "file": file, "bundle_name": bundle.name, "bundle_digest": bundle.digest()})
 
 

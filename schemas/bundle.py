@@ -2,9 +2,10 @@
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 FORMAT_VERSION = 1
 STAGES = ("lungs", "pneumonia", "covid")
@@ -57,6 +58,19 @@ class Calibration(FrozenModel):
     data: str
 
 
+class SitePoints(FrozenModel):
+    """What judges the images of one site in the place of the bundle's own, stage by stage, chosen on that site's people."""
+
+    operating_points: dict[Literal["pneumonia", "covid"], OperatingPoint] = Field(min_length=1)
+    calibration: dict[Literal["pneumonia", "covid"], Calibration] = Field(default_factory=dict)
+
+    @model_validator(mode="after")
+    def _each_calibration_has_its_point(self) -> "SitePoints":
+        if not self.calibration.keys() <= self.operating_points.keys():
+            raise ValueError("a site's own calibration moves its probabilities: give the operating point on them, too")
+        return self
+
+
 class BundleManifest(FrozenModel):
     """`bundle.json`. Its digest is the SHA-256 of its canonical JSON, which holds each weight file's own."""
 
@@ -67,6 +81,7 @@ class BundleManifest(FrozenModel):
     heatmap: Literal["cam", "paper_reshape"] = "cam"
     operating_points: dict[Literal["pneumonia", "covid"], OperatingPoint]
     calibration: dict[Literal["pneumonia", "covid"], Calibration] = Field(default_factory=dict)
+    sites: dict[str, SitePoints] = Field(default_factory=dict, description="InstitutionName of the rows → what judges that site's images")
     training_data: dict[str, Any] = Field(default_factory=dict)
     metrics: dict[str, Any] = Field(default_factory=dict)
     code_version: str = ""
@@ -74,8 +89,37 @@ class BundleManifest(FrozenModel):
 
     def digest(self) -> str:
         """Return the 64 hex digits that name this bundle everywhere."""
-        canonical = json.dumps(self.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
+        facts = self.model_dump(mode="json")
+        if not self.sites:
+            del facts["sites"]  # so that bundles keep the digest that they had before there were any
+        canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"))
         return hashlib.sha256(canonical.encode()).hexdigest()
+
+    def judging_at(self, points: Mapping[str, OperatingPoint] | None, sites: Mapping[str, SitePoints] | None = None) -> "BundleManifest":
+        """Return this bundle at other operating points than those it was released with, and so with another digest: no silent change."""
+        changed = {"operating_points": {**self.operating_points, **(points or {})}, "sites": {**self.sites, **(sites or {})}}
+        return self.model_copy(update=changed)
+
+    def point_of(self, stage: str, site: str | None = None) -> OperatingPoint:
+        """Return the operating point of a stage that judges the images of a site: its own, else the bundle's."""
+        own = self.sites.get(site) if site is not None else None
+        return (own and own.operating_points.get(stage)) or self.operating_points[stage]
+
+    def calibration_of(self, stage: str, site: str | None = None) -> Calibration | None:
+        """Return the calibration of a stage for the images of a site: its own, else the bundle's; None where there is neither."""
+        own = self.sites.get(site) if site is not None else None
+        return (own and own.calibration.get(stage)) or self.calibration.get(stage)
+
+
+class Overrides(FrozenModel):
+    """What judges in the place of a bundle's own operating points: other thresholds for all images, and for those of some sites."""
+
+    operating_points: dict[Literal["pneumonia", "covid"], OperatingPoint] = Field(default_factory=dict)
+    sites: dict[str, SitePoints] = Field(default_factory=dict, description="InstitutionName → points of its own")
+
+    def applied(self, bundle: BundleManifest) -> BundleManifest:
+        """Return the bundle as it judges with these, under another digest where there are any: no silent change."""
+        return bundle.judging_at(self.operating_points, self.sites)
 
 
 DIGEST_LENGTH = 12  # hex digits of a bundle's digest in a path

@@ -54,9 +54,15 @@ CASCADE_COLUMNS = [
     column("covid_guided_url", pa.string(), "fsspec URL of the stage-3 Guided Grad-CAM, 8-bit PNG, 128 is zero; illustrates, decides nothing"),
 ]  # fmt: skip
 
+POINT_COLUMNS = [
+    column("operating_point", pa.string(), "what judged the row: bundle, its operating points; site, those of its own that the row's InstitutionName has; null where no stage judged, and in rows of earlier versions"),
+    column("pneumonia_threshold", pa.float64(), "the stage-2 operating point that judged the row, in [0, 1]; null where stage 2 was not reached, and in rows of earlier versions"),
+    column("covid_threshold", pa.float64(), "the stage-3 operating point that judged the row, in [0, 1]; null where stage 3 was not reached, and in rows of earlier versions"),
+]  # fmt: skip
+
 INSTANCE_SCHEMA = table_schema(
     "instance",
-    1,
+    2,
     [
         column("bundle_digest", pa.string(), "digest of the bundle that answered", nullable=False),
         column("screen_date", pa.date32(), "the night of the run that made the row", nullable=False),
@@ -68,5 +74,8 @@ INSTANCE_SCHEMA = table_schema(
         column("stage_reached", pa.string(), "the last stage that finished: index, ingest, lungs, pneumonia or covid", nullable=False),
         *IDENTITY_COLUMNS,
         *CASCADE_COLUMNS,
+        *POINT_COLUMNS,
     ],
 )  # fmt: skip
+
+ADDED_COLUMNS = tuple(column.name for column in POINT_COLUMNS)  # since version 1: parts of earlier versions lack them, and read as null

@@ -3,9 +3,9 @@
 from datetime import date
 from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from schemas.bundle import FrozenModel, OperatingPoint
+from schemas.bundle import FrozenModel, OperatingPoint, SitePoints
 
 
 class Evidence(FrozenModel):
@@ -25,10 +25,19 @@ class Evidence(FrozenModel):
 
 
 class OperatingPoints(FrozenModel):
-    """Thresholds for one bundle. A stage that is absent keeps the bundle's own."""
+    """Thresholds for one bundle, for all images or for those of single sites. A stage or a site that is absent keeps the bundle's own."""
 
     format_version: Literal[1] = 1
     bundle_digest: str = Field(pattern=r"^[0-9a-f]{64}$")
     chosen: date
-    points: dict[Literal["pneumonia", "covid"], OperatingPoint] = Field(min_length=1)
-    evidence: Evidence
+    points: dict[Literal["pneumonia", "covid"], OperatingPoint] = Field(default_factory=dict)
+    evidence: Evidence | None = Field(None, description="of points; null where a shadow run chose them")
+    sites: dict[str, SitePoints] = Field(default_factory=dict, description="InstitutionName as in the rows → points of its own")
+    site_evidence: dict[str, Evidence] = Field(default_factory=dict, description="of the sites that have points of their own")
+    kept: dict[str, str] = Field(default_factory=dict, description="site → why it keeps the bundle's points")
+
+    @model_validator(mode="after")
+    def _holds_a_point(self) -> "OperatingPoints":
+        if not (self.points or self.sites):
+            raise ValueError("it has a point neither for all images nor for a site")
+        return self

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from schemas.bundle import OperatingPoint
+from schemas.bundle import DIGEST_LENGTH, OperatingPoint, SitePoints
 
 
 class RunCounts(BaseModel):
@@ -60,6 +60,11 @@ class RunManifest(BaseModel):
     operating_points: dict[str, OperatingPoint] = Field(
         default_factory=dict, description="stage → threshold other than the bundle's own; bundle_digest stands for both together"
     )
+    sites: dict[str, SitePoints] = Field(
+        default_factory=dict, description="InstitutionName → operating points and calibration of its own, likewise"
+    )
+    registry_entry: int | None = Field(None, description="entry of the registry that promoted this bundle, when the run was planned")
+    promoted_digest: str | None = Field(None, description="of the bundle that was promoted then; null where none was")
     screen_date: date
     configuration: dict[str, Any] = Field(description="the resolved configuration")
     versions: dict[str, str] = Field(default_factory=dict)
@@ -69,3 +74,11 @@ class RunManifest(BaseModel):
     error: str | None = None
     counts: RunCounts = RunCounts()
     times: RunTimes = RunTimes()
+
+    @property
+    def not_promoted(self) -> str:
+        """Say that another bundle is promoted than the one that judged; empty where that is not so."""
+        if self.promoted_digest in (None, self.bundle_digest):
+            return ""
+        judged, promoted = self.bundle_digest[:DIGEST_LENGTH], (self.promoted_digest or "")[:DIGEST_LENGTH]
+        return f"bundle {judged} judges, and the one promoted in the registry is {promoted}"

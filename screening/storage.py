@@ -40,6 +40,8 @@ _TROUBLES = {
     **dict.fromkeys((errno.ENOTDIR, errno.EEXIST), _NO_FOLDER),
 }
 
+_CONDITION_FAILED = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")  # what S3 stores answer to a conditional put
+
 _filesystems: dict[tuple, fsspec.AbstractFileSystem] = {}
 _filesystems_lock = threading.Lock()
 
@@ -167,6 +169,44 @@ def put_atomic(url: str, data: bytes) -> None:
             fs.pipe_file(path, data)
 
 
+def put_new(url: str, data: bytes) -> bool:
+    """Write `data` under `url` where nothing lies there yet, and return whether that was so: of many writers at once one gets True.
+
+    Local folders and S3 decide that themselves. Other stores are asked first, so there two writers at the same moment may both get True.
+    """
+    fs, path = filesystem_of(url)
+    if is_s3(fs):
+        return put_s3(fs, path, data, IfNoneMatch="*") is not None
+    if not is_local(fs):
+        if fs.exists(path):
+            return False
+        put_atomic(url, data)
+        return True
+    with troubles_named(url.rpartition("/")[0]):
+        temporary = Path(path).with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
+        _put_local(temporary, data)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            return False
+        finally:
+            temporary.unlink()
+        _keep_names(Path(path).parent)
+    return True
+
+
+def put_s3(fs: fsspec.AbstractFileSystem, path: str, data: bytes, **condition: str) -> str | None:
+    """Put an object on S3 where a condition holds, such as IfNoneMatch="*", and return its ETag; None where it does not hold."""
+    bucket, _, key = path.partition("/")
+    try:
+        return fs.call_s3("put_object", Bucket=bucket, Key=key, Body=data, **condition)["ETag"]
+    except OSError as error:
+        response = getattr(error.__cause__, "response", {})
+        if str(response.get("Error", {}).get("Code", "")) in _CONDITION_FAILED:
+            return None
+        raise
+
+
 def check_writable(url: str) -> None:
     """Raise WriteError unless a local folder takes a file, or where it is missing the folder that it would be made in. Leaves nothing.
 
@@ -205,11 +245,16 @@ def _put_local(path: Path, data: bytes) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    _keep_names(path.parent)
+
+
+def _keep_names(folder: Path) -> None:
+    """Make the names in a folder outlive a power cut, which could take a new one back."""
+    opened = os.open(folder, os.O_RDONLY)
     try:
-        os.fsync(folder)  # else a power cut can take the new name back
+        os.fsync(opened)
     finally:
-        os.close(folder)
+        os.close(opened)
 
 
 def list_files(url: str, suffix: str = "") -> list[str]:

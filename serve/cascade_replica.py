@@ -71,7 +71,8 @@ class CascadeReplica:
         if not asked:
             return [OtherBundle(limit)] * len(questions)
         pixels = np.stack([question.ingested.pixels for question in asked])[:, None]
-        result = cascade(pixels, guided=np.array([question.heatmaps for question in asked]))
+        sites = [question.ingested.columns.get("InstitutionName") for question in asked]
+        result = cascade(pixels, guided=np.array([question.heatmaps for question in asked]), sites=sites)
         places = iter(range(len(asked)))
         return [
             scored_answer(question.ingested, result, next(places), cascade.manifest, question.file, question.heatmaps)

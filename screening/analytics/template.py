@@ -14,6 +14,7 @@ from itertools import chain
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from schemas.instance import INSTANCE_SCHEMA
 from schemas.reading import READING_SCHEMA
@@ -51,6 +52,8 @@ GROUP_VALUES = pa.schema([(name, pa.string()) for name in ("bundle_digest", "obj
 
 NOTHING_GIVEN = {"has_reference": False, "has_readings": False, "has_labels": False}
 
+_EMPTY_PART = "instances.parquet"
+
 _made: list[str] = []
 _making = threading.Lock()
 
@@ -66,6 +69,11 @@ def open_views(resources: Resources | None = None) -> duckdb.DuckDBPyConnection:
     return connection
 
 
+def empty_part() -> str:
+    """Return the path of a part without rows that has every column of instance rows: what parts of all versions are read beside."""
+    return os.path.join(os.path.dirname(_made[0]), _EMPTY_PART)
+
+
 def create(connection: duckdb.DuckDBPyConnection, *names: Iterable[str]) -> None:
     """Run the SQL files of these names in their order."""
     for name in chain(*names):
@@ -77,6 +85,7 @@ def _make() -> str:
     folder = tempfile.mkdtemp(prefix="screening-views-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     path = os.path.join(folder, "template.duckdb")
+    pq.write_table(INSTANCE_SCHEMA.empty_table(), os.path.join(folder, _EMPTY_PART))
     with duckdb.connect(path) as connection:
         connection.execute("set timezone = 'UTC'")
         for name, value in {**LinkRule().variables(), **NOTHING_GIVEN, "instance_files": [""]}.items():

@@ -39,6 +39,7 @@ from screening.analytics.template import (
     REFERENCE_VIEWS,
     VIEWS,
     create,
+    empty_part,
     open_views,
 )
 from screening.errors import ReferenceTableError, UsageError
@@ -93,8 +94,9 @@ def connect(
     if parts:
         paths = _local_paths(parts, connection, on_progress)
         on_progress("checking the results", 0, 0)
+        connection.execute("set parquet_metadata_cache = true")  # each query needs the ends of all parts, to know their columns
         rows = check_parts(connection, dict(zip(paths, parts, strict=True)), ResultsLayout(results_url))
-        connection.execute("set variable instance_files = $parts", {"parts": paths})
+        connection.execute("set variable instance_files = $parts", {"parts": [empty_part(), *paths]})
         connection.execute(f"drop table instance_rows; {read_sql('analytics', 'instance_rows')}")
     connection.register("bundle_rows", pa.table([list(rows), list(rows.values())], schema=BUNDLE_ROWS))
     on_progress("preparing the views", 0, 0)

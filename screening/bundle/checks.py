@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import ValidationError
 from safetensors import SafetensorError, deserialize
 
-from schemas.bundle import FORMAT_VERSION, STAGES, BundleManifest, OperatingPoint
+from schemas.bundle import FORMAT_VERSION, STAGES, BundleManifest
 from schemas.progress import OnProgress, counter, unwatched
 from screening.errors import BundleError
 from screening.models.architectures import ARCHITECTURE_OF_STAGE, Tensors, tensors_of
@@ -30,13 +30,6 @@ _OTHER_COPY = "take another copy of the bundle"
 def digest12(manifest: BundleManifest) -> str:
     """Return the first 12 hex digits of the digest: what folders and tables are named by."""
     return manifest.digest()[:12]
-
-
-def with_operating_points(manifest: BundleManifest, points: Mapping[str, OperatingPoint] | None) -> BundleManifest:
-    """Return the manifest with other thresholds than those it was released with, and so another digest: no silent change."""
-    if not points:
-        return manifest
-    return manifest.model_copy(update={"operating_points": {**manifest.operating_points, **points}})
 
 
 def load_manifest(url: str) -> BundleManifest:

@@ -80,7 +80,7 @@ def save_bundle(
             metrics=dict(metrics or {}),
             code_version=code_version,
             license=license,
-        ).model_dump_json(indent=2)
+        ).model_dump_json(indent=2, exclude={"sites"})  # those are chosen later, where the bundle is used
         manifest = BundleManifest.model_validate_json(text)  # as it will be read, e.g. with null for a metric that is NaN
     except (ValidationError, ValueError) as error:
         raise BundleError(f"{folder_url}: not a bundle: {faults_of(error)}") from error

@@ -6,7 +6,7 @@ file holds the digest of its bundle, and `check` refuses any other.
 
 from pydantic import ValidationError
 
-from schemas.bundle import DIGEST_LENGTH, OperatingPoint
+from schemas.bundle import DIGEST_LENGTH, Overrides
 from schemas.operating_points import OperatingPoints
 from screening.errors import UsageError
 from screening.storage import put_atomic, read_bytes
@@ -29,9 +29,9 @@ def load(url: str) -> OperatingPoints:
         raise UsageError(f"{url} holds no operating points ({where}: {first['msg']}): `screening thresholds --save` writes them") from None
 
 
-def check(points: OperatingPoints, bundle_digest: str) -> dict[str, OperatingPoint]:
-    """Return stage → operating point for the bundle with this digest (64 hex digits); raises UsageError for any other bundle."""
+def check(points: OperatingPoints, bundle_digest: str) -> Overrides:
+    """Return what judges in the place of the bundle's points; raises UsageError unless its digest (64 hex digits) is this one."""
     if points.bundle_digest != bundle_digest:
         ours, theirs = points.bundle_digest[:DIGEST_LENGTH], bundle_digest[:DIGEST_LENGTH]
         raise UsageError(f"these operating points are for bundle {ours}, not {theirs}: scores of two bundles differ, so choose them anew")
-    return dict(points.points)
+    return Overrides(operating_points=points.points, sites=points.sites)

@@ -1,20 +1,19 @@
 """The cascade: lungs, then pneumonia, then COVID-19, on one device in one process. Plain torch; batch, training and serving share it."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 import torch
 
-from schemas.bundle import STAGES, BundleManifest, OperatingPoint
+from schemas.bundle import STAGES, BundleManifest, OperatingPoint, SitePoints
 from schemas.instance import IMAGE_SIZE
-from screening.bundle.checks import with_operating_points
 from screening.bundle.networks import Bundle, load
 from screening.cascade import heatmap
 from screening.cascade.device import batch_size_of, device_of, dtype_of, keep_freed_memory, use_threads
 from screening.cascade.guided import GuidedBackpropagation, as_pixels, guided_grad_cam
 from screening.cascade.network_input import lung_mask_of, network_input
-from screening.cascade.result import CascadeResult, Judgement, judgement_of
+from screening.cascade.result import CascadeResult, Judgement, judgement_by_site
 from screening.errors import BundleError, UsageError
 from screening.models.folded import fold
 
@@ -51,6 +50,7 @@ class Cascade:
         batch_size: int | None = None,
         threads: int | None = None,
         operating_points: Mapping[str, OperatingPoint] | None = None,
+        sites: Mapping[str, SitePoints] | None = None,
     ) -> "Cascade":
         """Check and load the bundle at `url`.
 
@@ -61,6 +61,7 @@ class Cascade:
             batch_size: images a forward pass; None is 64 on a GPU; on a CPU 4 in bf16, 1 in float32.
             threads: CPU threads of this whole process; None leaves torch's choice.
             operating_points: stage → another threshold than the bundle's own; the digest is another one then.
+            sites: InstitutionName → what judges the images of that site alone; the digest is another one then.
 
         Raises:
             BundleError: the bundle is damaged, incomplete or not for this code.
@@ -73,17 +74,22 @@ class Cascade:
         if place.type == "cpu":
             keep_freed_memory()
         bundle = load(url)
-        bundle = replace(bundle, manifest=with_operating_points(bundle.manifest, operating_points))
+        bundle = replace(bundle, manifest=bundle.manifest.judging_at(operating_points, sites))
         return cls(bundle, place, precision, batch_size_of(place, precision) if batch_size is None else batch_size)
 
     def __call__(
-        self, pixels: np.ndarray | torch.Tensor, audit: np.ndarray | None = None, guided: bool | np.ndarray = True
+        self,
+        pixels: np.ndarray | torch.Tensor,
+        audit: np.ndarray | None = None,
+        guided: bool | np.ndarray = True,
+        sites: Sequence[str | None] | None = None,
     ) -> CascadeResult:
         """Judge images.
 
         Args:
             pixels: (B, 1, 512, 512) uint8 as `screening.ingest.preprocess` makes them; may be read-only.
             audit: (B,) bool: images that go on to stage 3 even where stage 2 calls them negative. None is none of them.
+            sites: InstitutionName of each image, as rows hold it; None, and a site without points of its own, takes the bundle's.
             guided: make the Guided Grad-CAM of stage-3 positives; (B,) bool says of which.
 
         Raises:
@@ -96,10 +102,10 @@ class Cascade:
             held = self.hold(pixels)
             masks, area = self.find_lungs(held)
             has_lungs = (area >= limits.min_lung_area_fraction) & (area <= limits.max_lung_area_fraction)
-            pneumonia, h2 = self.judge("pneumonia", held, masks, np.flatnonzero(has_lungs))
+            pneumonia, h2 = self.judge("pneumonia", held, masks, np.flatnonzero(has_lungs), sites=sites)
             audited = has_lungs & audit & ~pneumonia.positive
             reached = pneumonia.positive | audited
-            covid, h3 = self.judge("covid", held, masks, np.flatnonzero(reached), h2)
+            covid, h3 = self.judge("covid", held, masks, np.flatnonzero(reached), h2, sites=sites)
             covid_positive = covid.positive & ~audited
             illustrated = np.flatnonzero(covid_positive & guided)
             pictures = self.illustrate(held, masks, h2, h3, illustrated)
@@ -158,7 +164,13 @@ class Cascade:
         return masks, masks.double().mean(dim=(1, 2)).float().cpu().numpy()
 
     def judge(
-        self, stage: str, held: torch.Tensor, masks: torch.Tensor, images: np.ndarray, h2: torch.Tensor | None = None
+        self,
+        stage: str,
+        held: torch.Tensor,
+        masks: torch.Tensor,
+        images: np.ndarray,
+        h2: torch.Tensor | None = None,
+        sites: Sequence[str | None] | None = None,
     ) -> tuple[Judgement, torch.Tensor]:
         """Stage 2, or stage 3 where H² is given, on those images. Return the judgement and heatmaps (B, h, w) float32, NaN elsewhere."""
         logits = torch.full((len(held),), torch.nan, device=self.device)
@@ -174,7 +186,7 @@ class Cascade:
         values = logits.cpu().numpy()
         if not np.isfinite(values[images]).all():
             raise BundleError(f"stage {stage!r} of bundle {self.digest[:12]} gives logits that are not finite in {self.dtype}: use float32")
-        return judgement_of(values, self.manifest.operating_points[stage].threshold, self.manifest.calibration.get(stage)), maps
+        return judgement_by_site(values, stage, self.manifest, sites or ()), maps
 
     def pooled_features(
         self, stage: str, held: torch.Tensor, masks: torch.Tensor, images: np.ndarray, h2: torch.Tensor | None = None

@@ -1,10 +1,11 @@
 """What the cascade says of a batch of images. Numpy only."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 
-from schemas.bundle import Calibration
+from schemas.bundle import BundleManifest, Calibration
 
 
 @dataclass
@@ -58,6 +59,16 @@ def judgement_of(logit: np.ndarray, threshold: float, calibration: Calibration |
     else:
         probability = decisive = _sigmoid(calibration.slope * logit.astype(np.float64) + calibration.intercept)
     return Judgement(logit, score, probability, decisive.astype(np.float64) >= threshold)
+
+
+def judgement_by_site(logit: np.ndarray, stage: str, bundle: BundleManifest, sites: Sequence[str | None]) -> Judgement:
+    """Return the judgement of a stage on logits (B,) float32, each by what judges its site; `sites` has one entry an image, or none."""
+    judged = judgement_of(logit, bundle.operating_points[stage].threshold, bundle.calibration.get(stage))
+    for site in set(sites) & bundle.sites.keys():
+        here = np.array([named == site for named in sites])
+        own = judgement_of(logit[here], bundle.point_of(stage, site).threshold, bundle.calibration_of(stage, site))
+        judged.probability[here], judged.positive[here] = own.probability, own.positive
+    return judged
 
 
 def _sigmoid(logit: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Literal
 
 from schemas.nightly import AlertTo, NightRecord
 
-Event = Literal["failed", "late", "stopped", "limit_crossed", "finished"]
+Event = Literal["failed", "late", "stopped", "limit_crossed", "not_promoted", "finished"]
 SECONDS = 30.0  # that a program or a web hook may take
 
 log = logging.getLogger(__name__)

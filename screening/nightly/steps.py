@@ -20,7 +20,7 @@ from screening.storage import put_atomic
 def do(name: StepName, config: NightlyConfig, night: Night, record: NightRecord, step: StepRecord, show: ShowProgress) -> None:
     """Carry out one step, and write down what came of it in `step`, and in `record` what concerns the whole night."""
     if name == "run":
-        _run(night, step, show)
+        _run(config, night, record, step, show)
     elif name == "redrive":
         _redrive(config, night, record, step, show)
     elif name == "monitor":
@@ -29,7 +29,7 @@ def do(name: StepName, config: NightlyConfig, night: Night, record: NightRecord,
         _report(config, night, record, step)
 
 
-def _run(night: Night, step: StepRecord, show: ShowProgress) -> None:
+def _run(config: NightlyConfig, night: Night, record: NightRecord, step: StepRecord, show: ShowProgress) -> None:
     last: RunManifest | None = None
     for last in screen(night, show):
         step.runs.append(last.run_id)
@@ -40,6 +40,9 @@ def _run(night: Night, step: StepRecord, show: ShowProgress) -> None:
     step.detail = f"{counts.written} of {counts.objects} objects answered, {counts.covid_positive} COVID-19 positive, {_not_scored(last)}"
     if counts.left_for_later:
         step.detail += f", {counts.left_for_later} left for the next night"
+    if last.not_promoted:
+        step.detail += f"; {last.not_promoted}"
+        tell(config.alert, "not_promoted", last.not_promoted, record)
 
 
 def _redrive(config: NightlyConfig, night: Night, record: NightRecord, step: StepRecord, show: ShowProgress) -> None:

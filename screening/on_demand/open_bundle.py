@@ -9,9 +9,9 @@ from types import TracebackType
 
 import numpy as np
 
-from schemas.bundle import BundleManifest, OperatingPoint
+from schemas.bundle import BundleManifest, OperatingPoint, SitePoints
 from screening.archive.reader import ObjectReader
-from screening.bundle.checks import load_manifest, with_operating_points
+from screening.bundle.checks import load_manifest
 from screening.errors import ImageRefused
 from screening.ingest.config import IngestConfig
 from screening.ingest.ingest import Ingested
@@ -39,14 +39,16 @@ class OpenBundle:
         device: str = "auto",
         dtype: str = "auto",
         operating_points: dict[str, OperatingPoint] | None = None,
+        sites: dict[str, SitePoints] | None = None,
         ingest: IngestConfig | None = None,
         pseudonym_key: bytes | None = None,
     ):
-        """Check the bundle and load its networks; see `Cascade.from_bundle` for `device`, `dtype` and `operating_points`.
+        """Check the bundle and load its networks; see `Cascade.from_bundle` for `device`, `dtype`, `operating_points` and `sites`.
 
-        Without a `pseudonym_key` answers have no patient_pseudonym. Raises BundleError, UsageError.
+        Without a `pseudonym_key` answers have no patient_pseudonym, and the bundle's points judge where sites are known by pseudonyms.
+        Raises BundleError, UsageError.
         """
-        self.manifest: BundleManifest = with_operating_points(load_manifest(url), operating_points or {})
+        self.manifest: BundleManifest = load_manifest(url).judging_at(operating_points, sites)
         ingest = replace(ingest or IngestConfig(), min_age_years=self.manifest.preprocessing.min_age_years)
         pseudonymizer = Pseudonymizer(pseudonym_key, ingest.pseudonymize_uids) if pseudonym_key else None
         self._reader = ObjectReader(ingest.limits.max_bytes)
@@ -56,7 +58,7 @@ class OpenBundle:
         try:
             from screening.cascade.cascade import Cascade
 
-            self.cascade = Cascade.from_bundle(url, device, dtype, operating_points=operating_points)
+            self.cascade = Cascade.from_bundle(url, device, dtype, operating_points=operating_points, sites=sites)
             started.result()
         except BaseException:
             self.close()
@@ -103,8 +105,10 @@ class OpenBundle:
             return Ingested(refusal=refusal)
 
     def _judged(self, call: list[tuple[File, Ingested]], heatmaps: bool) -> Iterator[Scored]:
-        pixels = [ingested.pixels for _, ingested in call if ingested.refusal is None]
-        result = self.cascade(np.stack(pixels)[:, None], guided=heatmaps) if pixels else None
+        ready = [ingested for _, ingested in call if ingested.refusal is None]
+        sites = [ingested.columns.get("InstitutionName") for ingested in ready]
+        pixels = [ingested.pixels for ingested in ready]
+        result = self.cascade(np.stack(pixels)[:, None], guided=heatmaps, sites=sites) if pixels else None
         position = 0
         for file, ingested in call:
             if ingested.refusal is not None:

@@ -82,6 +82,15 @@ class ResultsLayout:
         return f"{self.root}/reports/{screen_date.isoformat()}.html"
 
     @property
+    def registry(self) -> str:
+        """Folder of what was done with bundles: registered, promoted, rolled back."""
+        return f"{self.root}/registry"
+
+    def registry_entry(self, number: int) -> str:
+        """One entry of the registry (JSON)."""
+        return f"{self.registry}/entry-{number:06}.json"
+
+    @property
     def readings(self) -> str:
         """Folder of what radiologists recorded."""
         return f"{self.root}/readings"

@@ -17,12 +17,11 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from pathlib import Path
-from typing import Any
 
 import fsspec
 
 from screening.errors import LockedError
-from screening.storage import filesystem_of, is_local, is_s3, join, troubles_named
+from screening.storage import filesystem_of, is_local, is_s3, join, put_s3, troubles_named
 
 LEASE_SECONDS = 120.0
 LOCK_NAME = "lock.json"
@@ -142,14 +141,9 @@ class _S3Lock:
 
     def put(self, **condition: str) -> str | None:
         """Put this holder, and return the object's ETag; None where the condition does not hold."""
-        try:
-            answer = self._fs.call_s3("put_object", **self._place, Body=json.dumps(asdict(self._holder)).encode(), **condition)
-        except OSError as error:
-            if _code_of(error) in ("PreconditionFailed", "ConditionalRequestConflict", "412", "409"):
-                return None
-            raise
-        self._etag = answer["ETag"]
-        return self._etag
+        etag = put_s3(self._fs, "/".join(self._place.values()), json.dumps(asdict(self._holder)).encode(), **condition)
+        self._etag = etag or self._etag
+        return etag
 
     def take_over(self, results_url: str) -> str:
         """Return the ETag after taking the lock from a dead holder. Raises LockedError where it lives, or another process was faster."""
@@ -199,11 +193,6 @@ def _read(content: bytes) -> Holder | None:
         return Holder(**json.loads(content))
     except (ValueError, TypeError):
         return None
-
-
-def _code_of(error: OSError) -> str:
-    response: dict[str, Any] = getattr(error.__cause__, "response", {})
-    return str(response.get("Error", {}).get("Code", ""))
 
 
 def _machine() -> str:

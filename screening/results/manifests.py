@@ -64,6 +64,8 @@ def recorded(layout: ResultsLayout, run: RunManifest) -> Iterator[RunManifest]:
         log.info(
             "%s begins: execution %d, %d rows planned, bundle %s", run.kind, run.executions, run.counts.planned, run.bundle_digest[:12]
         )
+        if run.not_promoted:
+            log.warning("%s", run.not_promoted)
         write_manifest(layout, run)
         try:
             yield run
@@ -124,8 +126,7 @@ def bundle_of(runs: Sequence[RunManifest], bundle_digest: str) -> BundleManifest
             manifest = BundleManifest.model_validate_json(read_bytes(join(run.bundle_url, "bundle.json")))
         except (OSError, ValidationError):
             continue
-        points = {**manifest.operating_points, **run.operating_points}  # the digest stands for both together
-        manifest = manifest.model_copy(update={"operating_points": points})
+        manifest = manifest.judging_at(run.operating_points, run.sites)
         if manifest.digest() == bundle_digest:
             return manifest
     return None

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from schemas.instance import INSTANCE_SCHEMA
+from schemas.instance import ADDED_COLUMNS, INSTANCE_SCHEMA
 from schemas.reasons import Outcome
 from screening.errors import ResultsError
 from screening.results.layout import ResultsLayout, shard_id_of_part
@@ -25,6 +25,7 @@ PARTS_AT_ONCE = 16
 MOVE_AWAY = "move it away, and the next `screening run` scores its objects again"
 
 _COLUMNS = [(field.name, field.type) for field in INSTANCE_SCHEMA]
+_EARLIER_COLUMNS = [(name, type) for name, type in _COLUMNS if name not in ADDED_COLUMNS]
 _PLACES = [INSTANCE_SCHEMA.get_field_index(name) for name in ("bundle_digest", "screen_date", "shard_id")]
 
 
@@ -46,8 +47,8 @@ def check_part(url: str, footer: pq.FileMetaData) -> None:
     A part that was copied or moved is known by the statistics of three columns, so no row is read: bundle, night and shard of its rows
     are those that its folders and its name say.
     """
-    if [(field.name, field.type) for field in footer.schema.to_arrow_schema()] != _COLUMNS:
-        raise ResultsError(f"{url}: its columns are not those of instance schema version 1, so it is not a part of results; {MOVE_AWAY}")
+    if [(field.name, field.type) for field in footer.schema.to_arrow_schema()] not in (_COLUMNS, _EARLIER_COLUMNS):
+        raise ResultsError(f"{url}: its columns are not those of instance schema version 2 or 1, so it is no part of results; {MOVE_AWAY}")
     groups = [footer.row_group(number) for number in range(footer.num_row_groups)]
     ends = [[group.column(place).statistics for place in _PLACES] for group in groups]
     said = {end for group in ends if all(group) for end in (tuple(one.min for one in group), tuple(one.max for one in group))}
@@ -80,7 +81,11 @@ def _read(url: str, columns: list[str]) -> pa.Table:
         file = pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True)
     check_part(url, file.metadata)
     with _damage_named(url):
-        return file.read(columns)
+        table = file.read([name for name in columns if name in file.schema_arrow.names])
+    for name in columns:
+        if name not in table.column_names:  # a part of an earlier version
+            table = table.append_column(INSTANCE_SCHEMA.field(name), pa.nulls(len(table), INSTANCE_SCHEMA.field(name).type))
+    return table.select(columns)
 
 
 @contextlib.contextmanager

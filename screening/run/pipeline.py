@@ -22,7 +22,7 @@ import ray
 import ray.data
 from ray.data import ExecutionResources
 
-from schemas.bundle import OperatingPoint
+from schemas.bundle import OperatingPoint, SitePoints
 from screening.archive.reader import ObjectReader
 from screening.errors import ScreeningError, WriteError
 from screening.ingest.preprocess import SIZE
@@ -76,6 +76,7 @@ class Work:
     config: RunConfig
     pseudonym_key: bytes = field(repr=False)
     operating_points: Mapping[str, OperatingPoint] = field(default_factory=dict)  # other thresholds than the bundle's own
+    sites: Mapping[str, SitePoints] = field(default_factory=dict)  # and for the images of some sites alone
     quarantined: Mapping[str, str] = field(default_factory=dict)  # object_id → why it is not to be touched again
     commit: bool = True  # False only probes which rows survive
 
@@ -234,7 +235,7 @@ class CascadeActor:
     def __init__(self, work: Work):
         share = share_here(work.config.machine)
         self._work, self._threads, self._turn = work, share.threads, threading.BoundedSemaphore(share.calls)
-        self._cascade = load_cascade(work.bundle_url, work.config, work.operating_points, threads=1)
+        self._cascade = load_cascade(work.bundle_url, work.config, work.operating_points, work.sites, threads=1)
 
     def __call__(self, decoded: pa.Table) -> pa.Table:
         from screening.cascade.device import use_threads
@@ -248,7 +249,12 @@ class CascadeActor:
 
 
 def load_cascade(
-    bundle_url: str, config: RunConfig, operating_points: Mapping[str, OperatingPoint] | None = None, *, threads: int
+    bundle_url: str,
+    config: RunConfig,
+    operating_points: Mapping[str, OperatingPoint] | None = None,
+    sites: Mapping[str, SitePoints] | None = None,
+    *,
+    threads: int,
 ) -> "Cascade":
     """Return the cascade as an actor of a run holds it, on its GPU or on the CPU, loaded with so many threads."""
     from screening.cascade.cascade import Cascade
@@ -260,6 +266,7 @@ def load_cascade(
         batch_size=config.machine.batch_size,
         threads=threads,
         operating_points=operating_points,
+        sites=sites,
     )
 
 

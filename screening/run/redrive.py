@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from schemas.index import PLAN_SCHEMA
 from schemas.run import RunCounts, RunManifest
-from screening.bundle.checks import verify, with_operating_points
+from screening.bundle.checks import verify
 from screening.errors import ResultsError, UsageError
 from screening.privacy import key_id_of
 from screening.results.layout import ResultsLayout, shard_id_of_part
@@ -21,6 +21,8 @@ from screening.run.pipeline import Work
 from screening.run.plan import PlanReader, write_plan
 from screening.run.progress import ShowProgress, show_nothing
 from screening.run.ray_session import ray_session
+
+_AS_BEFORE = {"archive_url", "results_url", "bundle_name", "bundle_digest", "operating_points", "sites", "screen_date"}
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,7 @@ def redrive(request: Redrive, show: ShowProgress = show_nothing) -> list[RunMani
         raise UsageError(f"{request.results_url}: no run has written here; give the folder that was --results of `screening run`")
     bundle_url = request.bundle_url or runs[-1].bundle_url
     bundle = verify(bundle_url)
-    runs = [run for run in runs if with_operating_points(bundle, run.operating_points).digest() == run.bundle_digest]
+    runs = [run for run in runs if bundle.judging_at(run.operating_points, run.sites).digest() == run.bundle_digest]
     failed: dict[str, pa.Table] = {}
     for digest in {run.bundle_digest for run in runs}:
         rows_of_part = rows_to_redrive(request.layout, digest, set(request.reasons) or None)
@@ -67,10 +69,10 @@ def redrive(request: Redrive, show: ShowProgress = show_nothing) -> list[RunMani
 
 def _score_again(request: Redrive, origin: RunManifest, bundle_url: str, failed: dict[str, pa.Table], show: ShowProgress) -> RunManifest:
     """Answer the failed rows of one run's shards, as a run of its own."""
-    config, layout = _configuration_of(request, origin), request.layout
+    config, layout = configuration_as_run(origin, request.pseudonym_key, request.machine), request.layout
     plan = pa.concat_tables(_plan_again(rows) for rows in failed.values())
     run = RunManifest(
-        **origin.model_dump(include={"archive_url", "results_url", "bundle_name", "bundle_digest", "operating_points", "screen_date"}),
+        **origin.model_dump(include=_AS_BEFORE),
         run_id=new_run_id(now()),
         kind="redrive",
         bundle_url=bundle_url,
@@ -80,7 +82,7 @@ def _score_again(request: Redrive, origin: RunManifest, bundle_url: str, failed:
         counts=RunCounts(objects=len(plan), planned=len(plan)),
     )
     write_plan(plan, layout.plan(run.run_id))
-    work = Work(run.run_id, layout, bundle_url, run.bundle_digest, config, request.pseudonym_key, run.operating_points)
+    work = Work(run.run_id, layout, bundle_url, run.bundle_digest, config, request.pseudonym_key, run.operating_points, run.sites)
     with recorded(layout, run), ray_session(actors=actors_for(config.machine)):
         progress = answer(work, PlanReader(work.plan_url).shards(), run.run_id, show, again=True)
         run.times = progress.times
@@ -97,9 +99,10 @@ def _plan_again(rows: pa.Table) -> pa.Table:
     return pa.table({name: columns[name] for name in PLAN_SCHEMA.names}, schema=PLAN_SCHEMA)
 
 
-def _configuration_of(request: Redrive, origin: RunManifest) -> RunConfig:
+def configuration_as_run(origin: RunManifest, pseudonym_key: bytes, machine: MachineConfig) -> RunConfig:
+    """Return the configuration of an earlier run, to be carried out on another machine. Raises UsageError for another pseudonym key."""
     stored = dict(origin.configuration)
-    if stored.pop("pseudonym_key_id") != key_id_of(request.pseudonym_key):
+    if stored.pop("pseudonym_key_id") != key_id_of(pseudonym_key):
         raise UsageError(f"run {origin.run_id} was made with another pseudonym key; give that one, or its persons would get two pseudonyms")
-    config = RunConfig.from_json(stored, request.machine)
+    config = RunConfig.from_json(stored, machine)
     return dataclasses.replace(config, machine=resolved(config.machine, config.rows.dtype))

@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from functools import partial
 
-from schemas.bundle import BundleManifest, OperatingPoint
+from schemas.bundle import BundleManifest, Overrides
+from schemas.registry import RegistryEntry
 from schemas.run import RunCounts, RunManifest, RunTimes
 from screening.archive.index import check_apart, check_uids_hidden, write_index
 from screening.bundle import operating_points
-from screening.bundle.checks import verify, with_operating_points
+from screening.bundle.checks import verify
 from screening.errors import UsageError
 from screening.privacy import UrlSeal, key_id_of
+from screening.registry import history, steps
 from screening.results.layout import ResultsLayout
 from screening.results.manifests import list_runs, new_run_id, now, recorded, software_versions, unfinished_run, write_manifest
 from screening.results.parts import committed_parts
@@ -45,6 +47,7 @@ class Night:
     pseudonym_key: bytes = field(repr=False)
     operating_points_url: str | None = None  # other thresholds than the bundle's own, as `screening thresholds --save` writes them
     deadline: datetime | None = None  # with a time zone: a run stops then, and the rest is left for the next one
+    promoted: RegistryEntry | None = None  # the entry of the registry that says which bundle and thresholds judge
 
     @property
     def layout(self) -> ResultsLayout:
@@ -81,9 +84,7 @@ def screen(night: Night, show: ShowProgress = show_nothing) -> Iterator[RunManif
     check_apart(night.archive_url, night.results_url)
     rows = night.config.rows
     check_uids_hidden(night.archive_url, pseudonymize_uids=rows.ingest.pseudonymize_uids, encrypt_urls=rows.encrypt_urls)
-    bundle = verify(night.bundle_url)
-    points = operating_points.check(operating_points.load(url), bundle.digest()) if (url := night.operating_points_url) else {}
-    bundle = with_operating_points(bundle, points)
+    bundle, points = _judging(night)
     _check_names(night)
     remove_temporaries(night.results_url)
     run_id = None
@@ -92,16 +93,25 @@ def screen(night: Night, show: ShowProgress = show_nothing) -> Iterator[RunManif
             run_id = dead.run_id
             break
         config = _configuration_of(dead, night)
-        run = _carry_out(dead.model_copy(update={"executions": dead.executions + 1}), config, night, show)
+        run = carry_out(dead.model_copy(update={"executions": dead.executions + 1}), config, night, show)
         yield run
         if run.status == "stopped":
             return
-    config = _resolved(night.config, bundle)
-    run = _plan_tonight(_new_run(night, config, bundle, points, run_id or new_run_id(now())), config, night)
-    yield _carry_out(run, config, night, show) if run.status != "finished" else run
+    config = resolved_config(night.config, bundle)
+    run = _plan_tonight(new_run(night, config, bundle, points, run_id or new_run_id(now())), config, night)
+    yield carry_out(run, config, night, show) if run.status != "finished" else run
 
 
-def _resolved(config: RunConfig, bundle: BundleManifest) -> RunConfig:
+def _judging(night: Night) -> tuple[BundleManifest, Overrides]:
+    """Return the bundle with the operating points that judge, and those of them that are not its own."""
+    if night.promoted:
+        return steps.judging(night.promoted)
+    bundle = verify(night.bundle_url)
+    points = operating_points.check(operating_points.load(url), bundle.digest()) if (url := night.operating_points_url) else Overrides()
+    return points.applied(bundle), points
+
+
+def resolved_config(config: RunConfig, bundle: BundleManifest) -> RunConfig:
     """Return the configuration that tonight's rows are made with: every "auto" decided, and the bundle's age limit in the gate."""
     ingest = dataclasses.replace(config.rows.ingest, min_age_years=bundle.preprocessing.min_age_years)
     rows = dataclasses.replace(config.rows, ingest=ingest, dtype=decided_dtype(config.rows.dtype, config.machine))
@@ -142,8 +152,9 @@ def _plan_tonight(run: RunManifest, config: RunConfig, night: Night) -> RunManif
     return run
 
 
-def _new_run(night: Night, config: RunConfig, bundle: BundleManifest, points: dict[str, OperatingPoint], run_id: str) -> RunManifest:
+def new_run(night: Night, config: RunConfig, bundle: BundleManifest, points: Overrides, run_id: str) -> RunManifest:
     """Return a run that has promised nothing yet."""
+    promoted = history.promoted(history.read_history(night.layout))
     return RunManifest(
         run_id=run_id,
         archive_url=night.archive_name,
@@ -151,7 +162,10 @@ def _new_run(night: Night, config: RunConfig, bundle: BundleManifest, points: di
         bundle_url=night.bundle_url,
         bundle_name=bundle.name,
         bundle_digest=bundle.digest(),
-        operating_points=points,
+        operating_points=points.operating_points,
+        sites=points.sites,
+        registry_entry=promoted.number if promoted and promoted.bundle_digest == bundle.digest() else None,
+        promoted_digest=promoted and promoted.bundle_digest,
         screen_date=config.rows.screen_date,
         configuration=config.to_json() | {"pseudonym_key_id": night.key_id},
         versions=software_versions(),
@@ -159,9 +173,9 @@ def _new_run(night: Night, config: RunConfig, bundle: BundleManifest, points: di
     )
 
 
-def _carry_out(run: RunManifest, config: RunConfig, night: Night, show: ShowProgress) -> RunManifest:
+def carry_out(run: RunManifest, config: RunConfig, night: Night, show: ShowProgress) -> RunManifest:
     """Answer a run's plan, prove that nothing was lost, and keep its manifest true meanwhile."""
-    work = Work(run.run_id, night.layout, night.bundle_url, run.bundle_digest, config, night.pseudonym_key, run.operating_points)
+    work = Work(run.run_id, night.layout, night.bundle_url, run.bundle_digest, config, night.pseudonym_key, run.operating_points, run.sites)
     shards = PlanReader(work.plan_url).shards()
     with recorded(night.layout, run):
         with ray_session(actors=actors_for(config.machine)):

@@ -2,11 +2,13 @@
 
 import hashlib
 import time
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pyarrow as pa
 
+from schemas.bundle import BundleManifest
 from schemas.reasons import Outcome, Reason, Stage
 from screening.errors import ImageRefused
 from screening.shard.config import RowConfig
@@ -41,9 +43,11 @@ def _score_part(decoded: pa.Table, cascade: "Cascade", config: RowConfig) -> pa.
     started = time.perf_counter()
     if ready:
         audit = np.array([in_audit_sample(rows[i]["object_id"], config.audit_fraction, config.audit_seed) for i in ready])
-        result = cascade(pixels_of(decoded), audit=audit, guided=config.guided and config.heatmaps != "none")
+        sites = [rows[i]["InstitutionName"] for i in ready]
+        result = cascade(pixels_of(decoded), audit=audit, guided=config.guided and config.heatmaps != "none", sites=sites)
         for position, i in enumerate(ready):
             rows[i] |= scores(result, position) | packed_maps(result, position, config.heatmaps)
+            rows[i] |= points_of(rows[i], cascade.manifest)
     milliseconds = 1000 * (time.perf_counter() - started) / len(rows)
     for row in rows:
         row["cascade_ms"] = milliseconds
@@ -71,6 +75,16 @@ def scores(result: "CascadeResult", i: int) -> dict[str, object]:
         answer["stage_reached"] = Stage.COVID
         answer |= {f"covid_{kind}": _number(getattr(result, f"covid_{kind}")[i]) for kind in ("logit", "score", "probability")}
     return answer
+
+
+def points_of(row: Mapping[str, object], bundle: BundleManifest) -> dict[str, object]:
+    """Return the columns that say which operating points judged a row: none for a stage that it did not reach."""
+    site = row["InstitutionName"]
+    reached = {"pneumonia": row["stage_reached"] in (Stage.PNEUMONIA, Stage.COVID), "covid": row["stage_reached"] == Stage.COVID}
+    if not reached["pneumonia"]:
+        return {}
+    thresholds = {f"{stage}_threshold": bundle.point_of(stage, site).threshold for stage, here in reached.items() if here}
+    return {"operating_point": "site" if site in bundle.sites else "bundle", **thresholds}
 
 
 def _number(value: float) -> float | None:

@@ -21,7 +21,7 @@ from screening.archive.index import check_apart
 from screening.archive.reader import ObjectReader
 from screening.archive.source import IndexedObject
 from screening.archive.stow import store
-from screening.bundle.checks import load_manifest, with_operating_points
+from screening.bundle.checks import load_manifest
 from screening.errors import BundleError, Fault, ImageRefused, OutputRefused, UsageError
 from screening.ingest.config import IngestConfig
 from screening.ingest.ingest import ingest
@@ -208,7 +208,7 @@ def _run_of(request: Export) -> RunManifest:
 def _bundle_of(run: RunManifest, request: Export) -> BundleManifest:
     """Return the manifest that gave the rows, with the operating points of its run. Raises BundleError where it is not at its place."""
     url = request.bundle_url or run.bundle_url
-    bundle = with_operating_points(load_manifest(url), run.operating_points)
+    bundle = load_manifest(url).judging_at(run.operating_points, run.sites)
     if bundle.digest() != run.bundle_digest:
         raise BundleError(
             f"{url} is not the bundle {run.bundle_digest[:DIGEST_LENGTH]} that answered: give the folder of that one with --bundle-url"

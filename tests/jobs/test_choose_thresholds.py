@@ -63,6 +63,24 @@ def test_a_choice_is_saved_for_its_bundle(source: list[str], tmp_path: Path):
     assert [row["called"] for row in chosen] == [9]
 
 
+def test_a_choice_for_each_site_is_saved(source: list[str], tmp_path: Path):
+    rows = [
+        pneumonia_row(
+            100 + number, covid=number < 5, covid_score=0.9 - 0.08 * number, InstitutionName="South", patient_pseudonym=f"{number:032x}"
+        )
+        for number in range(20)
+    ]
+    write_instances(str(tmp_path / "s"), [*rows, pneumonia_row(99, InstitutionName="North")])
+    options = [str(tmp_path / "s"), *source[1:], "--by", "site", "--sensitivity", "0.9", "--save", str(tmp_path / "points.json")]
+    answer = ask(*options, "--min-people", "10")
+    assert answer.exit_code == 0, answer.output
+    assert "of at least 10 each" in answer.output
+    points = load(str(tmp_path / "points.json"))
+    assert (points.sites.keys(), points.kept.keys(), points.points) == ({"South"}, {"North"}, {})
+    assert [row["site"] for row in json.loads(ask(*options, "--min-people", "10", "--json").stdout)["sites"]] == ["South", "North"]
+    assert "100" in str(ask(*options).exception)  # the minimum unless told otherwise
+
+
 def test_what_no_threshold_keeps_is_a_failure_and_saves_nothing(source: list[str], tmp_path: Path):
     answer = ask(*source, "--sensitivity", "0.95", "--specificity", "0.9", "--save", str(tmp_path / "points.json"))
     assert answer.exit_code == 1
@@ -79,6 +97,7 @@ def test_pairs_say_what_was_not_observed(source: list[str]):
     [
         ["--save", "points.json"],
         ["--by", "sex", "--sensitivity", "0.9", "--save", "points.json"],
+        ["--by", "site", "--capacity", "9", "--save", "points.json"],
         ["--pairs", "--by", "sex"],
         ["--pairs", "--capacity", "5"],
         ["--unit", "image"],

@@ -1,11 +1,13 @@
 """A bundle's manifest: its digest changes with every fact, and what cannot be is refused."""
 
+import hashlib
+import json
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
-from schemas.bundle import DIGEST_LENGTH, BundleManifest, Calibration, Network, OperatingPoint, Preprocessing
+from schemas.bundle import DIGEST_LENGTH, BundleManifest, Calibration, Network, OperatingPoint, Overrides, Preprocessing, SitePoints
 
 NETWORK = Network(architecture="unet", input_size=256, file="lungs.safetensors", sha256="0" * 64)
 POINT = OperatingPoint(threshold=0.5, rule="none", data="none")
@@ -25,6 +27,7 @@ MANIFEST = BundleManifest(name="a", networks={"lungs": NETWORK}, operating_point
         {"heatmap": "paper_reshape"},
         {"training_data": {"images": 1}},
         {"metrics": {"auroc": 0.9}},
+        {"sites": {"North": SitePoints(operating_points={"covid": POINT})}},
         {"code_version": "0.2"},
         {"license": "MIT"},
     ],
@@ -32,6 +35,26 @@ MANIFEST = BundleManifest(name="a", networks={"lungs": NETWORK}, operating_point
 )
 def test_every_fact_changes_the_digest(changes: dict[str, Any]) -> None:
     assert MANIFEST.model_copy(update=changes).digest() != MANIFEST.digest()
+
+
+def test_a_site_is_judged_by_its_own_points_and_every_other_by_the_bundles() -> None:
+    own = POINT.model_copy(update={"threshold": 0.7})
+    line = Calibration(slope=2, intercept=0, data="North")
+    both = MANIFEST.model_copy(update={"operating_points": {"covid": POINT, "pneumonia": POINT}})
+    bundle = both.judging_at({}, {"North": SitePoints(operating_points={"covid": own}, calibration={"covid": line})})
+    assert bundle.digest() != both.digest() == both.judging_at(None).digest() == Overrides().applied(both).digest()
+    assert (bundle.point_of("covid", "North"), bundle.calibration_of("covid", "North")) == (own, line)
+    assert bundle.point_of("pneumonia", "North") == POINT  # a stage that a site has no point for
+    for elsewhere in ("South", None):
+        assert (bundle.point_of("covid", elsewhere), bundle.calibration_of("covid", elsewhere)) == (POINT, None)
+    with pytest.raises(ValidationError, match="give the operating point on them"):
+        SitePoints(operating_points={"pneumonia": own}, calibration={"covid": line})
+
+
+def test_a_digest_is_what_it_was_before_sites_could_have_points() -> None:
+    facts = {name: value for name, value in MANIFEST.model_dump(mode="json").items() if name != "sites"}
+    canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"))
+    assert MANIFEST.digest() == hashlib.sha256(canonical.encode()).hexdigest()
 
 
 def test_the_digest_survives_json() -> None:

@@ -41,7 +41,7 @@ def test_parquet_carries_descriptions_and_version() -> None:
     pq.write_table(INSTANCE_SCHEMA.empty_table(), buffer)
     read = pq.read_schema(pa.BufferReader(buffer.getvalue()))
     assert read.equals(INSTANCE_SCHEMA, check_metadata=True)
-    assert version_of(read) == 1
+    assert version_of(read) == 2
 
 
 def test_what_a_column_says_of_itself() -> None:

@@ -24,6 +24,11 @@ def test_what_it_does_not_know_is_refused(wrong: dict[str, object]) -> None:
         RunManifest.model_validate(MANIFEST.model_dump() | wrong)
 
 
+def test_a_bundle_that_is_not_the_promoted_one_is_said() -> None:
+    assert MANIFEST.not_promoted == MANIFEST.model_copy(update={"promoted_digest": "d"}).not_promoted == ""
+    assert "bundle d judges" in MANIFEST.model_copy(update={"promoted_digest": "e"}).not_promoted
+
+
 def test_speed_is_of_the_wall_time() -> None:
     assert RunTimes(images=300, wall_seconds=120.0).images_per_second == 2.5
     assert RunTimes(images=300).images_per_second == 0.0

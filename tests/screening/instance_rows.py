@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.heatmap import HeatmapKind, member_name
-from schemas.instance import INSTANCE_SCHEMA
+from schemas.instance import ADDED_COLUMNS, INSTANCE_SCHEMA
 from schemas.reasons import Outcome, Stage
 from schemas.reference import REFERENCE_SCHEMA
 from screening.results.layout import ResultsLayout
@@ -84,6 +84,13 @@ def write_instances(results_url: str, rows: list[dict[str, Any]]) -> None:
         buffer = io.BytesIO()
         pq.write_table(pa.Table.from_pylist(members, INSTANCE_SCHEMA), buffer)
         put_atomic(layout.part(digest, night, shard_id), buffer.getvalue())
+
+
+def as_earlier_version(part: str) -> None:
+    """Write a part of a local folder as version 1 of the instance schema had it."""
+    path = part.removeprefix("file://")
+    table = pq.read_table(path, partitioning=None)
+    pq.write_table(table.drop_columns(list(ADDED_COLUMNS)), path)
 
 
 def reference_of(*tests: tuple[int, str, int | None], reading: str | None = None) -> pa.Table:

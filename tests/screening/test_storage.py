@@ -50,6 +50,14 @@ def test_what_was_put_is_listed_and_read(folder: str):
         assert storage.url_of(fs, path) == url
 
 
+def test_of_two_who_put_a_new_file_one_did_it(folder: str):
+    url = storage.join(folder, "entry")
+    assert storage.put_new(url, b"first")
+    assert not storage.put_new(url, b"second")
+    assert storage.read_bytes(url) == b"first"
+    assert len(storage.list_files(folder)) == 1
+
+
 def test_a_put_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     storage.put_atomic(str(tmp_path / "part"), b"old")
 

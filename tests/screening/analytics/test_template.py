@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -9,6 +10,9 @@ import pyarrow as pa
 from schemas.reference import REFERENCE_SCHEMA
 from screening.analytics.template import MACROS, REFERENCE_VIEWS, VIEWS, create, open_views
 from screening.analytics.views import connect
+from screening.results.layout import ResultsLayout
+from screening.results.parts import list_parts
+from tests.screening.instance_rows import DIGEST, NIGHT, as_earlier_version, instance_row, write_instances
 
 COLUMNS = "select table_name, column_name, data_type, column_index from duckdb_columns() where not internal order by all"
 
@@ -39,3 +43,13 @@ def test_nothing_is_left_on_the_disk(tmp_path: Path) -> None:
     code = "from screening.analytics.template import open_views; open_views()"
     subprocess.run([sys.executable, "-c", code], check=True, env={"TMPDIR": str(tmp_path), "PYTHONPATH": "."})
     assert list(tmp_path.iterdir()) == []
+
+
+def test_nights_of_earlier_versions_are_counted_beside_new_ones(tmp_path: Path) -> None:
+    for number in range(3):
+        write_instances(str(tmp_path), [instance_row(number, screen_date=NIGHT + timedelta(number), covid_threshold=0.5)])
+    parts = list_parts(ResultsLayout(str(tmp_path)), DIGEST)
+    for count, part in enumerate(parts, 1):
+        as_earlier_version(part)
+        with connect(str(tmp_path)) as connection:
+            assert connection.sql("select count(*), count(covid_threshold) from instances").fetchall() == [(3, 3 - count)]

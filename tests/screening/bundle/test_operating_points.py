@@ -40,8 +40,9 @@ def test_a_file_comes_back_as_it_was_saved(tmp_path: Path):
     save(str(tmp_path / "points.json"), chosen())
     points = load(str(tmp_path / "points.json"))
     assert points == chosen()
-    assert check(points, DIGEST)["covid"].threshold == 0.31
-    assert check(points, DIGEST).keys() == {"covid"}  # stage 2 keeps the bundle's own
+    assert check(points, DIGEST).operating_points["covid"].threshold == 0.31
+    assert check(points, DIGEST).operating_points.keys() == {"covid"}  # stage 2 keeps the bundle's own
+    assert check(points, DIGEST).sites == {}
     assert (points.points["covid"].rule, points.points["covid"].data) == ("sensitivity>=0.8, specificity>=0.7", "results of March")
     evidence = points.evidence
     assert (evidence.sensitivity_k, evidence.sensitivity_n, evidence.specificity_k, evidence.specificity_n) == (45, 55, 498, 619)

@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 
+from schemas.bundle import OperatingPoint, Overrides
 from schemas.nightly import STEPS, AlertTo, MonitorStep, NightlyConfig, NightRecord, ReportStep, StepRecord
 from screening.benchmark.random_bundle import save_random_bundle
 from screening.errors import LockedError, ResultsError, WriteError
 from screening.nightly.night import Job, Watch, carry_out, date_of_tonight, foretold_end, list_nights
+from screening.registry.steps import promote, register
 from screening.results.layout import ResultsLayout
 from screening.results.lock import Lease, holding
 from screening.results.manifests import now
@@ -51,6 +53,9 @@ def job_of(tmp_path: Path, bundle: str, url: str, **told: Any) -> Job:
 def test_a_night_does_every_step_and_tells_of_its_end(tmp_path: Path, bundle: str, hook: tuple[str, list]) -> None:
     url, got = hook
     limits = MonitorStep(limits={"max_rejected_share": 0.1, "min_scored": 3}, min_images=1)
+    point = OperatingPoint(threshold=0.5, rule="r", data="d")
+    other = register(ResultsLayout(str(tmp_path / "r")), bundle, Overrides(operating_points={"covid": point}), who="ann", why="a test")
+    promote(ResultsLayout(str(tmp_path / "r")), other.bundle_digest, who="ann", why="a test")
     said: list[str] = []
     record = carry_out(job_of(tmp_path, bundle, url, monitor=limits, report=ReportStep(gallery=0)), show_nothing, said.append)
     assert record.status == "finished"
@@ -58,8 +63,9 @@ def test_a_night_does_every_step_and_tells_of_its_end(tmp_path: Path, bundle: st
     assert "7 of 7 objects answered" in record.step("run").detail
     assert record.step("redrive").detail == "no failed rows"
     assert Path(record.step("report").detail.removeprefix("file://")).read_text().startswith("<!doctype html>")
-    assert [message["event"] for message in got] == ["limit_crossed", "finished"]
-    assert "rejected_share" in got[0]["message"]
+    assert [message["event"] for message in got] == ["not_promoted", "limit_crossed", "finished"]
+    assert other.bundle_digest[:12] in got[0]["message"]
+    assert "rejected_share" in got[1]["message"]
     assert len(said) == 4
     assert list(list_nights(ResultsLayout(str(tmp_path / "r")))) == [record]
     assert len(rows_of(tmp_path / "r", bundle)) == 7

@@ -12,7 +12,7 @@ import pyarrow.dataset as arrow_dataset
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.instance import INSTANCE_SCHEMA
+from schemas.instance import ADDED_COLUMNS, INSTANCE_SCHEMA
 from schemas.reasons import Reason
 from screening.errors import ResultsError
 from screening.results.layout import ResultsLayout
@@ -27,7 +27,7 @@ from screening.results.parts import (
     read_part,
     rows_to_redrive,
 )
-from tests.screening.instance_rows import DIGEST, NIGHT, instance_row, pneumonia_row, refused_row, write_instances
+from tests.screening.instance_rows import DIGEST, NIGHT, as_earlier_version, instance_row, pneumonia_row, refused_row, write_instances
 
 
 @pytest.fixture
@@ -59,8 +59,17 @@ def test_a_part_comes_back_with_its_schema(layout: ResultsLayout) -> None:
 
 def test_a_part_of_another_schema_is_refused_by_name(tmp_path: Path) -> None:
     pq.write_table(pa.table({"object_id": ["x"]}), tmp_path / "part-a.parquet")
-    with pytest.raises(ResultsError, match=r"part-a\.parquet: its columns are not those of instance schema version 1"):
+    with pytest.raises(ResultsError, match=r"part-a\.parquet: its columns are not those of instance schema version 2 or 1"):
         read_part(str(tmp_path / "part-a.parquet"))
+
+
+def test_a_part_of_an_earlier_version_reads_with_nulls_where_it_has_no_column(layout: ResultsLayout) -> None:
+    [part, *_] = list_parts(layout, DIGEST)
+    as_earlier_version(part)
+    rows = read_part(part)
+    assert rows.schema.equals(INSTANCE_SCHEMA, check_metadata=True)
+    assert rows.select(ADDED_COLUMNS).to_pylist() == [dict.fromkeys(ADDED_COLUMNS)]
+    assert read_columns([part], ["covid_threshold", "object_id"]).column_names == ["covid_threshold", "object_id"]
 
 
 def test_columns_of_many_parts_come_in_the_order_of_the_parts(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ import fsspec
 import numpy as np
 import pytest
 
-from schemas.bundle import OperatingPoint
+from schemas.bundle import OperatingPoint, Overrides, SitePoints
 from schemas.operating_points import Evidence, OperatingPoints
 from schemas.run import RunManifest
 from screening.archive.index import scan
@@ -21,8 +21,10 @@ from screening.cascade.cascade import Cascade
 from screening.errors import BundleError, UsageError
 from screening.ingest.config import IngestConfig
 from screening.ingest.ingest import ingest
+from screening.registry import steps
 from screening.results.layout import ResultsLayout
 from screening.results.manifests import list_runs
+from screening.results.parts import list_parts, read_part
 from screening.run.progress import Progress
 from screening.run.screen import screen
 from tests.archives import phantom_dicom, phantom_pixels
@@ -169,9 +171,42 @@ def test_other_operating_points_are_another_bundle_in_all_but_weights(
     assert rows_of(results, bundle).equals(before)  # the answers at the bundle's own thresholds stay
     assert only(screen(all_positive)).counts.planned == 0
 
+    [site, other, *_] = sorted({row["InstitutionName"] for row in before.to_pylist() if row["outcome"] == "scored"})
+    save(
+        str(tmp_path / "points.json"), points.model_copy(update={"points": {}, "sites": {site: SitePoints(operating_points=points.points)}})
+    )
+    by_site = only(screen(all_positive))
+    assert by_site.bundle_digest not in (run.bundle_digest, own.digest())
+    rows = [row for part in list_parts(ResultsLayout(by_site.results_url), by_site.bundle_digest) for row in read_part(part).to_pylist()]
+    judged = {row["InstitutionName"]: (row["operating_point"], row["pneumonia_threshold"]) for row in rows if row["outcome"] == "scored"}
+    assert (judged[site], judged[other]) == (("site", 0.0), ("bundle", own.operating_points["pneumonia"].threshold))
+    assert all(row["pneumonia_positive"] for row in rows if row["InstitutionName"] == site and row["outcome"] == "scored")
+
     save(str(tmp_path / "points.json"), points.model_copy(update={"bundle_digest": "0" * 64}))
     with pytest.raises(UsageError, match="for bundle 000000000000"):
         list(screen(all_positive))
+
+
+def test_the_manifest_says_which_entry_of_the_registry_judged_and_that_another_is_promoted(
+    small_archive: Path, bundle: str, tmp_path: Path
+) -> None:
+    asked = night(small_archive, tmp_path / "r", bundle)
+    everybody = OperatingPoint(threshold=0.0, rule="everybody", data="none")
+    first, second = (
+        steps.register(asked.layout, bundle, points, who="ann", why="a test")
+        for points in (Overrides(), Overrides(operating_points={"pneumonia": everybody}))
+    )
+    steps.promote(asked.layout, first.bundle_digest, who="ann", why="the first")
+    run = only(screen(asked))
+    assert (run.registry_entry, run.promoted_digest, run.not_promoted) == (3, run.bundle_digest, "")
+
+    entry = steps.promote(asked.layout, second.bundle_digest, who="ann", why="finds more")
+    run = only(screen(asked))
+    assert (run.registry_entry, run.promoted_digest) == (None, second.bundle_digest)
+    assert second.bundle_digest[:12] in run.not_promoted
+    run = only(screen(dataclasses.replace(asked, promoted=entry)))
+    assert (run.registry_entry, run.bundle_digest, run.operating_points) == (4, second.bundle_digest, {"pneumonia": everybody})
+    assert run.counts.pneumonia_positive == run.counts.outcomes["scored"]
 
 
 def test_a_damaged_bundle_is_refused_before_anything_is_read(small_archive: Path, bundle: str, tmp_path: Path) -> None:

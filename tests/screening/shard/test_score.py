@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from schemas.bundle import Preprocessing
+from schemas.bundle import OperatingPoint, Preprocessing, SitePoints
 from schemas.heatmap import HeatmapKind
 from screening.benchmark.random_bundle import SMALL, save_random_bundle
 from screening.benchmark.throughput import NIGHT
@@ -39,8 +39,8 @@ def cascade(bundle: str) -> Cascade:
     return Cascade.from_bundle(bundle, device="cpu", dtype="float32")
 
 
-def decoded(pixels: np.ndarray) -> pa.Table:
-    """Return a shard with a refused row before each of the images."""
+def decoded(pixels: np.ndarray, site: str | None = None) -> pa.Table:
+    """Return a shard with a refused row before each of the images, of one site."""
     rows = []
     for i, image in enumerate(pixels):
         row = {
@@ -50,6 +50,7 @@ def decoded(pixels: np.ndarray) -> pa.Table:
             "object_bytes": 1,
             "object_etag": "e",
             "decode_ms": 1.0,
+            "InstitutionName": site,
         }
         rows.append(row | {"object_id": f"{100 + i:032}", "outcome": "rejected", "reason": "blank", "stage_reached": "index"})
         rows.append(row | {"stage_reached": "ingest", "pixels": image.tobytes()})
@@ -103,3 +104,23 @@ def test_the_audit_sample_is_a_fair_draw_and_always_the_same() -> None:
     assert drawn != [in_audit_sample(name, 0.1, seed=1) for name in names]
     assert not any(in_audit_sample(name, 0.0, seed=0) for name in names)
     assert all(in_audit_sample(name, 1.0, seed=0) for name in names)
+
+
+def test_each_row_says_which_operating_points_judged_it(bundle: str, pixels: np.ndarray, cascade: Cascade) -> None:
+    nobody, everybody = (OperatingPoint(threshold=threshold, rule="r", data="d") for threshold in (1.0, 0.0))
+    sites = {"North": SitePoints(operating_points={"pneumonia": nobody}), "South": SitePoints(operating_points={"pneumonia": everybody})}
+    by_site = Cascade.from_bundle(bundle, device="cpu", dtype="float32", sites=sites)
+    assert by_site.digest != cascade.digest
+    own = {stage: point.threshold for stage, point in cascade.manifest.operating_points.items()}
+    for site, judge, threshold, reached in [
+        ("North", "site", 1.0, False),
+        ("South", "site", 0.0, True),
+        ("East", "bundle", own["pneumonia"], None),
+    ]:
+        rows = score_rows(decoded(pixels, site), by_site, CONFIG).to_pylist()
+        assert {row["operating_point"] for row in rows[::2]} == {None}  # a refused row was judged by none
+        for row in rows[1::2]:
+            assert (row["operating_point"], row["pneumonia_threshold"]) == (judge, threshold)
+            assert row["covid_threshold"] == (own["covid"] if row["stage_reached"] == "covid" else None)
+            assert row["pneumonia_positive"] == (row["pneumonia_score"] >= threshold) == (row["stage_reached"] == "covid")
+            assert reached is None or row["pneumonia_positive"] == reached

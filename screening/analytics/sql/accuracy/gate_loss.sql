@@ -2,7 +2,8 @@
 --
 -- Unit of analysis: radiograph. The audit sample is a seeded draw among the negatives of stage 2 that stage 3 judges too. Each audited radiograph
 -- stands for negatives / audited radiographs of the same night and truth (inverse-probability weighting by the sample's share).
--- Stage 3 would have called it at or above the lowest value that it called in the bundle's rows. Null where nothing was audited.
+-- Stage 3 would have called it at or above the row's own operating point; in rows of earlier versions, which lack it, the lowest value that it
+-- called in the bundle's rows. Null where nothing was audited.
 --
 -- columns:
 --   bundle_digest    digest of the bundle that answered
@@ -29,7 +30,8 @@ with judged as materialized (
         pneumonia_positive,
         audit_sample,
         covid_positive,
-        coalesce(covid_probability, covid_score) as covid_value
+        coalesce(covid_probability, covid_score) as covid_value,
+        covid_threshold
     from instance_rows
     anti join duplicates
         on instance_rows.bundle_digest = duplicates.bundle_digest and instance_rows.object_id = duplicates.object_id
@@ -50,7 +52,7 @@ strata as (
         count(*) as judged,
         count(*) filter (not pneumonia_positive) as held_back,
         count(*) filter (not pneumonia_positive and audit_sample and covid_value is not null) as audited,
-        count(*) filter (not pneumonia_positive and audit_sample and covid_value >= covid_point) as audited_called,
+        count(*) filter (not pneumonia_positive and audit_sample and covid_value >= coalesce(covid_threshold, covid_point)) as audited_called,
         held_back / nullif(audited, 0) as weight
     from judged
     inner join points

@@ -50,11 +50,12 @@ with units as materialized (
     from threshold_units
     where scored and needs_reference('thresholds')
 ),
+-- of each subgroup its own, because a site may have been judged at an operating point of its own
 run_points as (
-    select bundle_digest, min(covid_value) as run_value
+    select series, min(covid_value) as run_value
     from units
     where called
-    group by bundle_digest
+    group by series
 ),
 nights as (
     select bundle_digest, count(distinct screen_date) as nights
@@ -83,7 +84,7 @@ totals as materialized (
             as screened_per_day
     from groups
     inner join nights on groups.bundle_digest = nights.bundle_digest
-    left join run_points on groups.bundle_digest = run_points.bundle_digest
+    left join run_points on groups.series = run_points.series
 ),
 by_value as (
     select
