@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 import psutil
@@ -18,29 +18,50 @@ import psutil
 from screening.run.ray_session import ENVIRONMENT
 
 READY_SECONDS = 120
+TRIES = 5  # of a node that does not start: on a busy machine its agents may need longer than the 15 s that a raylet waits for them
 STORE_BYTES = 150 * 2**20  # of each node
-# a node that is silent for three seconds is dead: Ray waits for more than a minute, which is right for a network and long for a test
-QUICK = {"RAY_health_check_initial_delay_ms": "1000", "RAY_health_check_period_ms": "1000", "RAY_health_check_timeout_ms": "1000",
-         "RAY_health_check_failure_threshold": "3"}  # fmt: skip
+# a node that is silent for some seconds is dead: Ray waits for more than a minute, which is right for a network and long for a test;
+# and what starts slowly on a busy machine is waited for
+PATIENCE = {"RAY_health_check_period_ms": "1000", "RAY_health_check_timeout_ms": "2000", "RAY_health_check_failure_threshold": "3",
+            "RAY_agent_register_timeout_ms": "120000"}  # fmt: skip
+
+
+def free_port() -> int:
+    """Return a port that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 class RayNode:
     """One node: what `ray start --block` starts."""
 
     def __init__(self, arguments: list[str], environment: Mapping[str, str], log: Path):
-        command = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--node-ip-address=127.0.0.1", "--disable-usage-stats"]
+        command = [str(Path(sys.executable).with_name("ray")), "start", "--block", "--disable-usage-stats"]
+        # a port of its own, because another node on this machine has the default one
+        command += [f"--dashboard-agent-listen-port={free_port()}", "--include-log-monitor=false"]
         command += [f"--object-store-memory={STORE_BYTES}", "--min-worker-port=0", "--max-worker-port=0", *arguments]
-        with log.open("ab") as file:
+        self._log = log
+        with log.open("wb") as file:
             self._process = subprocess.Popen(command, env=environment, stdout=file, stderr=file, start_new_session=True)
 
     def pids(self, word: str) -> list[int]:
-        """Return the processes of this node whose command line has the word in it."""
+        """Return the processes of this node that have the word in their name: what their command line begins with, before any option."""
         found = []
         for process in self._tree():
             with contextlib.suppress(psutil.NoSuchProcess, psutil.AccessDenied):
-                if any(word in part for part in process.cmdline()[:1]):
+                if word in " ".join(process.cmdline()).partition(" --")[0]:
                     found.append(process.pid)
         return found
+
+    def starts(self) -> bool:
+        """Return whether the node has started, as soon as it has or has ended instead."""
+        end = time.monotonic() + READY_SECONDS
+        while self._process.poll() is None and time.monotonic() < end:
+            if "Ray runtime started" in self._log.read_text():
+                return True
+            time.sleep(0.2)
+        return False
 
     def signal_raylet(self, number: signal.Signals) -> None:
         """Send a signal to the raylet, in which the object store lives, too."""
@@ -57,10 +78,13 @@ class RayNode:
         self._process.wait()
 
     def _tree(self) -> list[psutil.Process]:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            parent = psutil.Process(self._process.pid)
-            return [parent, *parent.children(recursive=True)]
-        return []
+        """Return what this node has started, also what has lost its parent: all of it is of one session."""
+        found = []
+        for process in psutil.process_iter():
+            with contextlib.suppress(OSError):
+                if os.getsid(process.pid) == self._process.pid:
+                    found.append(process)
+        return found
 
 
 class RayMachines:
@@ -68,19 +92,17 @@ class RayMachines:
 
     def __init__(self, environment: Mapping[str, str] | None = None):
         self._folder = Path(tempfile.mkdtemp(prefix="r", dir="/tmp"))  # short: the paths of sockets have 107 characters
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{probe.getsockname()[1]}"
+        self.address = f"127.0.0.1:{free_port()}"
         token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(16)}
-        self.environment = os.environ | ENVIRONMENT | QUICK | token | dict(environment or {})
+        self.environment = os.environ | ENVIRONMENT | PATIENCE | token | dict(environment or {})
         self._head: RayNode | None = None
         self.nodes: list[RayNode] = []
 
     def __enter__(self) -> "RayMachines":
         port = self.address.rpartition(":")[2]
-        options = ["--head", f"--port={port}", "--num-cpus=0", f"--temp-dir={self._folder}", "--include-dashboard=false"]
-        self._head = self._node(options)
-        self._wait_for("GCS", lambda: self._answers(int(port)))
+        # without the autoscaler's monitor, which would have nothing to start
+        head = ["--head", f"--port={port}", "--num-cpus=0", f"--temp-dir={self._folder}", "--include-dashboard=false", "--no-monitor"]
+        self._head = self._started(head)
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -90,11 +112,9 @@ class RayMachines:
         shutil.rmtree(self._folder, ignore_errors=True)
 
     def add(self, cpus: int) -> RayNode:
-        """Start a node with so many CPUs and return when its raylet is there."""
-        node = self._node([f"--address={self.address}", f"--num-cpus={cpus}"])
-        self.nodes.append(node)
-        self._wait_for("raylet", lambda: bool(node.pids("raylet/raylet")))
-        return node
+        """Start a node with so many CPUs and return when it has joined."""
+        self.nodes.append(self._started([f"--address={self.address}", f"--num-cpus={cpus}"]))
+        return self.nodes[-1]
 
     def remove(self, node: RayNode) -> None:
         """Kill a node."""
@@ -106,18 +126,11 @@ class RayMachines:
         """The variables of a driver that works on this cluster."""
         return self.environment | {"RAY_ADDRESS": self.address}
 
-    def _node(self, arguments: list[str]) -> RayNode:
-        return RayNode(arguments, self.environment, self._folder / "started.log")
-
-    def _wait_for(self, what: str, there: Callable[[], bool]) -> None:
-        end = time.monotonic() + READY_SECONDS
-        while not there():
-            if time.monotonic() > end:
-                raise TimeoutError(f"no {what} in {READY_SECONDS} s: {(self._folder / 'started.log').read_text()[-2000:]}")
-            time.sleep(0.2)
-
-    @staticmethod
-    def _answers(port: int) -> bool:
-        with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1):
-            return True
-        return False
+    def _started(self, arguments: list[str]) -> RayNode:
+        for _ in range(TRIES):
+            log = self._folder / f"{time.monotonic_ns()}.log"
+            node = RayNode(arguments, self.environment, log)
+            if node.starts():
+                return node
+            node.kill()
+        raise TimeoutError(f"a node did not start in {TRIES} tries: {log.read_text()[-2000:]}")

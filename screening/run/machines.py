@@ -115,10 +115,11 @@ def candidates(machine: MachineConfig) -> list[Node]:
 def ask_each(machine: MachineConfig, question: object, *arguments: object) -> list[object]:
     """Return what a function says on each node that may hold an actor, or, outside of a cluster, on this machine."""
     nodes = candidates(machine) if in_cluster() else []
-    asked = ray.remote(question).options(num_gpus=machine.gpus_per_actor)
+    asked, gpus = ray.remote(question), machine.gpus_per_actor
+    # softly, so that a node which goes meanwhile is not waited for
+    places: list[object] = [NodeAffinitySchedulingStrategy(node.node_id, soft=True) for node in nodes] or ["DEFAULT"]
     with ray_session(actors=actors_for(machine)):
-        there = [asked.options(scheduling_strategy=NodeAffinitySchedulingStrategy(node.node_id, soft=True)) for node in nodes] or [asked]
-        return ray.get([function.remote(*arguments) for function in there])
+        return ray.get([asked.options(num_gpus=gpus, scheduling_strategy=place).remote(*arguments) for place in places])
 
 
 def nodes_up() -> list[Node]:
