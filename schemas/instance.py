@@ -60,6 +60,11 @@ POINT_COLUMNS = [
     column("covid_threshold", pa.float64(), "the stage-3 operating point that judged the row, in [0, 1]; null where stage 3 was not reached, and in rows of earlier versions"),
 ]  # fmt: skip
 
+NETWORK_COLUMNS = [
+    column("network_dtype", pa.string(), "precision that the networks judged the row in, bfloat16 or float32; null where none did, and in rows of earlier versions"),
+    column("network_batch", pa.int32(), "images of a forward pass of the networks that judged the row; null where none did, and in rows of earlier versions", "images"),
+]  # fmt: skip
+
 INSTANCE_SCHEMA = table_schema(
     "instance",
     2,
@@ -75,7 +80,9 @@ INSTANCE_SCHEMA = table_schema(
         *IDENTITY_COLUMNS,
         *CASCADE_COLUMNS,
         *POINT_COLUMNS,
+        *NETWORK_COLUMNS,
     ],
 )  # fmt: skip
 
-ADDED_COLUMNS = tuple(column.name for column in POINT_COLUMNS)  # since version 1: parts of earlier versions lack them, and read as null
+# since version 1: parts of earlier versions lack them, and read as null
+ADDED_COLUMNS = tuple(column.name for column in (*POINT_COLUMNS, *NETWORK_COLUMNS))

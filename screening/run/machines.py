@@ -52,8 +52,8 @@ def resolved(machine: MachineConfig, dtype: str) -> MachineConfig:
 
     In a cluster the number of decoders stays open: Ray, which may start machines meanwhile, decodes on whatever CPUs are free.
     """
-    batch_size = machine.batch_size or batch_size_for(dtype, gpu=bool(machine.gpus_per_actor))
-    machine = dataclasses.replace(machine, batch_size=batch_size)
+    if machine.batch_size is None and dtype != "auto":  # a run of an earlier version may have left both to each actor
+        machine = dataclasses.replace(machine, batch_size=batch_size_for(dtype, gpu=bool(machine.gpus_per_actor)))
     if not in_cluster():
         calls = calls_for(machine)
         return dataclasses.replace(machine, actors=actors_for(machine), calls_per_actor=calls, decoders=decoders_for(machine))

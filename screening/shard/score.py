@@ -45,9 +45,10 @@ def _score_part(decoded: pa.Table, cascade: "Cascade", config: RowConfig) -> pa.
         audit = np.array([in_audit_sample(rows[i]["object_id"], config.audit_fraction, config.audit_seed) for i in ready])
         sites = [rows[i]["InstitutionName"] for i in ready]
         result = cascade(pixels_of(decoded), audit=audit, guided=config.guided and config.heatmaps != "none", sites=sites)
+        networks = {"network_dtype": str(cascade.dtype).removeprefix("torch."), "network_batch": cascade.batch_size}
         for position, i in enumerate(ready):
             rows[i] |= scores(result, position) | packed_maps(result, position, config.heatmaps)
-            rows[i] |= points_of(rows[i], cascade.manifest)
+            rows[i] |= points_of(rows[i], cascade.manifest) | networks
     milliseconds = 1000 * (time.perf_counter() - started) / len(rows)
     for row in rows:
         row["cascade_ms"] = milliseconds

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pyarrow as pa
 
 from schemas.columns import column
-from schemas.instance import CASCADE_COLUMNS, POINT_COLUMNS
+from schemas.instance import CASCADE_COLUMNS, NETWORK_COLUMNS, POINT_COLUMNS
 
 if TYPE_CHECKING:
     pass
@@ -33,7 +33,7 @@ DECODED_SCHEMA = pa.schema(
 )
 
 
-SCORE_COLUMNS = [*(field for field in CASCADE_COLUMNS if not field.name.endswith("_url")), *POINT_COLUMNS]
+SCORE_COLUMNS = [*(field for field in CASCADE_COLUMNS if not field.name.endswith("_url")), *POINT_COLUMNS, *NETWORK_COLUMNS]
 
 
 SCORED_SCHEMA = pa.schema(

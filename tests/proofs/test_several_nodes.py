@@ -167,3 +167,5 @@ def test_a_night_on_several_nodes_ends_as_if_nothing_had_been_lost(machines: Ray
     assert before.configuration.items() >= decided.items()
     assert after.configuration["dtype"] == before.configuration["dtype"] != "auto"
     assert after.configuration["batch_size"] == before.configuration["batch_size"] >= 1
+    assert set(expected.column("network_dtype").to_pylist()) == {before.configuration["dtype"]}
+    assert set(expected.column("network_batch").to_pylist()) == {before.configuration["batch_size"]}

@@ -41,6 +41,7 @@ def test_what_suits_one_machine_is_kept_in_numbers(monkeypatch: pytest.MonkeyPat
     expected = MachineConfig(actors=2, calls_per_actor=8, decoders=4, batch_size=4)
     assert resolved(MachineConfig(), "bfloat16") == resolved(expected, "float32") == expected
     assert resolved(MachineConfig(), "float32").batch_size == batch_size_for("float32", gpu=False)
+    assert resolved(MachineConfig(), "auto").batch_size is None  # as a run of an earlier version may have left it
     assert resolved(MachineConfig(gpus_per_actor=1), "bfloat16").batch_size == batch_size_for("bfloat16", gpu=True)
 
 

@@ -67,10 +67,12 @@ def test_scores_are_those_of_the_cascade(pixels: np.ndarray, cascade: Cascade) -
     for i, row in enumerate(images):
         assert row["covid_logit"] == (answer.covid_logit[i] if answer.reached_covid[i] else None)
         assert row["pneumonia_probability"] is None  # not calibrated
+        assert (row["network_dtype"], row["network_batch"]) == ("float32", cascade.batch_size)
         if row["covid_map"]:
             assert np.array_equal(unpack_map(HeatmapKind.COVID, row["covid_map"]), answer.covid_heatmap[i])
             assert np.array_equal(unpack_map(HeatmapKind.LUNGS, row["lungs_map"]), answer.lung_mask[i])
     for row in rows.to_pylist()[0::2]:
+        assert (row["network_dtype"], row["network_batch"]) == (None, None)
         assert (row["outcome"], row["pneumonia_logit"], row["covid_positive"], row["lung_area_fraction"]) == ("rejected", None, None, None)
 
 
