@@ -25,7 +25,7 @@ from tests.archives import FINDINGS, phantom_dicom, phantom_pixels
 from tests.ray_machines import RayMachines
 from tests.s3 import S3Server
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(1200)]
+pytestmark = [pytest.mark.slow, pytest.mark.nodes, pytest.mark.timeout(1200)]
 
 PHANTOMS, COPIES = 100, 5
 SHARD_ROWS = 8
