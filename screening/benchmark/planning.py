@@ -112,7 +112,15 @@ def begin(results: str) -> Begun:
 def _rows_query() -> str:
     """Return the query for instance rows that know their object and their shard alone."""
     own = ("object_id", "object_url", "object_bytes", "object_etag", "object_modified")
-    types = {"string": "varchar", "date32[day]": "date", "bool": "boolean", "float": "float", "int32": "integer", "int64": "bigint"}
+    types = {
+        "string": "varchar",
+        "date32[day]": "date",
+        "bool": "boolean",
+        "float": "float",
+        "double": "double",
+        "int32": "integer",
+        "int64": "bigint",
+    }
     values = {**_PLACE, **{name: name for name in own}}
     columns = [
         f"cast({values.get(name, 'null')} as {types.get(str(kind), 'timestamptz')}) as {name}"

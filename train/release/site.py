@@ -116,7 +116,7 @@ def _fitted(stage: str, scores: Scores, rule: str, data: str, least: int, how: R
     counts, before = f"{positives} positive and {negatives} negative images", _accuracy(scores, stage, how)
 
     def unfitted(why: str) -> tuple[SiteFit, None]:
-        return SiteFit(stage, positives, negatives, f"keeps the bundle's own numbers: {why}", before, before, _needed(before)), None
+        return SiteFit(stage, positives, negatives, f"keeps the bundle's own numbers: {why}", before, before, images_needed(before)), None
 
     if min(positives, negatives) < least:
         return unfitted(f"it has {counts}, {least} of each are needed")
@@ -127,7 +127,7 @@ def _fitted(stage: str, scores: Scores, rule: str, data: str, least: int, how: R
     point = choose_operating_point(*dataclasses.replace(scores, bundle=bundle).of_stage(stage), rule, line.data)
     bundle = bundle.model_copy(update={"operating_points": bundle.operating_points | {stage: point}})
     after = _accuracy(dataclasses.replace(scores, bundle=bundle), stage, how)
-    return SiteFit(stage, positives, negatives, None, before, after, _needed(after)), _Numbers(line, point)
+    return SiteFit(stage, positives, negatives, None, before, after, images_needed(after)), _Numbers(line, point)
 
 
 def _accuracy(scores: Scores, stage: str, how: Resampling) -> dict[str, Any]:
@@ -135,7 +135,7 @@ def _accuracy(scores: Scores, stage: str, how: Resampling) -> dict[str, Any]:
     return {name: found[name] for name in ("auroc", "sensitivity", "specificity")}
 
 
-def _needed(accuracy: dict[str, Any]) -> dict[str, int]:
+def images_needed(accuracy: dict[str, Any]) -> dict[str, int]:
     """Return how many images of its class give each share a 95 % interval of NARROW either way, by the normal approximation."""
     shares = {name: accuracy[name]["value"] for name in ("sensitivity", "specificity")}
     return {name: math.ceil(Z_95**2 * max(p * (1 - p), 0.01) / NARROW**2) for name, p in shares.items() if p is not None}

@@ -16,9 +16,9 @@ if TYPE_CHECKING:
 
 @pytest.fixture(scope="module")
 def report(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A report of people of a hostile institution, one of them with pictures."""
+    """A report of people of hostile institutions, one of them with pictures."""
     folder = tmp_path_factory.mktemp("screened")
-    rows = [row | {"InstitutionName": HOSTILE} for row in rows_of_people()]
+    rows = [row | {"InstitutionName": f"{HOSTILE} {row['InstitutionName']}"} for row in rows_of_people()]
     write_pictures(folder, rows[0])
     write_instances(str(folder / "results"), rows)
     text, _ = render(connect(str(folder / "results"), reference_of_people()), str(folder / "results"))

@@ -43,7 +43,7 @@ def test_the_time_is_utc_to_the_second() -> None:
 
 def test_versions_name_what_touches_pixels() -> None:
     versions = software_versions()
-    assert versions["instance_schema"] == "1"
+    assert versions["instance_schema"] == "2"
     assert {"python", "pydicom", "imagecodecs", "torch", "ray"} <= versions.keys()
     assert "unknown" not in (versions["pydicom"], versions["torch"])
 
