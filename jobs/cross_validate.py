@@ -25,13 +25,14 @@ class Judge(StrEnum):
 def command(
     manifest: Annotated[str, typer.Argument(help="CSV with the columns image, label, split and source; patient_id too")],
     output: Annotated[str, typer.Option(help="folder or URL for crossval.json and one folder a fold, from which a stopped one goes on")],
-    init_from: Annotated[str, typer.Option(help="bundle that brings the other stages; the trained one begins afresh")],
+    init_from: Annotated[str, typer.Option(help="bundle that brings the other stages, and first weights to folds it has not seen")],
     by: Annotated[By, typer.Option(help="what is left out in turn")] = By.SOURCE,
     stage: Annotated[Judge, typer.Option(help="the stage to train")] = Judge.PNEUMONIA,
     source: Annotated[list[str] | None, typer.Option(help="leave out this one, once each  [default: each with both classes]")] = None,
     preset: Annotated[Preset, typer.Option(help="the recipe")] = Preset.HOSPITALS,
     size: Annotated[int, typer.Option(min=32, help="pixels a side: small images tell recipes apart, too")] = 160,
     epochs: Annotated[int, typer.Option(min=1, help="of each fold")] = 6,
+    fresh_weights: Annotated[bool, typer.Option("--fresh-weights", help="begin every fold with fresh weights")] = False,
     tuberculosis: TuberculosisAs = Tuberculosis.PNEUMONIA,
     exclude_license: ExcludeLicense = None,
     workers: Annotated[int, typer.Option(min=1, help="training processes, one CPU or GPU each")] = 1,
@@ -66,8 +67,9 @@ def command(
         from train.loop.progress import describe
 
         config = dataclasses.replace(config, tuberculosis=tuberculosis.value, exclude_license=exclude_license)
+        options = {"sources": source, "fresh": fresh_weights, "how": Resampling(replicates, seed)}
         watch = {"on_epoch": lambda line: steps.say(describe(line)), "on_progress": steps.show}
-        found = cross_validate(stage.value, rows, output, config, init_from, sources=source, how=Resampling(replicates, seed), **watch)
+        found = cross_validate(stage.value, rows, output, config, init_from, **options, **watch)
     if json:
         print_json(found)
     else:
@@ -82,7 +84,7 @@ def _print(found: dict[str, Any], output: str) -> None:
 
     rows = [
         {
-            "left out": fold["source"],
+            "left out": fold["source"] + (" *" if fold["fresh_weights"] else ""),
             "positive": str(fold["positives"]),
             "negative": str(fold["negatives"]),
             "AUROC": estimate(fold["auroc"]),
@@ -93,6 +95,8 @@ def _print(found: dict[str, Any], output: str) -> None:
         for fold in found["folds"]
     ]
     out.print(answer_table(pa.Table.from_pylist(rows), f"{STAGES[found['stage']]}, at a hospital it has not seen"))
+    if any(fold["fresh_weights"] for fold in found["folds"]):
+        out.print("* begun with fresh weights: those of the first bundle may have seen this source")
     out.print(
         f"mean AUROC {found['mean_auroc']:.3f}, least {found['least_auroc']:.3f}; mean sensitivity {found['mean_sensitivity']:.3f}, "
         f"specificity {found['mean_specificity']:.3f}",

@@ -2,23 +2,12 @@
 
 import functools
 import gzip
-import os
-from pathlib import Path
 from typing import Any
 
 import jsonschema
-import pytest
 import yaml
 
-_ROOT = Path(__file__).resolve().parent.parent
-
-
-def kuberay_folder() -> Path:
-    """Return the folder of KubeRay's custom resource definitions, or skip the test and say why."""
-    folder = Path(os.environ.get("KUBERAY_DATA", _ROOT.parent / "shared" / "data" / "kuberay"))
-    if not (folder / "ray.io_rayjobs.yaml.gz").is_file():
-        pytest.skip(f"KubeRay's schemas are not here: no ray.io_rayjobs.yaml.gz in {folder}; set KUBERAY_DATA to their folder")
-    return folder
+from tests.real_data import kuberay_folder
 
 
 @functools.cache

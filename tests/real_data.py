@@ -1,4 +1,4 @@
-"""Where the real radiographs and the hostile files lie that some tests use. They are not part of the repository."""
+"""Where the real radiographs, the hostile files and KubeRay's schemas lie that some tests use. They are not part of the repository."""
 
 import os
 from pathlib import Path
@@ -10,15 +10,22 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 def cxr_folder() -> Path:
     """Return the folder with `labels.csv`, or skip the test and say why."""
-    folder = Path(os.environ.get("CXR_DATA", _ROOT.parent / "shared" / "data" / "cxr"))
-    if not (folder / "labels.csv").is_file():
-        pytest.skip(f"real radiographs are not here: no labels.csv in {folder}; set CXR_DATA to their folder")
-    return folder
+    return _folder("cxr", "CXR_DATA", "labels.csv", "real radiographs are")
 
 
 def hostile_folder() -> Path:
     """Return the folder of containers that once broke the listing, or skip the test and say why."""
-    folder = Path(os.environ.get("HOSTILE_DATA", _ROOT.parent / "shared" / "data" / "hostile"))
-    if not any(folder.glob("*.tar")):
-        pytest.skip(f"the containers that once broke the listing are not here: no *.tar in {folder}; set HOSTILE_DATA to their folder")
+    return _folder("hostile", "HOSTILE_DATA", "*.tar", "the containers that once broke the listing are")
+
+
+def kuberay_folder() -> Path:
+    """Return the folder of KubeRay's custom resource definitions, or skip the test and say why."""
+    return _folder("kuberay", "KUBERAY_DATA", "ray.io_rayjobs.yaml.gz", "KubeRay's schemas are")
+
+
+def _folder(name: str, variable: str, holds: str, what: str) -> Path:
+    """Return the folder that a variable names, or the one beside the repository, where it holds a file of that pattern."""
+    folder = Path(os.environ.get(variable, _ROOT.parent / "shared" / "data" / name))
+    if not any(folder.glob(holds)):
+        pytest.skip(f"{what} not here: no {holds} in {folder}; set {variable} to their folder")
     return folder

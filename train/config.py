@@ -1,4 +1,4 @@
-"""What a training can be told: one small frozen dataclass a stage, one for the whole, and three presets."""
+"""What a training can be told: one small frozen dataclass a stage, one for the whole, and the presets."""
 
 import math
 from collections.abc import Sequence
@@ -132,7 +132,7 @@ def preset(chosen: str, /, **overrides: Any) -> FitConfig:
 
     All but "small" have the paper's DenseNet-121: "public" at 256 pixels a side behind a narrower U-Net, "full" at 512. "hospitals" is for
     sets of several hospitals: batches are even by source and label, and images are made to look like those of other scanners.
-    `overrides` are fields of FitConfig.
+    `overrides` are fields of FitConfig. Raises UsageError for a preset that is none.
     """
     if chosen == "small":
         # three blocks: the heatmap is 8 x 8 at 128 pixels, with a fourth it would be 4 x 4

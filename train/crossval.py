@@ -9,6 +9,7 @@ import io
 import json
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import quote
 
 import numpy as np
 import polars as pl
@@ -25,6 +26,7 @@ from train.evaluation.evaluate import evaluate
 from train.evaluation.intervals import Resampling
 from train.evaluation.metrics_file import METRICS_FILE, write_metrics
 from train.fit import as_configured, fit
+from train.frozen import takes_weights_of
 from train.loop.progress import OnEpoch
 from train.stages import STAGES
 
@@ -41,6 +43,7 @@ def cross_validate(
     init_from: str,
     *,
     sources: Sequence[str] | None = None,
+    fresh: bool = False,
     how: Resampling | None = None,
     on_epoch: OnEpoch | None = None,
     on_progress: OnProgress = unwatched,
@@ -53,10 +56,12 @@ def cross_validate(
     Args:
         stage: "pneumonia" or "covid".
         manifest: the images; those in split test are left aside.
-        storage_url: a folder with one for each fold in it: its manifest, its bundle and its metrics.
+        storage_url: a folder with one for each fold in it, `without-SOURCE`: its manifest, its bundle and its metrics.
         config: of each training.
-        init_from: a bundle that brings the other stages. The trained one begins with fresh weights.
+        init_from: a bundle that brings the other stages, which may have seen the source that is left out. The trained one begins with
+            its weights where its record shows that they have not and the network is the same, otherwise with fresh ones.
         sources: those to leave out; None is every one that has enough images of both classes.
+        fresh: begin every fold with fresh weights.
         how: of the intervals.
         on_epoch: called with one dict an epoch, from another thread.
         on_progress: while folds are trained and judged.
@@ -66,15 +71,20 @@ def cross_validate(
         TrainingError: a training that failed, or a source without which nothing is left to train with.
     """
     chosen = _checked(sources, both_classes(manifest, stage))
+    first = load_manifest(init_from)
+    always = fresh or not takes_weights_of(first.networks[stage], config.stage(stage))
     folds = []
     for number, source in enumerate(chosen, start=1):
         told = within(on_progress, f"without {source} ({number} of {len(chosen)})")
-        folder = join(storage_url, source)
+        folder = join(storage_url, f"without-{quote(source, safe='')}")
         url = _write_fold(manifest, source, folder)
         bundle_url = join(folder, "bundle")
-        if not _is_of(bundle_url, url, config):
-            fit(stage, url, bundle_url, _stored_in(config, folder), init_from=init_from, fresh=True, on_epoch=on_epoch, on_progress=told)
-        folds.append({"source": source} | _judged(stage, bundle_url, url, folder, how or Resampling(), told))
+        start = {"init_from": init_from, "fresh": always or has_seen(first.training_data, source)}
+        if not _is_of(bundle_url, stage, url, config, first.digest(), start["fresh"]):
+            fit(stage, url, bundle_url, _stored_in(config, folder), **start, on_epoch=on_epoch, on_progress=told)
+        folds.append(
+            {"source": source, "fresh_weights": start["fresh"]} | _judged(stage, bundle_url, url, folder, how or Resampling(), told)
+        )
     answer = {"by": "source", "stage": stage, "manifest_sha256": manifest.digest, "folds": folds} | _summary(folds)
     answer["configuration"] = config.to_json() | {"storage_url": None}
     put_atomic(join(storage_url, CROSSVAL_FILE), json.dumps(answer, indent=2, allow_nan=False).encode())
@@ -89,6 +99,14 @@ def both_classes(manifest: Manifest, stage: str) -> list[str]:
     counts = used.group_by("source").agg(positive.sum().alias("positive"), (~positive).sum().alias("negative"), pl.len().alias("images"))
     enough = counts.filter(pl.min_horizontal("positive", "negative") >= LEAST_IMAGES).sort("images", "source", descending=[True, False])
     return enough["source"].drop_nulls().to_list()
+
+
+def has_seen(training_data: dict[str, Any], source: str) -> bool:
+    """Return whether the weights of a bundle may have been trained on a source: also where its record, or that of a bundle before it,
+    names no sources.
+    """
+    earlier = training_data.get("init_from")
+    return source in training_data.get("sources", [source]) or (earlier is not None and has_seen(earlier["training_data"], source))
 
 
 def _checked(sources: Sequence[str] | None, able: Sequence[str]) -> Sequence[str]:
@@ -124,15 +142,21 @@ def _stored_in(config: FitConfig, folder_url: str) -> FitConfig:
     return dataclasses.replace(config, storage_url=join(folder_url, "training"))
 
 
-def _is_of(bundle_url: str, manifest_url: str, config: FitConfig) -> bool:
-    """Return whether a fold's bundle is there, and was trained on that manifest with that configuration."""
+def _is_of(bundle_url: str, stage: str, manifest_url: str, config: FitConfig, first: str, fresh: bool) -> bool:
+    """Return whether a fold's bundle is there: that stage trained on that manifest, so configured and begun, beside the bundle `first`."""
     filesystem, path = filesystem_of(bundle_url)
     if not filesystem.exists(path):
         return False
     made = load_manifest(bundle_url)
-    trained_on = as_configured(read_manifest(manifest_url), config).digest
+    wanted = {
+        "manifest_sha256": as_configured(read_manifest(manifest_url), config).digest,
+        "stages_trained": [stage],
+        "init_from": (first, fresh),
+    }
+    earlier = made.training_data.get("init_from", {})
+    record = made.training_data | {"init_from": (earlier.get("digest"), earlier.get("fresh_weights"))}
     same = made.metrics.get("configuration") == json.loads(json.dumps(config.to_json() | {"storage_url": None}))
-    return same and made.training_data.get("manifest_sha256") == trained_on
+    return same and all(record.get(name) == value for name, value in wanted.items())
 
 
 def _judged(stage: str, bundle_url: str, manifest_url: str, folder_url: str, how: Resampling, on_progress: OnProgress) -> dict[str, Any]:

@@ -85,7 +85,7 @@ def fit(
         frozen = taken_over(earlier, leave=stages if fresh else ())
         curves = _train_stages(stages, (images, old_images), manifest, frozen, config, storage_url, board, on_progress, pretrained)
         options = {"earlier": earlier, "provisional_url": f"{storage_url}/provisional", "on_progress": on_progress}
-        options["init_weights"] = pretrained and pretrained.provenance
+        options |= {"init_weights": pretrained and pretrained.provenance, "fresh": fresh}
         exported = export(output_url, manifest, images, frozen, config, curves, **options)
     put_atomic(join(output_url, CURVES_FILE), curves_svg(curves).encode())
     return exported

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from schemas.bundle import STAGES, OperatingPoint
+from schemas.bundle import STAGES, Network, OperatingPoint
 from screening.bundle.networks import Bundle, NetworkSpec, save_bundle
 from screening.models.build import build
 from train.config import FitConfig, StageConfig
@@ -66,9 +66,12 @@ def weights_to_begin_with(stage: str, frozen: Mapping[str, FrozenStages], config
     source = stage if stage in frozen else config.stage(stage).begins_with
     if source is None:
         return None
-    old, new = frozen[source].spec, spec_of(config.stage(stage))
-    same = (old.architecture, dict(old.arguments)) == (new.architecture, dict(new.arguments))
-    return frozen[source].state if same else None
+    return frozen[source].state if takes_weights_of(frozen[source].spec, config.stage(stage)) else None
+
+
+def takes_weights_of(old: NetworkSpec | Network, stage: StageConfig) -> bool:
+    """Return whether a stage so configured can begin with an earlier network's weights. The size of its images does not matter."""
+    return (old.architecture, dict(old.arguments)) == (stage.architecture, dict(stage.arguments))
 
 
 def save_provisional(folder_url: str, frozen: Mapping[str, FrozenStages], config: FitConfig) -> str:

@@ -83,6 +83,8 @@ def read_list(folder: str) -> FileList:
         return FileList()
     except ValueError as error:
         raise ResultsError(f"{url}: no list of compacted files of this version ({type(error).__name__}); put the right one back") from error
+    except OSError as error:
+        raise ResultsError(f"{url}: cannot be read ({error.strerror or type(error).__name__}); mend its folder or its store") from error
 
 
 def shard_of(url: str) -> Shard | None:

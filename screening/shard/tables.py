@@ -1,17 +1,10 @@
 """The tables that travel between the tasks of a run: decoded rows, and scored rows."""
 
-from typing import TYPE_CHECKING
-
 import pyarrow as pa
 
 from schemas.columns import column
-from schemas.instance import CASCADE_COLUMNS, NETWORK_COLUMNS, POINT_COLUMNS
-
-if TYPE_CHECKING:
-    pass
-
 from schemas.index import OBJECT_COLUMNS
-from schemas.instance import IDENTITY_COLUMNS
+from schemas.instance import CASCADE_COLUMNS, IDENTITY_COLUMNS, NETWORK_COLUMNS, POINT_COLUMNS
 
 OUTCOME_COLUMNS = [
     column("outcome", pa.string(), "scored, rejected or failed; null while the row is on its way"),

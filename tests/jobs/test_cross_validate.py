@@ -11,7 +11,10 @@ from tests.train.radiographs import write_radiographs
 
 SHARE = {"value": 0.9, "low": 0.8, "high": 0.95, "n": 10, "patients": 10, "k": 9}
 AREA = {"value": 0.8512, "low": 0.7, "high": 0.9, "n": 20, "patients": 20}
-FOLD = {"source": "east", "positives": 10, "negatives": 10, "auroc": AREA, "sensitivity": SHARE, "specificity": SHARE, "lungs_erased": AREA}
+FOLD = {
+    **{"source": "east", "fresh_weights": True, "positives": 10, "negatives": 10, "auroc": AREA},
+    **{"sensitivity": SHARE, "specificity": SHARE, "lungs_erased": AREA},
+}
 FOUND = {
     **{"stage": "pneumonia", "folds": [FOLD], "mean_auroc": 0.8512, "least_auroc": 0.8512},
     **{"mean_sensitivity": 0.9, "mean_specificity": 0.9},
@@ -36,11 +39,13 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_options_reach_the_folds(called: list, labels: Path) -> None:
-    options = ("--size", 96, "--epochs", 2, "--source", "east", "--tuberculosis", "left-out", "--exclude-license", "NC")
+    options = ("--size", 96, "--epochs", 2, "--source", "east", "--tuberculosis", "left-out", "--exclude-license", "NC", "--fresh-weights")
     answer = invoke(labels, "--output", "out", "--init-from", RELEASED_BUNDLE, *options)
     assert answer.exit_code == 0, answer.output
     [((stage, manifest, output, config, init_from), given)] = called
     assert (stage, manifest.url, output, init_from, given["sources"]) == ("pneumonia", str(labels), "out", str(RELEASED_BUNDLE), ["east"])
+    assert given["fresh"]
+    assert "east *" in answer.stdout
     assert (config.pneumonia.input_size, config.pneumonia.epochs, config.pneumonia.coarse_size) == (96, 2, None)
     assert (config.pneumonia.balance, config.tuberculosis, config.exclude_license) == ("source", "left-out", "NC")
     assert "0.851 (0.700 to 0.900)" in answer.stdout

@@ -1,6 +1,7 @@
 import csv
 import dataclasses
 import json
+import shutil
 from pathlib import Path
 
 import polars as pl
@@ -11,7 +12,7 @@ from screening.errors import UsageError
 from tests.archives import phantom_pixels
 from tests.train.radiographs import write_manifest, write_radiographs
 from train.config import FitConfig, preset
-from train.crossval import CROSSVAL_FILE, both_classes, cross_validate
+from train.crossval import CROSSVAL_FILE, both_classes, cross_validate, has_seen
 from train.data.manifest import read_manifest
 from train.evaluation.intervals import Resampling
 
@@ -41,6 +42,14 @@ def test_only_sources_with_enough_of_both_classes_can_be_left_out(tmp_path: Path
         cross_validate("pneumonia", manifest, str(tmp_path), preset("small"), "nowhere", sources=["well"])
 
 
+def test_weights_have_seen_a_source_that_no_record_rules_out() -> None:
+    before = {"sources": {"east": 3}}
+    after = {"sources": {"west": 2}, "init_from": {"training_data": before}}
+    assert [has_seen(after, source) for source in ("east", "west", "north")] == [True, True, False]
+    assert has_seen({}, "north"), "a bundle that says nothing"
+    assert has_seen(after | {"init_from": {"training_data": {}}}, "north")
+
+
 @pytest.fixture(scope="module")
 def hospitals(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two hospitals with ten well and twenty ill people each, one of them in both, and a test split."""
@@ -68,7 +77,7 @@ def test_each_hospital_is_judged_by_a_network_that_has_not_seen_it(hospitals: Pa
     assert json.loads((tmp_path / "out" / CROSSVAL_FILE).read_text()) == json.loads(json.dumps(found))
     assert [(fold["source"], fold["positives"], fold["negatives"]) for fold in found["folds"]] == [("east", 19, 10), ("west", 19, 10)]
     for fold in found["folds"]:
-        folder = tmp_path / "out" / fold["source"]
+        folder = tmp_path / "out" / f"without-{fold['source']}"
         made = json.loads((folder / "bundle/bundle.json").read_text())
         assert list(made["training_data"]["sources"]) == ["east", "west"]
         table = pl.read_csv(folder / "manifest.csv")
@@ -83,3 +92,13 @@ def test_each_hospital_is_judged_by_a_network_that_has_not_seen_it(hospitals: Pa
     again = cross_validate("pneumonia", manifest, str(tmp_path / "out"), config, str(tmp_path / "first"), **options)
     assert again == json.loads(json.dumps(found))
     assert len(lines) == trained, "a finished fold was trained again"
+
+    assert [fold["fresh_weights"] for fold in found["folds"]] == [True, True], "a random bundle does not say what it has seen"
+
+    elsewhere = shutil.copytree(tmp_path / "out/without-east/bundle", tmp_path / "elsewhere")
+    record = json.loads((elsewhere / "bundle.json").read_text())
+    (elsewhere / "bundle.json").write_text(json.dumps(record | {"training_data": {"sources": {"north": 3}}}))
+    [begun] = cross_validate("pneumonia", manifest, str(tmp_path / "out"), config, str(elsewhere), sources=["east"], **options)["folds"]
+    made = json.loads((tmp_path / "out/without-east/bundle/bundle.json").read_text())
+    assert (begun["fresh_weights"], made["training_data"]["init_from"]["fresh_weights"]) == (False, False)
+    assert len(lines) == trained + 1, "a fold behind other lungs was taken for this one"

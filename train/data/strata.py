@@ -13,6 +13,7 @@ ONE_SIDED = 0.2  # share of a batch for the sources that show one class only: mo
 ELSEWHERE = "elsewhere"
 
 Counts = Mapping[tuple[str, str], int]  # training images by group and source
+Place = tuple[str, bool]  # a source or ELSEWHERE, and whether the images are positive
 
 
 @dataclass(frozen=True)
@@ -35,45 +36,37 @@ def strata_of(stage: Stage, counts: Counts, config: StageConfig, workers: int) -
         present = [group for group in stage.groups if any(group == of for of, _ in counts)]
         each = config.batch_size // max(1, len(present))
         return Strata({key: key[0] for key in counts}, dict.fromkeys(present, each // workers * workers))
-    homes = _homes(stage, counts)
-    names = {(group, source): f"{_side(stage, group)}, {homes[source]}" for group, source in counts}
-    sizes: Counter[str] = Counter()
+    places = _places(stage, counts)
+    sizes: Counter[Place] = Counter()
     for key, n in counts.items():
-        sizes[names[key]] += n
-    weights = _weights(sizes)
-    return Strata(names, {name: workers * n for name, n in _apportioned(weights, config.batch_size // workers).items()})
+        sizes[places[key]] += n
+    shares = _apportioned({_named(place): weight for place, weight in _weights(sizes).items()}, config.batch_size // workers)
+    return Strata({key: _named(place) for key, place in places.items()}, {name: workers * n for name, n in shares.items()})
 
 
-def _side(stage: Stage, group: str) -> str:
-    return "positive" if group in stage.positive else "negative"
+def _named(place: Place) -> str:
+    return f"{'positive' if place[1] else 'negative'}, {place[0]}"
 
 
-def _homes(stage: Stage, counts: Counts) -> dict[str, str]:
-    """Return where each source's images are drawn with: its own name, or ELSEWHERE."""
-    sides: Counter[tuple[str, str]] = Counter()
+def _places(stage: Stage, counts: Counts) -> dict[tuple[str, str], Place]:
+    """Return with which images those of each group and source are drawn: of the source itself, or of ELSEWHERE."""
+    sizes: Counter[Place] = Counter()
     for (group, source), n in counts.items():
-        sides[source, _side(stage, group)] += n
-    return {
-        source: source if min(sides[source, "positive"], sides[source, "negative"]) >= LEAST_IMAGES else ELSEWHERE
-        for source in sorted({source for _, source in counts})
-    }
+        sizes[source, group in stage.positive] += n
+    own = {source for source, _ in sizes if _shows_both(sizes, source)}
+    return {(group, source): (source if source in own else ELSEWHERE, group in stage.positive) for group, source in counts}
 
 
-def _weights(sizes: Mapping[str, int]) -> dict[str, float]:
+def _shows_both(sizes: Mapping[Place, int], home: str) -> bool:
+    return min(sizes.get((home, positive), 0) for positive in (False, True)) >= LEAST_IMAGES
+
+
+def _weights(sizes: Mapping[Place, int]) -> dict[Place, float]:
     """Return the share of a batch that each stratum should have, before rounding."""
-    homes = {name: name.split(", ", 1)[1] for name in sizes}
-    paired, total = {}, 0.0
-    for home in sorted(set(homes.values())):
-        members = [name for name in sizes if homes[name] == home]
-        if len(members) == 2 and min(sizes[name] for name in members) >= LEAST_IMAGES:
-            weight = math.sqrt(sum(sizes[name] for name in members))
-            paired |= dict.fromkeys(members, weight / 2)
-            total += weight
-    rest = {name: n for name, n in sizes.items() if name not in paired}
-    if not paired:
-        return dict.fromkeys(rest, 1.0)
-    share = ONE_SIDED / (1 - ONE_SIDED) * total
-    return {name: paired.get(name, share * sizes[name] / max(1, sum(rest.values()))) for name in sizes}
+    paired = {home: math.sqrt(sum(n for (of, _), n in sizes.items() if of == home)) for home, _ in sizes if _shows_both(sizes, home)}
+    rest = sum(n for (home, _), n in sizes.items() if home not in paired)
+    share = ONE_SIDED / (1 - ONE_SIDED) * sum(paired.values())
+    return {place: (paired[place[0]] / 2 if place[0] in paired else share * n / rest if paired else 1.0) for place, n in sizes.items()}
 
 
 def _apportioned(weights: Mapping[str, float], places: int) -> dict[str, int]:

@@ -34,12 +34,14 @@ def export(
     earlier: Bundle | None,
     provisional_url: str,
     init_weights: dict[str, Any] | None = None,
+    fresh: bool = False,
     on_progress: OnProgress = unwatched,
 ) -> BundleManifest:
     """Calibrate, choose the operating points on what the calibration gives, write the bundle to `output_url` and return its manifest.
 
     `init_weights` says what file the first DenseNet began with. `frozen` holds all three stages,
-    `curves` one curve for each that was trained now; `earlier` is the bundle that the others are from.
+    `curves` one curve for each that was trained now; `earlier` is the bundle that the others are from, and unless `fresh` the weights that
+    the trained ones began with.
     """
     provisional_url, told = save_provisional(provisional_url, frozen, config), within(on_progress, "operating points")
     scores = score_images(provisional_url, images, TUNING_SPLIT, use_gpu=config.use_gpu, on_progress=told)
@@ -52,7 +54,7 @@ def export(
         operating_points=scores.bundle.operating_points,
         calibration=scores.bundle.calibration,
         preprocessing=config.preprocessing,
-        training_data=_training_data(manifest, images, curves, earlier, init_weights),
+        training_data=_training_data(manifest, images, curves, earlier, init_weights, fresh),
         metrics={TUNING_SPLIT: scores.summary(), "curves": dict(curves), "configuration": config.to_json() | {"storage_url": None}},
         code_version=version("chest-screening"),
         license=config.license,
@@ -96,6 +98,7 @@ def _training_data(
     curves: Mapping[str, list[dict[str, Any]]],
     earlier: Bundle | None,
     init_weights: dict[str, Any] | None,
+    fresh: bool,
 ) -> dict[str, Any]:
     """Return what the bundle says of its data. Stages taken over keep the record of the bundle they came from."""
     record = manifest.training_data() | {"refused": images.refused, "stages_trained": list(curves)}
@@ -103,4 +106,5 @@ def _training_data(
         record["init_weights"] = init_weights
     if earlier is None:
         return record
-    return record | {"init_from": {"digest": earlier.manifest.digest(), "training_data": earlier.manifest.training_data}}
+    init_from = {"digest": earlier.manifest.digest(), "fresh_weights": fresh, "training_data": earlier.manifest.training_data}
+    return record | {"init_from": init_from}

@@ -96,6 +96,7 @@ def _unseen(crossval: dict[str, Any]) -> str:
     rows = [
         (
             fold["source"],
+            "fresh" if fold["fresh_weights"] else "of the bundle before",
             f"{fold['positives']} / {fold['negatives']}",
             estimate(fold["auroc"]),
             proportion(fold["sensitivity"]),
@@ -105,7 +106,7 @@ def _unseen(crossval: dict[str, Any]) -> str:
         for fold in crossval["folds"]
     ]
     recipe = crossval["configuration"][crossval["stage"]]
-    columns = ["left out", "positive / negative", "AUROC (95 % CI)", "sensitivity", "specificity", "AUROC, lungs erased"]
+    columns = ["left out", "first weights", "positive / negative", "AUROC (95 % CI)", "sensitivity", "specificity", "AUROC, lungs erased"]
     return "\n\n".join(
         [
             f"{STAGES[crossval['stage']]}. Each row is a network trained without that source, at {recipe['input_size']} pixels a side for "

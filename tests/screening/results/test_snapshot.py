@@ -51,6 +51,10 @@ def test_a_list_that_is_lost_or_damaged_ends_every_reader(layout: ResultsLayout)
     listed.unlink()
     with pytest.raises(ResultsError, match=rf"rows-.*: the list {FILE_LIST} is missing from"):
         seen(layout)
+    listed.symlink_to(listed)  # it leads to itself
+    with pytest.raises(ResultsError, match=rf"{FILE_LIST}: cannot be read \(Too many levels of symbolic links\); mend its folder"):
+        seen(layout)
+    listed.unlink()
     listed.write_text(kept)
     assert seen(layout).num_rows == 18
     assert [file.rows for file in read_list(layout.instances(DIGEST)).files] == [12]

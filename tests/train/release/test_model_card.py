@@ -89,6 +89,7 @@ def test_what_the_recipe_does_at_hospitals_left_out_stands_above_its_own_split(f
     area = {"value": 0.8123, "low": 0.7, "high": 0.9, "n": 40, "patients": 40}
     fold = {
         "source": "north",
+        "fresh_weights": True,
         "positives": 20,
         "negatives": 20,
         "auroc": area,
@@ -100,5 +101,5 @@ def test_what_the_recipe_does_at_hospitals_left_out_stands_above_its_own_split(f
     crossval["configuration"] = {"pneumonia": {"input_size": 160, "epochs": 6}}
     text = write_card(folder, of(folder, metrics), crossvals=[crossval])
     assert text.index("At a hospital it has not seen") < text.index("Quantitative analyses")
-    assert "| north | 20 / 20 | 0.812 (0.700 to 0.900) |" in text
+    assert "| north | fresh | 20 / 20 | 0.812 (0.700 to 0.900) |" in text
     assert "Mean AUROC 0.812, least 0.812." in text
