@@ -31,7 +31,7 @@ def command(
 
     Example:
 
-        screening calibrate bundles/cxr-public-1 hospital/labels.csv --site north --output bundles/cxr-public-1-north
+        screening calibrate bundles/cxr-public-2 hospital/labels.csv --site north --output bundles/cxr-public-2-north
     """
     from jobs.checks import check_bundle, check_manifest
     from screening.errors import UsageError

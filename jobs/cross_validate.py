@@ -48,7 +48,7 @@ def command(
 
     Example:
 
-        screening crossval radiographs/labels.csv --stage pneumonia --init-from bundles/cxr-public-1 --output out/crossval
+        screening crossval radiographs/labels.csv --stage pneumonia --init-from bundles/cxr-public-2 --output out/crossval
     """
     from jobs.checks import check_bundle, check_manifest
     from train import config as configs

@@ -38,7 +38,7 @@ def command(
 
     Example:
 
-        screening evaluate bundles/cxr-public-1 radiographs/labels.csv --output out/evaluation --without-lung-mask
+        screening evaluate bundles/cxr-public-2 radiographs/labels.csv --output out/evaluation --without-lung-mask
     """
     from jobs.checks import check_bundle, check_manifest
 

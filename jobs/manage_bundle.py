@@ -35,7 +35,7 @@ def verify(
 
     Example:
 
-        screening bundle verify bundles/cxr-public-1 --digest 5f0c1f7b2a90
+        screening bundle verify bundles/cxr-public-2 --digest 5f0c1f7b2a90
     """
     from jobs.display import Steps
     from screening.bundle import checks
@@ -54,7 +54,7 @@ def show(url: Url, json: Json = False) -> None:
 
     Example:
 
-        screening bundle show bundles/cxr-public-1
+        screening bundle show bundles/cxr-public-2
     """
     from screening.bundle.checks import load_manifest
 
@@ -91,7 +91,7 @@ def pack(
 
     Example:
 
-        screening bundle pack out/trained bundles/cxr-public-1
+        screening bundle pack out/trained bundles/cxr-public-2
     """
     from jobs.checks import check_bundle
     from jobs.display import Steps
@@ -122,7 +122,7 @@ def card(
 
     Example:
 
-        screening bundle card bundles/cxr-public-1 --metrics out/evaluation/metrics.json
+        screening bundle card bundles/cxr-public-2 --metrics out/evaluation/metrics.json
     """
     from json import loads
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 def command(
     files: Annotated[list[str], typer.Argument(help="DICOM, PNG or JPEG files, folders or containers of them: paths or any fsspec URLs")],
     bundle: Annotated[
-        str | None, typer.Option(help="folder or URL of the bundle  [default: the released one, bundles/cxr-public-1]")
+        str | None, typer.Option(help="folder or URL of the bundle  [default: the released one, bundles/cxr-public-2]")
     ] = None,
     operating_points: Annotated[
         str | None,

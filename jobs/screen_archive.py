@@ -18,7 +18,7 @@ def command(
         str | None,
         typer.Option(
             help="folder or URL of the bundle with the weights of the three stages, or registry for the promoted one  "
-            "[default: the promoted one, where there is one; else the released one, bundles/cxr-public-1]"
+            "[default: the promoted one, where there is one; else the released one, bundles/cxr-public-2]"
         ),
     ] = None,
     operating_points: Annotated[

@@ -13,7 +13,7 @@ def command(
     bundle: Annotated[
         str | None,
         typer.Option(
-            help="bundle, or a JSON file that names it and may change meanwhile  [default: the released one, bundles/cxr-public-1]"
+            help="bundle, or a JSON file that names it and may change meanwhile  [default: the released one, bundles/cxr-public-2]"
         ),
     ] = None,
     results: Annotated[str | None, typer.Option(help="results folder of the nights, whose answers and heatmaps are shown, too")] = None,

@@ -32,7 +32,7 @@ EXAMPLE = {
     "age_years": 50.0,
     "Rows": 2048,
     "Columns": 2500,
-    "bundle_name": "cxr-public-1",
+    "bundle_name": "cxr-public-2",
     "bundle_digest": "0e22496ec06a0000000000000000000000000000000000000000000000000000",
     "outcome": "scored",
     "stage_reached": "covid",
@@ -51,7 +51,7 @@ EXAMPLE = {
 }
 REFUSED_EXAMPLE = {
     "file": "side.dcm",
-    "bundle_name": "cxr-public-1",
+    "bundle_name": "cxr-public-2",
     "bundle_digest": "0e22496ec06a0000000000000000000000000000000000000000000000000000",
     "outcome": "rejected",
     "reason": "lateral_view",

@@ -2,7 +2,7 @@
 
 From Python it is used by three functions, which load what they need when they are called:
 
-    bundle = screening.open_bundle("bundles/cxr-public-1")
+    bundle = screening.open_bundle("bundles/cxr-public-2")
     answers = screening.score(["chest.dcm"], bundle)
     results = screening.open_results("results", reference="rt-pcr.csv")
 """

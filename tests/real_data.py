@@ -13,6 +13,11 @@ def cxr_folder() -> Path:
     return _folder("cxr", "CXR_DATA", "labels.csv", "real radiographs are")
 
 
+def more_cxr_folder() -> Path:
+    """Return the folder of the second set, which has `tuberculosis.csv`, or skip the test and say why."""
+    return _folder("cxr2", "CXR2_DATA", "tuberculosis.csv", "the second set of real radiographs is")
+
+
 def hostile_folder() -> Path:
     """Return the folder of containers that once broke the listing, or skip the test and say why."""
     return _folder("hostile", "HOSTILE_DATA", "*.tar", "the containers that once broke the listing are")

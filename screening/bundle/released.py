@@ -5,7 +5,7 @@ from pathlib import Path
 from screening.errors import UsageError
 
 BUNDLES = Path(__file__).resolve().parents[2] / "bundles"
-RELEASED_BUNDLE = BUNDLES / "cxr-public-1"  # trained on real radiographs
+RELEASED_BUNDLE = BUNDLES / "cxr-public-2"  # trained on real radiographs
 PHANTOM_BUNDLE = BUNDLES / "synthetic-small"  # trained on synthetic ones, for `screening demo`: knows nothing of real ones
 
 

@@ -101,10 +101,10 @@ def test_card_refuses_figures_of_another_bundle(bundle: tuple[str, BundleManifes
 @pytest.mark.parametrize(
     ("command", "example"),
     [
-        ("verify", "screening bundle verify bundles/cxr-public-1"),
-        ("show", "screening bundle show bundles/cxr-public-1"),
-        ("pack", "screening bundle pack out/trained bundles/cxr-public-1"),
-        ("card", "screening bundle card bundles/cxr-public-1"),
+        ("verify", "screening bundle verify bundles/cxr-public-2"),
+        ("show", "screening bundle show bundles/cxr-public-2"),
+        ("pack", "screening bundle pack out/trained bundles/cxr-public-2"),
+        ("card", "screening bundle card bundles/cxr-public-2"),
     ],
 )
 def test_help_shows_an_example(command: str, example: str):

@@ -9,20 +9,22 @@ import pytest
 
 from screening.bundle.checks import verify
 from screening.bundle.released import RELEASED_BUNDLE
+from tests.hospitals import write_hospitals
 from tests.programs import screening
 from tests.real_data import cxr_folder
 from train.evaluation.metrics_file import METRICS_FILE
 
 pytestmark = pytest.mark.slow
 
-LEAST = {"dice": 0.95, "pneumonia": 0.93, "covid": 0.93}  # what this release holds on the test split; of stage 3 we want 0.98
+LEAST = {"dice": 0.95, "pneumonia": 0.88, "covid": 0.90}  # what this release holds on the test splits; we want 0.95 and 0.93
 
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory) -> dict:
     """What `screening evaluate` finds on the test split now."""
     folder = tmp_path_factory.mktemp("evaluation")
-    command = ["evaluate", str(RELEASED_BUNDLE), str(cxr_folder() / "labels.csv"), "--output", str(folder), "--split", "test"]
+    labels = write_hospitals(tmp_path_factory.mktemp("hospitals"))
+    command = ["evaluate", str(RELEASED_BUNDLE), str(labels), "--output", str(folder), "--split", "test"]
     screening(*command, "--replicates", "200", seconds=900)
     return json.loads((folder / METRICS_FILE).read_text())
 
