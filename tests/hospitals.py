@@ -5,11 +5,6 @@ from pathlib import Path
 
 from tests.real_data import cxr_folder, more_cxr_folder
 
-COLUMNS = (
-    *("image_id", "image", "lung_mask", "label", "finding", "patient_id", "source"),
-    *("view", "sex", "age", "offset_days", "split", "origin", "license"),
-)
-
 
 def write_hospitals(folder: Path) -> Path:
     """Write `labels.csv` of both sets into `folder`, beside links to them, and return its path.
@@ -25,7 +20,7 @@ def write_hospitals(folder: Path) -> Path:
     listed += [_placed(row, "cxr2") | {"label": "tuberculosis"} for row in _rows(folder / "cxr2/tuberculosis.csv")]
     path = folder / "labels.csv"
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, COLUMNS, extrasaction="ignore", lineterminator="\n")
+        writer = csv.DictWriter(file, list(listed[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(listed)
     return path

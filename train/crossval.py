@@ -86,6 +86,7 @@ def cross_validate(
             {"source": source, "fresh_weights": start["fresh"]} | _judged(stage, bundle_url, url, folder, how or Resampling(), told)
         )
     answer = {"by": "source", "stage": stage, "manifest_sha256": manifest.digest, "folds": folds} | _summary(folds)
+    answer["init_from"] = first.digest()
     answer["configuration"] = config.to_json() | {"storage_url": None}
     put_atomic(join(storage_url, CROSSVAL_FILE), json.dumps(answer, indent=2, allow_nan=False).encode())
     return answer
@@ -148,15 +149,11 @@ def _is_of(bundle_url: str, stage: str, manifest_url: str, config: FitConfig, fi
     if not filesystem.exists(path):
         return False
     made = load_manifest(bundle_url)
-    wanted = {
-        "manifest_sha256": as_configured(read_manifest(manifest_url), config).digest,
-        "stages_trained": [stage],
-        "init_from": (first, fresh),
-    }
-    earlier = made.training_data.get("init_from", {})
-    record = made.training_data | {"init_from": (earlier.get("digest"), earlier.get("fresh_weights"))}
-    same = made.metrics.get("configuration") == json.loads(json.dumps(config.to_json() | {"storage_url": None}))
-    return same and all(record.get(name) == value for name, value in wanted.items())
+    record, earlier = made.training_data, made.training_data.get("init_from", {})
+    trained = (record.get("manifest_sha256"), record.get("stages_trained"), made.metrics.get("configuration"))
+    begun = (earlier.get("digest"), earlier.get("fresh_weights"))
+    digest, configuration = as_configured(read_manifest(manifest_url), config).digest, config.to_json() | {"storage_url": None}
+    return trained == (digest, [stage], json.loads(json.dumps(configuration))) and begun == (first, fresh)
 
 
 def _judged(stage: str, bundle_url: str, manifest_url: str, folder_url: str, how: Resampling, on_progress: OnProgress) -> dict[str, Any]:

@@ -17,16 +17,18 @@ from train.evaluation.wording import LABELS, NOT_MEASURED, STAGES, estimate, gap
 from train.release.packing import weights_megabytes
 
 CARD_FILE = "MODEL_CARD.md"
+RADIOPAEDIA = "Radiopaedia, where some are from, does not mean its images for such sets"
 LICENCES = {
     "nih": "CC0 (NIH Clinical Center); labels mined from reports",
-    "cohen": "by image: CC BY, CC BY-NC-SA and others, unstated for some",
+    "cohen": f"by image: CC BY, CC BY-NC-SA and others, unstated for some; {RADIOPAEDIA}",
+    "cxnet": f"by image: CC BY, CC BY-NC and CC BY-NC-SA; {RADIOPAEDIA}",
     "hannover": "CC BY 3.0",
     "figure1": "by image, as its authors were asked",
     "actualmed": "as its repository says",
     "padchest": "PadChest research use agreement",
     "rsna": "terms of the challenge: research and education",
     "montgomery": "National Library of Medicine, with attribution",
-    "shenzhen": "National Library of Medicine, with attribution",
+    "shenzhen": "National Library of Medicine, with attribution; lung masks CC BY-NC-SA 4.0",
 }
 PAPER = """The first column is what *A Cascaded Learning Strategy for Robust COVID-19 Pneumonia Chest X-Ray Screening* (Yeh, Cheng
 et al., 2020) and DarkCovidNet (Ozturk et al., 2020) print, each on data of its own: the figures stand beside each other, they are
@@ -96,7 +98,7 @@ def _unseen(crossval: dict[str, Any]) -> str:
     rows = [
         (
             fold["source"],
-            "fresh" if fold["fresh_weights"] else "of the bundle before",
+            "fresh" if fold["fresh_weights"] else f"of {crossval['init_from'][:12]}",
             f"{fold['positives']} / {fold['negatives']}",
             estimate(fold["auroc"]),
             proportion(fold["sensitivity"]),
@@ -110,7 +112,8 @@ def _unseen(crossval: dict[str, Any]) -> str:
     return "\n\n".join(
         [
             f"{STAGES[crossval['stage']]}. Each row is a network trained without that source, at {recipe['input_size']} pixels a side for "
-            f"{recipe['epochs']} epochs, and judged on the source's images outside split test. The others chose the operating point.",
+            f"{recipe['epochs']} epochs, and judged on the source's images outside split test. The others chose the operating point. "
+            f"Bundle `{crossval['init_from'][:12]}` brought the other stages.",
             markdown_table(columns, rows),
             f"Mean AUROC {crossval['mean_auroc']:.3f}, least {crossval['least_auroc']:.3f}.",
         ]
