@@ -77,7 +77,8 @@ def command(
     and test (never touched). Training on several machines needs --storage that all of them reach.
 
     A bundle learns a new disease without forgetting the old ones with --init-from and --distill-weight (Eq. 2): cross-entropy over the
-    manifest, plus that weight times how far stage 2 has moved from the earlier one on the old data. 0 is plain training.
+    manifest, plus that weight times how far stage 2 has moved from the earlier one on the old data. 0 is plain training. Batches are then
+    drawn by label under every preset, and the preset's images must be of the size that the earlier network takes.
 
     Example:
 
@@ -90,9 +91,9 @@ def command(
 
     name = output.rstrip("/").rsplit("/", 1)[-1]
     config = configs.preset(preset.value, name=name, workers=workers, use_gpu=gpus, seed=seed, storage_url=storage)
-    config = dataclasses.replace(config, distill_weight=distill_weight, decoders=max(config.decoders, workers))
+    config = dataclasses.replace(config, decoders=max(config.decoders, workers))
     config = dataclasses.replace(config, tuberculosis=tuberculosis.value, exclude_license=exclude_license)
-    config = config.with_epochs(epochs, coarse_epochs)
+    config = config.with_epochs(epochs, coarse_epochs).distilled(stage.value, distill_weight)
     configs.stages_of(stage.value, init_from)
     earlier = None if init_from is None else check_bundle(init_from)
     configs.check_beginning(stage.value, config, earlier, fresh_weights, old_manifest)

@@ -114,6 +114,15 @@ class FitConfig:
         """Return a copy with fields of one stage's configuration changed."""
         return replace(self, **{name: replace(self.stage(name), **changes)})
 
+    def distilled(self, name: str, weight: float | None) -> "FitConfig":
+        """Return a copy whose stage `name` is held by `weight` to the bundle it begins from (None: by nothing).
+
+        Old and new images are then drawn evenly by label: the old data of Eq. 2 are groups of labels, whatever the hospital.
+        """
+        if weight is None or name not in OLD_GROUPS:
+            return replace(self, distill_weight=weight)
+        return replace(self.with_stage(name, balance="label"), distill_weight=weight)
+
     def with_epochs(self, epochs: int | None = None, coarse: int | None = None) -> "FitConfig":
         """Return a copy that trains every stage for at most `epochs` epochs (None: as many as before), see `StageConfig.with_epochs`."""
         for name in STAGES:

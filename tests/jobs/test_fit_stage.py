@@ -67,10 +67,11 @@ def test_options_reach_the_training(called: list, labels: str) -> None:
 
 
 def test_incremental_learning_is_asked_for_by_name(called: list, labels: str) -> None:
-    arguments = f"fit pneumonia {labels} --output b --preset public --init-from {RELEASED} --distill-weight 0.5 --old-manifest {labels}"
+    arguments = f"fit pneumonia {labels} --output b --preset hospitals --init-from {RELEASED} --distill-weight 0.5 --old-manifest {labels}"
     assert runner.invoke(make_app(), arguments.split()).exit_code == 0
     [((*_, config), options)] = called
     assert (config.distill_weight, options["init_from"], options["old_manifest"]) == (0.5, RELEASED, labels)
+    assert (config.pneumonia.balance, config.covid.balance) == ("label", "source")  # old and new groups stand side by side in a batch
 
 
 def test_json_is_the_manifest_alone(called: list, manifest: BundleManifest, labels: str) -> None:

@@ -31,6 +31,14 @@ def test_overrides_and_epochs() -> None:
     assert {config.lungs.epochs, config.pneumonia.epochs, config.covid.epochs} == {1}
 
 
+def test_distillation_draws_that_stage_alone_by_label() -> None:
+    hospitals = preset("hospitals")
+    assert hospitals.distilled("pneumonia", None) == hospitals
+    held = hospitals.distilled("pneumonia", 0.0)
+    assert (held.distill_weight, held.pneumonia.balance, held.covid.balance) == (0.0, "label", "source")
+    assert hospitals.distilled("covid", 1.0) == preset("hospitals", distill_weight=1.0)  # which check_beginning refuses
+
+
 @pytest.mark.parametrize("name", PRESETS)
 def test_is_plain_json(name: str) -> None:
     config = preset(name)

@@ -120,7 +120,8 @@ def with_polars(folder: str) -> Counter[date]:
 
 
 def with_duckdb(folder: str) -> Counter[date]:
-    return Counter(day for (day,) in duckdb.sql(f"select screen_date from '{folder}/**/*.parquet'").fetchall())
+    with duckdb.connect() as connection:  # its own: the default one belongs to whoever used it last in this process
+        return Counter(day for (day,) in connection.sql(f"select screen_date from '{folder}/**/*.parquet'").fetchall())
 
 
 def with_spark(folder: str) -> Counter[date]:
