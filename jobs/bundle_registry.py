@@ -14,7 +14,9 @@ Results = Annotated[
 ]
 Why = Annotated[str, typer.Option(help="the reason, for those who read the history")]
 Who = Annotated[str | None, typer.Option(help="who does it  [default: the user and the machine]")]
-Pointer = Annotated[str | None, typer.Option(help="let a server that follows this file answer with the bundle, too: current.json")]
+Pointer = Annotated[
+    str | None, typer.Option(help="let a server that follows this file answer with the bundle at its operating points, too: current.json")
+]
 Json = Annotated[bool, typer.Option("--json", help="print the answer as JSON")]
 
 
@@ -75,6 +77,7 @@ def promote(
     from screening.registry.gate import Margins
     from screening.results.layout import ResultsLayout
 
+    _check_pointer(pointer)
     margins = Margins(max_auroc_loss, max_rate_change, max_disagreement)
     by = who or steps.this_user()
     entry = steps.promote(ResultsLayout(results), digest, who=by, why=why, margins=margins, without_shadow=without_shadow)
@@ -92,6 +95,7 @@ def rollback(results: Results, why: Why, who: Who = None, pointer: Pointer = Non
     from screening.registry import steps
     from screening.results.layout import ResultsLayout
 
+    _check_pointer(pointer)
     entry = steps.rollback(ResultsLayout(results), who=who or steps.this_user(), why=why)
     _follow(pointer, entry)
     _say(entry, json)
@@ -144,20 +148,23 @@ def history(results: Results, json: Json = False) -> None:
 COMMANDS = {"register": register, "promote": promote, "rollback": rollback, "list": list_bundles, "history": history}
 
 
+def _check_pointer(pointer: str | None) -> None:
+    """Raise UsageError where no server would follow the file, before anything is promoted."""
+    from screening.bundle.pointer import is_pointer
+    from screening.errors import check_usage
+
+    check_usage(pointer is None or is_pointer(pointer), f"--pointer {pointer}: the file that a server follows ends in .json")
+
+
 def _follow(pointer: str | None, entry: "RegistryEntry") -> None:
-    """Name the entry's bundle in the file that servers follow. Raises UsageError where they would answer at other thresholds."""
+    """Name the entry's bundle and its operating points in the file that servers follow."""
     if pointer is None:
         return
-    from schemas.bundle import Overrides
-    from screening.bundle.pointer import is_pointer, point_to
-    from screening.errors import UsageError
+    from screening.bundle.pointer import BundlePointer, point_to
     from screening.registry import steps
 
-    if not is_pointer(pointer):
-        raise UsageError(f"--pointer {pointer}: the file that a server follows ends in .json")
-    if steps.judging(entry)[1] != Overrides():
-        raise UsageError(f"--pointer {pointer} was left as it is: a server answers at the bundle's own operating points, {entry} does not")
-    point_to(pointer, entry.bundle_url)
+    _, points = steps.judging(entry)
+    point_to(pointer, BundlePointer(bundle_url=entry.bundle_url, **dict(points)))
 
 
 def _reason(entry: "RegistryEntry") -> str:

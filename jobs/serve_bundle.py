@@ -16,6 +16,13 @@ def command(
             help="bundle, or a JSON file that names it and may change meanwhile  [default: the released one, bundles/cxr-public-2]"
         ),
     ] = None,
+    operating_points: Annotated[
+        str | None,
+        typer.Option(
+            help="file that `screening thresholds --save` wrote for this bundle; a JSON file as --bundle holds them itself  "
+            "[default: the bundle's own thresholds]"
+        ),
+    ] = None,
     results: Annotated[str | None, typer.Option(help="results folder of the nights, whose answers and heatmaps are shown, too")] = None,
     tokens: Annotated[str | None, typer.Option(help="file of those who may call: see `screening token create --help`")] = None,
     open_to_all: Annotated[
@@ -58,7 +65,7 @@ def command(
         open_to_all or tokens is not None, "give --tokens FILE (`screening token create` makes it), or --open on this machine alone"
     )
     bundle = bundle or released_bundle()
-    check_bundle(bundle_in_use(bundle))
+    check_bundle(bundle_in_use(bundle, operating_points).bundle_url)
     if results:
         check_results(results)
     for option, url in (("--tokens", tokens), ("--pseudonym-key", pseudonym_key)):
@@ -67,6 +74,7 @@ def command(
     try:
         settings = ServiceSettings(
             bundle=bundle,
+            operating_points=operating_points,
             results=results,
             tokens=tokens,
             open=open_to_all,

@@ -11,6 +11,11 @@ class ServiceSettings(FrozenModel):
     """Everything that `screening serve` and `serve/config.yaml` can say."""
 
     bundle: str = Field(description="folder of the bundle, or a file that names it and may be changed while the server runs")
+    operating_points: str | None = Field(
+        None,
+        description="file that `screening thresholds --save` wrote for the bundle in that folder, read when a process of the server starts; "
+        "without one, the bundle's own judge; a file that names the bundle holds them itself",
+    )
     results: str | None = Field(None, description="results folder of the nights; without one, only what is handed in can be asked about")
     tokens: str | None = Field(None, description="file that `screening token create` writes")
     open: bool = Field(False, description="let everybody in who reaches the port: for one's own machine only")
@@ -55,9 +60,9 @@ class BundleInUse(BaseModel):
     """The bundle that answers now."""
 
     name: str
-    digest: str = Field(description="64 hex digits")
-    pneumonia_threshold: float
-    covid_threshold: float
+    digest: str = Field(description="of the bundle with the operating points that judge, 64 hex digits")
+    pneumonia_threshold: float = Field(description="for the images of every site that has none of its own")
+    covid_threshold: float = Field(description="for the images of every site that has none of its own")
     min_age_years: float = Field(description="younger patients are refused")
     device: str
     dtype: str
@@ -65,6 +70,6 @@ class BundleInUse(BaseModel):
 
 
 class NewBundle(FrozenModel):
-    """Which bundle is to answer from now on."""
+    """Which bundle is to answer from now on, at its own operating points."""
 
     bundle_url: str = Field(min_length=1, max_length=2000, pattern=r"^[^\x00-\x1f]+$", description="folder of the bundle, any fsspec URL")

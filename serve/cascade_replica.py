@@ -9,7 +9,7 @@ import numpy as np
 
 from schemas.service import BundleInUse, ServiceSettings
 from screening.bundle.checks import load_manifest
-from screening.bundle.pointer import bundle_in_use, is_pointer
+from screening.bundle.pointer import BundlePointer, bundle_in_use, is_pointer
 from screening.cascade.cascade import Cascade
 from screening.errors import BundleError
 from screening.on_demand.scored import Scored, refused_answer, scored_answer
@@ -18,7 +18,7 @@ from serve.calls import Calls
 from serve.log import log_to_folder
 from serve.question import OtherBundle, Question
 
-FOLLOW_SECONDS = 1.0  # between two looks at the file that names the bundle in use
+FOLLOW_SECONDS = 1.0  # between two looks at the file that names the bundle in use and its operating points
 
 log = logging.getLogger(__name__)
 
@@ -30,8 +30,8 @@ class CascadeReplica:
         """Load the networks. Raises BundleError, UsageError."""
         log_to_folder(settings.log, "cascade")
         self._settings = settings
-        self._url = bundle_in_use(settings.bundle)
-        self._cascade = self._load(self._url)
+        self._in_use = bundle_in_use(settings.bundle, settings.operating_points)
+        self._cascade = self._load(self._in_use)
         cores = settings.cpus_per_replica or os.cpu_count() or 1
         lanes = min(cores, MOST_CALLS) if self._cascade.device.type == "cpu" else 1
         # a call of more images than a forward pass takes makes the others wait and is no faster
@@ -39,9 +39,16 @@ class CascadeReplica:
         if is_pointer(settings.bundle):
             threading.Thread(target=self._follow, name="follow", daemon=True).start()
 
-    def _load(self, url: str) -> Cascade:
+    def _load(self, named: BundlePointer) -> Cascade:
         settings = self._settings
-        return Cascade.from_bundle(url, settings.device, settings.dtype, threads=settings.cpus_per_replica)
+        return Cascade.from_bundle(
+            named.bundle_url,
+            settings.device,
+            settings.dtype,
+            threads=settings.cpus_per_replica,
+            operating_points=named.operating_points,
+            sites=named.sites,
+        )
 
     async def in_use(self) -> BundleInUse:
         """Return what there is to say of the bundle that answers now."""
@@ -89,18 +96,18 @@ class CascadeReplica:
         return refused_answer(question.ingested, cascade.manifest, question.file)
 
     def _follow(self) -> None:
-        """Load what the file names as soon as it names another bundle; one that is damaged changes nothing."""
-        tried = self._url
+        """Load what the file names as soon as it names another bundle or other operating points; what is damaged changes nothing."""
+        tried = self._in_use
         while True:
             time.sleep(FOLLOW_SECONDS)
             try:
-                url = bundle_in_use(self._settings.bundle)
-                if url in (self._url, tried):
+                named = bundle_in_use(self._settings.bundle)
+                if named in (self._in_use, tried):
                     continue
-                tried = url
-                load_manifest(url)
+                tried = named
+                load_manifest(named.bundle_url)
                 started = time.monotonic()
-                self._cascade, self._url = self._load(url), url
+                self._cascade, self._in_use = self._load(named), named
                 log.info("bundle %s answers after %.1f s", self._cascade.digest[:12], time.monotonic() - started)
             except (BundleError, OSError) as error:
                 log.error("the bundle in use stays: %s", error)

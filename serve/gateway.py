@@ -14,7 +14,6 @@ from ray.serve.handle import DeploymentHandle
 
 from schemas.bundle import BundleManifest
 from schemas.service import BundleInUse, ServiceSettings
-from screening.bundle.checks import load_manifest
 from screening.bundle.pointer import bundle_in_use
 from screening.errors import ImageRefused
 from screening.ingest.ingest import Ingested
@@ -48,7 +47,7 @@ class Gateway:
         self.metrics = Metrics()
         self._cascade = cascade
         self._pseudonymizer = Pseudonymizer(load_key(settings.pseudonym_key)) if settings.pseudonym_key else None
-        manifest = load_manifest(bundle_in_use(settings.bundle))
+        manifest = bundle_in_use(settings.bundle, settings.operating_points).manifest()
         self._manifests = {manifest.digest(): manifest}
         self._decoders = Decoders(settings, manifest.preprocessing.min_age_years, self._pseudonymizer)
         self.stored = Stored(settings) if settings.results else None
@@ -103,8 +102,8 @@ class Gateway:
     async def manifest(self, digest: str) -> BundleManifest:
         """Return the manifest of the bundle that gave an answer. Raises Refused 503 where it is in use no more."""
         if digest not in self._manifests:
-            url = bundle_in_use(self.settings.bundle)
-            manifest = await asyncio.get_running_loop().run_in_executor(None, load_manifest, url)
+            named = (self.settings.bundle, self.settings.operating_points)
+            manifest = await asyncio.get_running_loop().run_in_executor(None, lambda: bundle_in_use(*named).manifest())
             self._manifests = {manifest.digest(): manifest}
         try:
             return self._manifests[digest]

@@ -6,6 +6,7 @@ from datetime import date
 
 import pyarrow as pa
 
+from schemas.bundle import Overrides
 from schemas.instance import INSTANCE_SCHEMA
 from schemas.run import RunManifest
 from screening.bundle.checks import load_manifest
@@ -44,9 +45,10 @@ def only(runs: Iterator[RunManifest]) -> RunManifest:
     return run
 
 
-def rows_of(results: object, bundle: str) -> pa.Table:
-    """Return every committed row of a bundle with its own operating points (INSTANCE_SCHEMA)."""
-    return read_all(take(ResultsLayout(str(results)), load_manifest(bundle).digest()), INSTANCE_SCHEMA.names)
+def rows_of(results: object, bundle: str, points: Overrides | None = None) -> pa.Table:
+    """Return every committed row of a bundle at those operating points, None for its own (INSTANCE_SCHEMA)."""
+    digest = (points or Overrides()).applied(load_manifest(bundle)).digest()
+    return read_all(take(ResultsLayout(str(results)), digest), INSTANCE_SCHEMA.names)
 
 
 def summary(n: int, reason: str | None = None) -> dict[str, object]:

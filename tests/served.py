@@ -2,6 +2,7 @@
 
 import json
 import socket
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Iterator, Mapping
@@ -15,6 +16,8 @@ from schemas.service import ServiceSettings
 from screening.bundle.released import phantom_bundle
 from serve.run import serving
 from serve.tokens import create, revoke
+
+CHANGE_SECONDS = 30  # for a replica to load another bundle
 
 
 @dataclass
@@ -49,6 +52,13 @@ class Served:
                 return Reply(response.status, dict(response.headers), response.read())
         except urllib.error.HTTPError as error:
             return Reply(error.code, dict(error.headers), error.read())
+
+    def await_bundle(self, digest: str) -> None:
+        """Return when the bundle of that digest answers."""
+        until = time.monotonic() + CHANGE_SECONDS
+        while self.ask("/v1/bundle").json()["digest"] != digest:
+            assert time.monotonic() < until
+            time.sleep(0.1)
 
     def score(self, *files: bytes, query: str = "", token: str | None = "all") -> Reply:
         """Send files as a form and return the answer."""

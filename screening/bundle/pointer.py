@@ -1,22 +1,31 @@
-"""A file that names the bundle in use, so that a server can be given another one while it runs.
+"""A file that names the bundle in use and its operating points, so that a server can be given others while it runs.
 
 A server that follows such a file loads what it names beside the bundle in use and changes over between two requests. Who may write the
-file decides which bundle answers.
+file decides which bundle answers, and at which thresholds.
 """
 
 from pydantic import ValidationError
 
-from schemas.bundle import FrozenModel
-from screening.errors import BundleError
+from schemas.bundle import BundleManifest, Overrides
+from screening.bundle.checks import faults_of, load_manifest
+from screening.bundle.operating_points import check, load
+from screening.errors import BundleError, UsageError
 from screening.storage import join, put_atomic, read_bytes
 
 SUFFIX = ".json"
 
 
-class BundlePointer(FrozenModel):
-    """The content of the file. A relative `bundle_url` starts at the folder that holds the file."""
+class BundlePointer(Overrides):
+    """The content of the file: a bundle's folder, and what judges in the place of the bundle's own operating points.
+
+    A relative `bundle_url` starts at the folder that holds the file.
+    """
 
     bundle_url: str
+
+    def manifest(self) -> BundleManifest:
+        """Return the bundle's manifest with these operating points, whose digest its answers bear. Raises BundleError."""
+        return self.applied(load_manifest(self.bundle_url))
 
 
 def is_pointer(url: str) -> bool:
@@ -24,19 +33,38 @@ def is_pointer(url: str) -> bool:
     return url.endswith(SUFFIX)
 
 
-def bundle_in_use(url: str) -> str:
-    """Return the URL of a bundle's folder: `url` itself, or what the file at `url` names. Raises BundleError."""
-    if not is_pointer(url):
-        return url
-    try:
-        named = BundlePointer.model_validate_json(read_bytes(url)).bundle_url
-    except FileNotFoundError:
-        raise BundleError(f'{url} does not exist: give a bundle\'s folder, or a file with {{"bundle_url": …}}') from None
-    except ValidationError:
-        raise BundleError(f'{url} names no bundle: it holds one line, {{"bundle_url": …}}') from None
-    return named if "://" in named or named.startswith("/") else join(url.rpartition("/")[0] or ".", named)
+def bundle_in_use(url: str, operating_points: str | None = None) -> BundlePointer:
+    """Return what answers: a bundle, by the whole URL of its folder, and what judges in the place of its own operating points.
+
+    url: a bundle's folder, or the file that names one.
+    operating_points: URL of a file that `screening thresholds --save` wrote for the bundle in that folder; None for the bundle's own.
+    Raises BundleError where nothing names a bundle, UsageError where the operating points cannot be read or are for another bundle, and
+    where they are given beside a file that names a bundle, because that file holds them.
+    """
+    if is_pointer(url):
+        if operating_points is not None:
+            remedy = "let `screening bundle promote --pointer` write them there"
+            raise UsageError(f"{operating_points}: {url} names the bundle and holds its operating points, too: {remedy}")
+        return _read(url)
+    if operating_points is None:
+        return BundlePointer(bundle_url=url)
+    return BundlePointer(bundle_url=url, **dict(check(load(operating_points), load_manifest(url).digest())))
 
 
-def point_to(url: str, bundle_url: str) -> None:
+def point_to(url: str, pointer: BundlePointer) -> None:
     """Write the file anew, in one step."""
-    put_atomic(url, BundlePointer(bundle_url=bundle_url).model_dump_json().encode())
+    put_atomic(url, pointer.model_dump_json(exclude_defaults=True).encode())
+
+
+def _read(url: str) -> BundlePointer:
+    """Return what the file holds, with the whole URL of the folder."""
+    holds = '{"bundle_url": …}'
+    try:
+        pointer = BundlePointer.model_validate_json(read_bytes(url))
+    except FileNotFoundError:
+        raise BundleError(f"{url} does not exist: give a bundle's folder, or a file with {holds}") from None
+    except ValidationError as error:
+        raise BundleError(f"{url} names no bundle ({faults_of(error)}): it holds {holds}, and operating points where there are") from None
+    named = pointer.bundle_url
+    whole = named if "://" in named or named.startswith("/") else join(url.rpartition("/")[0] or ".", named)
+    return pointer.model_copy(update={"bundle_url": whole})

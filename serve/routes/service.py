@@ -10,7 +10,7 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from schemas.scope import Scope
 from schemas.service import BundleInUse, NewBundle
 from screening.bundle.checks import load_manifest
-from screening.bundle.pointer import is_pointer, point_to
+from screening.bundle.pointer import BundlePointer, is_pointer, point_to
 from screening.errors import BundleError
 from serve.callers import allowed
 from serve.gateway import Gateway, gateway
@@ -42,9 +42,10 @@ async def bundle(service: Service) -> BundleInUse:
 
 @router.put("/v1/bundle", status_code=202, dependencies=[Depends(allowed(Scope.ADMIN))], responses=responses(400, 401, 403, 409, 422))
 async def change_bundle(new: NewBundle, service: Service) -> NewBundle:
-    """Let another bundle answer, as soon as the replicas have loaded it; no request is lost meanwhile.
+    """Let another bundle answer at its own operating points, as soon as the replicas have loaded it; no request is lost meanwhile.
 
-    The server must follow a file that names the bundle: `screening serve --bundle current.json`.
+    The server must follow a file that names the bundle: `screening serve --bundle current.json`. `screening bundle promote --pointer`
+    writes that file, too, and lets a bundle answer at other operating points.
     """
     pointer = service.settings.bundle
     if not is_pointer(pointer):
@@ -56,7 +57,7 @@ async def change_bundle(new: NewBundle, service: Service) -> NewBundle:
         raise Refused(400, str(error)) from None
     except (OSError, ValueError, ImportError) as error:  # of whatever filesystem the URL names
         raise Refused(400, f"no bundle can be read there ({type(error).__name__}): check the URL and the permissions") from None
-    await loop.run_in_executor(None, point_to, pointer, new.bundle_url)
+    await loop.run_in_executor(None, point_to, pointer, BundlePointer(bundle_url=new.bundle_url))
     return new
 
 

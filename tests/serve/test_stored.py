@@ -9,9 +9,12 @@ from typing import Any
 import pytest
 
 from schemas.bundle import BundleManifest, OperatingPoint
+from schemas.operating_points import OperatingPoints
 from schemas.run import RunManifest
 from schemas.service import ServiceSettings
 from screening.archive.index import scan
+from screening.bundle.checks import load_manifest
+from screening.bundle.operating_points import save
 from screening.bundle.released import phantom_bundle
 from screening.privacy import UrlSeal, create_key
 from screening.results.layout import ResultsLayout
@@ -132,6 +135,19 @@ def test_thresholds_are_those_of_the_bundles_runs(tmp_path: Path) -> None:
     (tmp_path / "bundle.json").unlink()
     with pytest.raises(Refused, match="is not where its runs found it"):
         asked(tmp_path / "results", lambda stored: stored.bundle(bundle.digest()))
+
+
+def test_thresholds_are_those_of_the_servers_bundle_with_its_operating_points(tmp_path: Path) -> None:
+    own = load_manifest(phantom_bundle())
+    point = OperatingPoint(threshold=0.125, rule="r", data="d")
+    save(str(tmp_path / "points.json"), OperatingPoints(bundle_digest=own.digest(), chosen=NIGHT, points={"covid": point}))
+    other = own.judging_at({"covid": point})
+    for bundle in (own, other):  # of nights before the points were chosen, and after
+        run_of(tmp_path, bundle.digest()[:12], bundle.digest())
+        found = asked(tmp_path, lambda stored, it=bundle: stored.bundle(it.digest()), operating_points=str(tmp_path / "points.json"))
+        assert found == bundle
+    with pytest.raises(Refused, match="is not where its runs found it"):
+        asked(tmp_path, lambda stored: stored.bundle(other.digest()))
 
 
 def test_a_sealed_name_needs_the_key_of_the_run(tmp_path: Path) -> None:

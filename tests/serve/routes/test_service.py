@@ -1,19 +1,18 @@
 """What the server says of itself, and the change to another bundle while it answers."""
 
-import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from schemas.bundle import OperatingPoint
 from screening.benchmark.random_bundle import save_random_bundle
 from screening.bundle.checks import load_manifest
+from screening.bundle.pointer import BundlePointer, point_to
 from serve.app import make_app
 from serve.problems import MEDIA_TYPE
 from tests.archives import phantom_dicom, phantom_pixels
 from tests.served import Served
-
-SECONDS = 30  # for a replica to load another bundle
 
 
 def test_health_is_open(served: Served) -> None:
@@ -60,10 +59,7 @@ def test_a_bundle_that_is_none_changes_nothing(served: Served, body: bytes, stat
 def change_to(served: Served, bundle_url: str) -> None:
     body = f'{{"bundle_url": "{bundle_url}"}}'.encode()
     assert served.ask("/v1/bundle", body, method="PUT", Content_Type="application/json").status == 202
-    digest, until = load_manifest(bundle_url).digest(), time.monotonic() + SECONDS
-    while served.ask("/v1/bundle").json()["digest"] != digest:
-        assert time.monotonic() < until
-        time.sleep(0.1)
+    served.await_bundle(load_manifest(bundle_url).digest())
 
 
 def test_a_new_bundle_answers_and_no_request_is_lost(served: Served, tmp_path: Path) -> None:
@@ -81,6 +77,21 @@ def test_a_new_bundle_answers_and_no_request_is_lost(served: Served, tmp_path: P
     assert served.score(file).json()["answers"][0]["bundle_digest"] == other.digest()
     change_to(served, served.bundle_url)
     assert served.score(file).json()["answers"][0]["bundle_digest"] == load_manifest(served.bundle_url).digest()
+
+
+def test_other_operating_points_alone_change_over_and_a_bundle_by_put_has_its_own(served: Served) -> None:
+    point = OperatingPoint(threshold=0.0, rule="everybody", data="none")
+    pointer = BundlePointer(bundle_url=served.bundle_url, operating_points={"pneumonia": point})
+    file = phantom_dicom(1, "normal", 512)
+    point_to(served.settings.bundle, pointer)
+    try:
+        served.await_bundle(pointer.manifest().digest())
+        assert served.ask("/v1/bundle").json()["pneumonia_threshold"] == 0.0
+        assert served.score(file).json()["answers"][0]["pneumonia_positive"]
+        assert pointer.manifest().digest() in served.score(file, query="?format=fhir").body.decode()
+    finally:
+        change_to(served, served.bundle_url)
+    assert not served.score(file).json()["answers"][0]["pneumonia_positive"]
 
 
 def test_what_is_refused_is_described_as_it_comes() -> None:
