@@ -39,23 +39,7 @@ select
     unit,
     question,
     prevalence,
-    ppv_at(sensitivity, specificity, prevalence) as ppv,
-    ppv_limit(tp, fn, fp, tn, prevalence, -1) as ppv_low,
-    ppv_limit(tp, fn, fp, tn, prevalence, 1) as ppv_high,
-    npv_at(sensitivity, specificity, prevalence) as npv,
-    npv_limit(tp, fn, fp, tn, prevalence, -1) as npv_low,
-    npv_limit(tp, fn, fp, tn, prevalence, 1) as npv_high,
-    1 / nullif(sensitivity * prevalence, 0) as screened_per_case,
-    1 / nullif(sensitivity_high * prevalence, 0) as screened_per_case_low,
-    1 / nullif(sensitivity_low * prevalence, 0) as screened_per_case_high,
-    1 / nullif(ppv_at(sensitivity, specificity, prevalence), 0) as tests_per_case,
-    1 / ppv_limit(tp, fn, fp, tn, prevalence, 1) as tests_per_case_low,
-    1 / ppv_limit(tp, fn, fp, tn, prevalence, -1) as tests_per_case_high,
-    100000 * prevalence * (1 - sensitivity) as missed_per_100000,
-    cost_per_case_at(
-        sensitivity, specificity, prevalence, getvariable('cost_screen')::double, getvariable('cost_test')::double
-    ) as cost_per_case,
-    cost_limit(tp, fn, fp, tn, prevalence, getvariable('cost_screen')::double, getvariable('cost_test')::double, -1) as cost_per_case_low,
-    cost_limit(tp, fn, fp, tn, prevalence, getvariable('cost_screen')::double, getvariable('cost_test')::double, 1) as cost_per_case_high
+    unnest(yield_at(sensitivity, sensitivity_low, sensitivity_high, specificity, tp, fn, fp, tn, prevalence)),
+    unnest(costs_at(sensitivity, specificity, tp, fn, fp, tn, prevalence))
 from stages
 order by bundle_digest, unit, case question when 'pneumonia' then 1 when 'gate' then 2 when 'stage_3' then 3 else 4 end;

@@ -74,3 +74,30 @@ create macro cost_limit(tp, fn, fp, tn, prevalence, cost_screen, cost_test, side
         ),
         null
     );
+
+-- Columns of every view that says what calls are worth, which takes them with unnest: figures of the calls and their table in, one struct out.
+
+create macro yield_at(sensitivity, sensitivity_low, sensitivity_high, specificity, tp, fn, fp, tn, prevalence) as {
+    ppv: ppv_at(sensitivity, specificity, prevalence),
+    ppv_low: ppv_limit(tp, fn, fp, tn, prevalence, -1),
+    ppv_high: ppv_limit(tp, fn, fp, tn, prevalence, 1),
+    npv: npv_at(sensitivity, specificity, prevalence),
+    npv_low: npv_limit(tp, fn, fp, tn, prevalence, -1),
+    npv_high: npv_limit(tp, fn, fp, tn, prevalence, 1),
+    screened_per_case: 1 / nullif(sensitivity * prevalence, 0),
+    screened_per_case_low: 1 / nullif(sensitivity_high * prevalence, 0),
+    screened_per_case_high: 1 / nullif(sensitivity_low * prevalence, 0),
+    tests_per_case: 1 / nullif(ppv_at(sensitivity, specificity, prevalence), 0),
+    tests_per_case_low: 1 / ppv_limit(tp, fn, fp, tn, prevalence, 1),
+    tests_per_case_high: 1 / ppv_limit(tp, fn, fp, tn, prevalence, -1),
+    missed_per_100000: 100000 * prevalence * (1 - sensitivity)
+};
+
+-- by the variables cost_screen and cost_test; null where they are unset
+create macro costs_at(sensitivity, specificity, tp, fn, fp, tn, prevalence) as {
+    cost_per_case: cost_per_case_at(
+        sensitivity, specificity, prevalence, getvariable('cost_screen')::double, getvariable('cost_test')::double
+    ),
+    cost_per_case_low: cost_limit(tp, fn, fp, tn, prevalence, getvariable('cost_screen')::double, getvariable('cost_test')::double, -1),
+    cost_per_case_high: cost_limit(tp, fn, fp, tn, prevalence, getvariable('cost_screen')::double, getvariable('cost_test')::double, 1)
+};

@@ -245,24 +245,8 @@ select
     specificity_low,
     specificity_high,
     prevalence,
-    ppv_at(sensitivity, specificity, prevalence) as ppv,
-    ppv_limit(tp_known, fn_known, fp_known, tn_known, prevalence, -1) as ppv_low,
-    ppv_limit(tp_known, fn_known, fp_known, tn_known, prevalence, 1) as ppv_high,
-    npv_at(sensitivity, specificity, prevalence) as npv,
-    npv_limit(tp_known, fn_known, fp_known, tn_known, prevalence, -1) as npv_low,
-    npv_limit(tp_known, fn_known, fp_known, tn_known, prevalence, 1) as npv_high,
-    1 / nullif(sensitivity * prevalence, 0) as screened_per_case,
-    1 / nullif(sensitivity_high * prevalence, 0) as screened_per_case_low,
-    1 / nullif(sensitivity_low * prevalence, 0) as screened_per_case_high,
-    1 / nullif(ppv, 0) as tests_per_case,
-    1 / ppv_high as tests_per_case_low,
-    1 / ppv_low as tests_per_case_high,
-    100000 * prevalence * (1 - sensitivity) as missed_per_100000,
+    unnest(yield_at(sensitivity, sensitivity_low, sensitivity_high, specificity, tp_known, fn_known, fp_known, tn_known, prevalence)),
     100000 * positive_share_at(sensitivity, specificity, prevalence) as tests_per_100000,
-    cost_per_case_at(
-        sensitivity, specificity, prevalence, getvariable('cost_screen')::double, getvariable('cost_test')::double
-    ) as cost_per_case,
-    cost_limit(tp_known, fn_known, fp_known, tn_known, prevalence, getvariable('cost_screen')::double, getvariable('cost_test')::double, -1) as cost_per_case_low,
-    cost_limit(tp_known, fn_known, fp_known, tn_known, prevalence, getvariable('cost_screen')::double, getvariable('cost_test')::double, 1) as cost_per_case_high
+    unnest(costs_at(sensitivity, specificity, tp_known, fn_known, fp_known, tn_known, prevalence))
 from crossed
 order by bundle_digest, pneumonia_threshold desc, covid_threshold desc;
