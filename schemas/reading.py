@@ -23,7 +23,7 @@ class Finding(StrEnum):
 
 READING_SCHEMA = table_schema(
     "reading",
-    1,
+    2,
     [
         column("reading_id", pa.string(), "32 random hex digits", nullable=False),
         column("reader", pa.string(), "name of the reader's token", nullable=False),
@@ -36,8 +36,11 @@ READING_SCHEMA = table_schema(
         column("SOPInstanceUID", pa.string(), "as in the instance row"),
         column("patient_pseudonym", pa.string(), "as in the instance row"),
         column("StudyDate", pa.date32(), "as in the instance row; AcquisitionDate where that has none"),
+        column("pixel_hash", pa.string(), "as in the instance row, where that is scored; null in readings of version 1"),
     ],
 )  # fmt: skip
+
+ADDED_COLUMNS = ("pixel_hash",)  # which readings of version 1 lack
 
 
 class NewReading(FrozenModel):
@@ -62,6 +65,7 @@ class Reading(BaseModel):
     SOPInstanceUID: str | None = None
     patient_pseudonym: str | None = None
     StudyDate: dt.date | None = None
+    pixel_hash: str | None = None
 
 
 class Readings(BaseModel):

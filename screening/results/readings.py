@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from schemas.columns import SCHEMA_NAME_KEY
-from schemas.reading import READING_SCHEMA, Reading
+from schemas.reading import ADDED_COLUMNS, READING_SCHEMA, Reading
 from screening.errors import ReferenceTableError
 from screening.results.layout import ResultsLayout
 from screening.storage import list_files, put_atomic, read_bytes
@@ -50,4 +50,7 @@ def _read(url: str) -> pa.Table:
         raise ReferenceTableError(f"{url} is no Parquet file: only readings belong into this folder") from error
     if (table.schema.metadata or {}).get(SCHEMA_NAME_KEY) != _SCHEMA_NAME:
         raise ReferenceTableError(f"{url} holds no readings: give a table of RT-PCR results as a file, and only readings as a folder")
+    for name in ADDED_COLUMNS:
+        if name not in table.column_names:
+            table = table.append_column(name, pa.nulls(len(table), READING_SCHEMA.field(name).type))
     return table.select(READING_SCHEMA.names).cast(READING_SCHEMA)

@@ -3,12 +3,14 @@
 from itertools import product
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
+from schemas.reading import READING_SCHEMA
 from schemas.reasons import Reason
 from screening.analytics.agreement import agreement_of, measure_agreement
 from screening.analytics.views import connect
-from tests.readings import reading_of, write_readings
+from tests.readings import reading_of, shared_uid, write_readings
 from tests.screening.instance_rows import DIGEST, instance_row, pneumonia_row, refused_row, write_instances
 
 
@@ -66,6 +68,26 @@ def test_who_is_held_against_whom(tmp_path: Path) -> None:
     assert [readers[name] for name in ("kind", "name", "n", "hidden", "observed")] == ["reader", "bo", 2, 1, 0.5]
     of_one = measure_agreement(connection, "b" * 64)
     assert {row["second"] for row in of_one} == {"b" * 64, "bo"}
+
+
+@pytest.mark.parametrize("unknown", [{}, {"pixel_hash": None}, {"pixel_hash": None, "patient_pseudonym": None}])
+def test_radiographs_that_share_a_uid_are_two(tmp_path: Path, unknown: dict[str, None]) -> None:
+    """Ann reads both, Bo one and Cy the other: Bo and Cy have read nothing in common."""
+    one, two = shared_uid()
+    write_instances(str(tmp_path), [one, two])
+    ann = [reading_of(one | unknown, "covid"), reading_of(two | unknown, "pneumonia")]
+    others = [reading_of(one | unknown, "covid", "bo"), reading_of(two | unknown, "normal", "cy")]
+    connection = connect(str(tmp_path))
+    connection.register("readings", pa.Table.from_pylist([reading.model_dump() for reading in (*ann, *others)], READING_SCHEMA))
+    rows = [row for row in measure_agreement(connection) if row["question"] == "finding"]
+    found = {(row["first"], row["second"]): (row["n"], row["observed"]) for row in rows}
+    assert found == {
+        ("ann", DIGEST): (2, 1.0),
+        ("bo", DIGEST): (1, 1.0),
+        ("cy", DIGEST): (1, 0.0),
+        ("ann", "bo"): (1, 1.0),
+        ("ann", "cy"): (1, 0.0),
+    }
 
 
 def test_without_readings_there_is_nothing(tmp_path: Path) -> None:

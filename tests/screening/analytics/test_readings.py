@@ -11,7 +11,7 @@ from schemas.reading import READING_SCHEMA
 from screening.analytics.readings import load_readings
 from screening.analytics.views import connect
 from screening.errors import ReferenceTableError
-from tests.readings import reading_of, write_readings
+from tests.readings import reading_of, shared_uid, write_readings
 from tests.screening.instance_rows import NIGHT, instance_row, person, pneumonia_row, write_instances
 
 
@@ -73,3 +73,53 @@ def test_a_reading_counts_for_its_day_only(tmp_path: Path) -> None:
     ((rule,),) = ask(tmp_path, "select rule from link_rule")
     assert rule.startswith("The reference standard is the readings")
     assert "from 0 days before to 0 days after" in rule
+
+
+def test_readings_of_two_persons_who_share_a_uid_stay_apart(tmp_path: Path) -> None:
+    one, two = shared_uid()
+    write_instances(str(tmp_path), [one, two])
+    write_readings(tmp_path, reading_of(one, "covid"), reading_of(two, "normal"))
+    assert ask(tmp_path, "select object_id, radiograph, finding from latest_readings order by all") == [
+        (one["object_id"], one["object_id"], "covid"),
+        (two["object_id"], two["object_id"], "normal"),
+    ]
+    assert ask(tmp_path, "select patient_pseudonym, result from reading_tests") == [(person(1), "positive"), (person(2), "negative")]
+    assert ask(tmp_path, "select object_id, rt_pcr from reference_verdicts order by all") == [
+        (one["object_id"], "positive"),
+        (two["object_id"], "negative"),
+    ]
+    assert ask(tmp_path, "select reference_persons, with_radiograph, share from match_rate") == [(2, 2, 1.0)]
+
+
+@pytest.mark.parametrize(
+    "copy",
+    [
+        {"object_id": "f" * 32, "pixel_hash": "e" * 32},  # sent again in another form
+        {"object_id": "f" * 32, "SOPInstanceUID": "9.8", "patient_pseudonym": person(7)},  # the same pixels under other names
+        {"patient_pseudonym": person(7)},  # the same object after a rotation of the pseudonym key
+    ],
+)
+def test_a_correction_of_a_copy_is_one_of_the_radiograph(tmp_path: Path, copy: dict[str, str]) -> None:
+    one, _ = shared_uid()
+    write_instances(str(tmp_path), [one])
+    write_readings(tmp_path, reading_of(one, "normal"), reading_of(one | copy, "covid"), reading_of(one, "normal", "bo"))
+    assert ask(tmp_path, "select reader, radiograph, finding from latest_readings order by all") == [
+        ("ann", one["object_id"], "covid"),
+        ("bo", one["object_id"], "normal"),
+    ]
+
+
+def test_an_older_reading_without_a_person_counts_for_nobody_and_is_counted(tmp_path: Path) -> None:
+    """Neither its pixels nor its person say which of two radiographs it is of, and its object is in no night any more."""
+    one, two = shared_uid()
+    write_instances(str(tmp_path), [one, two])
+    gone = one | {"object_id": "f" * 32, "patient_pseudonym": None, "pixel_hash": None}
+    orphans = [reading_of(gone, "covid", reader) for reader in ("ann", "cy")]
+    write_readings(tmp_path, reading_of(one, "normal", "bo"), reading_of(two, "normal", "bo"), *orphans)
+    assert ask(tmp_path, "select distinct result from reference") == [("negative",)]
+    assert ask(tmp_path, "select reason, k, n from reference_reasons") == [("no person", 2, 4)]
+    assert ask(tmp_path, "select first, second_finding from reading_pairs where kind = 'cascade' order by all") == [
+        ("bo", "covid"),
+        ("bo", "pneumonia"),
+    ]
+    assert ask(tmp_path, "select first, second from reading_pairs where kind = 'reader'") == [("ann", "cy")], "of one object, which is gone"

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from schemas.reading import READING_SCHEMA, Reading
+from schemas.reading import ADDED_COLUMNS, READING_SCHEMA, Reading
 from screening.errors import ReferenceTableError
 from screening.results.layout import ResultsLayout
 from screening.results.readings import list_readings, put_reading, read_readings, reading_id_of
@@ -38,6 +38,14 @@ def test_readings_on_s3(s3_bucket: str) -> None:
 
 def test_no_readings_are_an_empty_table(tmp_path: Path) -> None:
     assert read_readings(list_readings(str(tmp_path / "none"))).equals(READING_SCHEMA.empty_table())
+
+
+def test_readings_of_an_earlier_version_have_null_where_columns_were_added(tmp_path: Path) -> None:
+    made = reading_of(instance_row(1), "covid")
+    url = put_reading(ResultsLayout(str(tmp_path)), made)
+    pq.write_table(pq.read_table(url, partitioning=None).drop_columns(list(ADDED_COLUMNS)), url)
+    [row] = read_readings([url]).to_pylist()
+    assert row == made.model_dump() | {"pixel_hash": None}
 
 
 def test_other_files_are_no_readings(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@
 --   kind            cascade or reader: what the second one is
 --   first           name of the reader
 --   second          digest of the bundle, or name of the other reader
---   radiograph      SOPInstanceUID, or object_id where that is unknown
+--   radiograph      as in latest_readings
 --   first_finding   normal, pneumonia, covid or unreadable
 --   second_finding  likewise; null where the cascade did not score the radiograph
 --   scores_hidden   no score of the radiograph had been shown to the reader, or to either of two
