@@ -11,7 +11,7 @@ from screening.analytics.views import ViewRow, ViewRows
 from serve.callers import Caller
 from serve.gateway import Gateway
 from serve.problems import Refused
-from serve.reading_book import ReadingBook, radiograph_of
+from serve.reading_book import Mark, ReadingBook, latest_of
 from serve.stored import Stored
 
 WITHHELD = "withheld until you have recorded your reading of this radiograph, so that it is a second one and not an echo"
@@ -20,15 +20,15 @@ _KEY = secrets.token_bytes(32)  # of the order of a blind reader's list; another
 
 @dataclass(frozen=True)
 class Viewer:
-    """A caller in front of the nights, with the readings that they have recorded, by radiograph."""
+    """A caller in front of the nights, with the readings that they have recorded, by the marks of their radiographs."""
 
     caller: Caller
     blind: bool
-    readings: dict[str, Reading]
+    readings: dict[Mark, Reading]
 
     def finding(self, row: ViewRow) -> Finding | None:
         """Return the caller's latest reading of a row's radiograph."""
-        reading = self.readings.get(radiograph_of(row))
+        reading = latest_of(self.readings, row)
         return reading.finding if reading else None
 
     def withheld(self, row: ViewRow) -> str | None:
@@ -64,7 +64,7 @@ def nights_of(service: Gateway) -> tuple[Stored, ReadingBook]:
 async def viewer(caller: Caller, service: Gateway) -> Viewer:
     """Return the caller with their readings; nobody else has any. Raises Refused 409 where the server has no results folder."""
     _, book = nights_of(service)
-    readings: dict[str, Reading] = {}
+    readings: dict[Mark, Reading] = {}
     if Scope.REVIEW in caller.scopes:
         readings = await asyncio.get_running_loop().run_in_executor(None, book.latest, caller.name)
     return Viewer(caller, is_blind(caller, service), readings)

@@ -34,6 +34,7 @@ from screening.storage import filesystem_of, join
 from serve.problems import Refused, busy
 
 LOOK_SECONDS = 3.0  # at least, between two looks at what lies in the results folder
+MOST_ROWS = 100  # that one SOPInstanceUID is looked at in: those of several bundles, and of copies
 REMEMBERED_ROWS = 256  # of which somebody asks for the answer and then for each picture
 
 ROW = """
@@ -49,7 +50,7 @@ from instance_rows
 semi join asked
     on instance_rows.bundle_digest = asked.bundle_digest and instance_rows.object_id = asked.object_id
 order by list_position($bundles::varchar[], instance_rows.bundle_digest) desc nulls last, screen_date desc, instance_rows.object_id
-limit 1
+limit $most
 """
 POSITIVES = """
 from worklist
@@ -79,13 +80,22 @@ class Opened:
         return list({run.bundle_digest: None for run in reversed(self.runs)})[::-1]
 
     def row(self, uid: str) -> ViewRow | None:
-        """Return the row that counts for a SOPInstanceUID or object_id: of several bundles, that of the one whose run is the latest."""
+        """Return the row that counts for a SOPInstanceUID or object_id: of several bundles, that of the one whose run is the latest.
+
+        Raises Refused 409 for a SOPInstanceUID that two radiographs share.
+        """
         if uid not in self.rows:
-            found = self.connection.sql(ROW, params={"uid": uid, "bundles": self.bundles}).to_arrow_table().to_pylist()
+            asked = {"uid": uid, "bundles": self.bundles, "most": MOST_ROWS}
+            found = self.connection.sql(ROW, params=asked).to_arrow_table().to_pylist()
+            if any(_differ(found[0], other) for other in found[1:]) and not self._is_object(uid):
+                raise Refused(409, "several radiographs have this SOPInstanceUID: give its object_id, as the rows have it")
             self.rows[uid] = found[0] if found else None
             if len(self.rows) > REMEMBERED_ROWS:
                 self.rows.popitem(last=False)
         return self.rows[uid]
+
+    def _is_object(self, uid: str) -> bool:
+        return bool(self.connection.sql("select 1 from instance_rows where object_id = $uid limit 1", params={"uid": uid}).fetchall())
 
     def positives(self, night: dt.date, site: str | None) -> ViewRows:
         """Return the positives of a night, most urgent first, by the bundle that counts for it."""
@@ -110,7 +120,7 @@ class Stored:
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def row(self, uid: str) -> ViewRow:
-        """Return the instance row that counts for a SOPInstanceUID or object_id. Raises Refused 404 where there is none."""
+        """Return the instance row that counts for a SOPInstanceUID or object_id. Raises Refused 404 where there is none, 409 for two."""
         row = await self._ask(lambda opened: opened.row(uid))
         if row is None:
             raise Refused(404, "no night has a row of this instance: give a SOPInstanceUID or object_id as the rows have it")
@@ -180,6 +190,17 @@ class Stored:
         except (OSError, ScreeningError, duckdb.Error) as error:
             log.error("the results folder cannot be read: %s", type(error).__name__)
         self._looked = time.monotonic()
+
+
+def name_of(row: ViewRow) -> str:
+    """Return what the log calls a row."""
+    return row["SOPInstanceUID"] or row["object_id"]
+
+
+def _differ(row: ViewRow, other: ViewRow) -> bool:
+    """Return whether two rows with one SOPInstanceUID are of two radiographs, as in `duplicates.sql`: other persons and other pixels."""
+    same_pixels = row["pixel_hash"] is not None and row["pixel_hash"] == other["pixel_hash"]
+    return row["patient_pseudonym"] != other["patient_pseudonym"] and not same_pixels
 
 
 def open_anew(results_url: str, before: Opened | None = None) -> Opened:

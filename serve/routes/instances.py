@@ -14,6 +14,7 @@ from serve.blinding import nights_of, viewer
 from serve.callers import Caller, allowed
 from serve.gateway import Gateway, gateway
 from serve.problems import Refused, responses
+from serve.stored import name_of
 
 router = APIRouter(prefix="/v1/instances", tags=["nights"])
 
@@ -27,7 +28,7 @@ _PNG = {200: {"content": {"image/png": {}}, "description": "a 512 x 512 8-bit gr
 async def _row(request: Request, uid: str, service: Gateway) -> ViewRow:
     """Return the row that counts for `uid`, and let the access log name it. Raises Refused 404, 409."""
     row = await nights_of(service)[0].row(uid)
-    request.state.instances = [row["SOPInstanceUID"] or row["object_id"]]
+    request.state.instances = [name_of(row)]
     return row
 
 

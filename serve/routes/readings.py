@@ -12,7 +12,7 @@ from serve.blinding import nights_of, viewer
 from serve.callers import Caller, allowed
 from serve.gateway import Gateway, gateway
 from serve.problems import busy, responses
-from serve.reading_book import radiograph_of
+from serve.stored import name_of
 
 router = APIRouter(prefix="/v1/readings", tags=["readings"])
 
@@ -26,7 +26,7 @@ async def record(request: Request, new: NewReading, service: Service, caller: An
     """Record what the caller sees in a radiograph of the nights. From then on they are shown what the cascade said of it."""
     stored, book = nights_of(service)
     row = await stored.row(new.instance)
-    request.state.instances = [radiograph_of(row)]
+    request.state.instances = [name_of(row)]
     hidden = (await viewer(caller, service)).withheld(row) is not None
     try:
         return await asyncio.get_running_loop().run_in_executor(None, book.record, new, row, caller.name, hidden)
@@ -44,11 +44,11 @@ async def readings(
 ) -> Readings:
     """Return the caller's own readings, oldest first; to an administrator, everybody's."""
     stored, book = nights_of(service)
-    radiograph = None
+    row = None
     if instance is not None:
-        radiograph = radiograph_of(await stored.row(instance))
-        request.state.instances = [radiograph]
-    found = await asyncio.get_running_loop().run_in_executor(None, book.all, radiograph)
+        row = await stored.row(instance)
+        request.state.instances = [name_of(row)]
+    found = await asyncio.get_running_loop().run_in_executor(None, book.all, row)
     if Scope.ADMIN not in caller.scopes:
         found = [reading for reading in found if reading.reader == caller.name]
     return Readings(readings=found)

@@ -22,6 +22,7 @@ from screening.results.manifests import now, write_manifest
 from serve import stored as stored_module
 from serve.problems import Refused
 from serve.stored import Stored, fingerprint_of, open_anew
+from tests.readings import shared_uid
 from tests.screening.instance_rows import DIGEST, NIGHT, instance_row, pneumonia_row, write_instances
 
 OTHER = "b" * 64
@@ -64,6 +65,28 @@ def test_who_asks_for_a_copy_gets_the_row_that_counts(tmp_path: Path) -> None:
     for uid in (copy["object_id"], copy["SOPInstanceUID"]):
         assert asked(tmp_path, lambda stored, uid=uid: stored.row(uid))["object_id"] == instance_row(1)["object_id"]
     assert len(asked(tmp_path, lambda stored: stored.positives(NIGHT, None))) == 1
+
+
+def test_a_uid_of_two_persons_radiographs_is_refused(tmp_path: Path) -> None:
+    one, two = shared_uid()
+    write_instances(str(tmp_path), [one, two | {"bundle_digest": OTHER}])  # of nights of two bundles, so that neither is the other's copy
+    for run_id, digest in (("1", DIGEST), ("2", OTHER)):
+        run_of(tmp_path, run_id, digest)
+    with pytest.raises(Refused, match="give its object_id") as refused:
+        asked(tmp_path, lambda stored: stored.row("9.9"))
+    assert refused.value.status == 409
+    for row in (one, two):
+        assert asked(tmp_path, lambda stored, row=row: stored.row(row["object_id"]))["patient_pseudonym"] == row["patient_pseudonym"]
+
+
+def test_a_uid_of_copies_is_one_radiograph(tmp_path: Path) -> None:
+    one, _ = shared_uid()
+    in_another_form = one | {"object_id": "e" * 32, "pixel_hash": "e" * 32, "bundle_digest": OTHER}
+    under_another_name = one | {"object_id": "f" * 32, "patient_pseudonym": "f" * 32}
+    write_instances(str(tmp_path), [one, in_another_form, under_another_name])
+    run_of(tmp_path, "1", OTHER)
+    run_of(tmp_path, "2", DIGEST)
+    assert asked(tmp_path, lambda stored: stored.row("9.9"))["object_id"] == one["object_id"]
 
 
 def test_an_empty_folder_has_no_nights(tmp_path: Path) -> None:
