@@ -27,8 +27,7 @@ from schemas.index import INDEX_SCHEMA
 from screening import storage
 from screening.archive import listing
 from screening.archive.containers import kind_of, list_members
-from screening.archive.listing import ListedObject
-from screening.archive.source import IndexedObject
+from screening.archive.source import IndexedObject, ListedObject
 from screening.archive.urls import escape
 from screening.errors import ArchiveError, UsageError
 

@@ -1,29 +1,18 @@
 """Every object below a path, with its size and what changes with its content, a page or a folder at a time."""
 
 import contextlib
-import datetime as dt
 import errno
 import os
 import stat
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import fsspec
 
 from screening import storage
-from screening.archive.source import IndexedObject, etag_of_answer, identity_of, identity_of_status, modified_of, time_of
+from screening.archive import s3_listing
+from screening.archive.source import IndexedObject, ListedObject, identity_of, identity_of_status, modified_of, time_of
 
 UNREADABLE = IndexedObject(0, "unreadable")  # stands for what cannot be known of a file or folder that gives no access
-
-
-@dataclass(frozen=True, slots=True)
-class ListedObject:
-    """One object as the store lists it."""
-
-    url: str
-    path: str
-    identity: IndexedObject
-    modified: dt.datetime | None
 
 
 def root_of(archive_url: str) -> tuple[fsspec.AbstractFileSystem, str]:
@@ -97,27 +86,11 @@ def _s3_objects(fs: fsspec.AbstractFileSystem, path: str) -> Iterator[ListedObje
     """List an S3 folder page by page: `fs.find` would hold all of it in memory."""
     bucket, _, key = path.partition("/")
     nothing = True
-    for entry in _s3_entries(fs, bucket, f"{key}/" if key else ""):
+    for listed in s3_listing.objects_below(fs, bucket, f"{key}/" if key else ""):
         nothing = False
-        yield entry
+        yield listed
     if nothing and key:
-        yield from (entry for entry in _s3_entries(fs, bucket, key, pages=1) if entry.path == path)
-
-
-def _s3_entries(fs: fsspec.AbstractFileSystem, bucket: str, prefix: str, pages: int | None = None) -> Iterator[ListedObject]:
-    arguments: dict[str, str] = {}
-    while pages is None or pages > 0:
-        page = fs.call_s3("list_objects_v2", Bucket=bucket, Prefix=prefix, **arguments)
-        for entry in page.get("Contents", []):
-            name = entry["Key"].rsplit("/", 1)[-1]
-            is_folder = not name and entry["Size"] == 0
-            if not is_folder and not name.startswith(storage.TEMPORARY_PREFIX):
-                path = f"{bucket}/{entry['Key']}"
-                yield ListedObject(f"s3://{path}", path, IndexedObject(entry["Size"], etag_of_answer(entry)), entry.get("LastModified"))
-        if not page.get("IsTruncated"):
-            return
-        arguments["ContinuationToken"] = page["NextContinuationToken"]
-        pages = pages and pages - 1
+        yield from s3_listing.object_at(fs, bucket, key)
 
 
 def _other_objects(fs: fsspec.AbstractFileSystem, info: dict, url: str, root: str) -> Iterator[ListedObject]:

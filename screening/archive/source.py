@@ -40,6 +40,16 @@ class IndexedObject:
     object_etag: str
 
 
+@dataclass(frozen=True, slots=True)
+class ListedObject:
+    """One object as the store lists it."""
+
+    url: str
+    path: str
+    identity: IndexedObject
+    modified: dt.datetime | None
+
+
 class Source(Protocol):
     """An object that can be read by ranges."""
 
