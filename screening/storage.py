@@ -8,10 +8,12 @@ import contextlib
 import errno
 import os
 import re
+import tempfile
 import threading
 import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import IO
 
 import fsspec
 from fsspec.implementations.local import LocalFileSystem
@@ -171,6 +173,27 @@ def put_atomic(url: str, data: bytes) -> None:
             fs.pipe_file(path, data)
 
 
+@contextlib.contextmanager
+def writing(url: str) -> Iterator[IO[bytes]]:
+    """Give a file to write in parts, for what memory should not hold. At the end of the block all of it lies under `url`.
+
+    Other readers see nothing before, and never anything of a block that fails. For another store than a local folder, the file lies in the
+    temporary folder until then. Raises as `put_atomic` does.
+    """
+    fs, path = filesystem_of(url)
+    with troubles_named(url.rpartition("/")[0]):
+        if is_local(fs):
+            with _replacing(Path(path)) as file:
+                yield file
+            return
+        with tempfile.NamedTemporaryFile() as file:
+            yield file
+            file.flush()
+            if not is_s3(fs):
+                fs.makedirs(fs._parent(path), exist_ok=True)
+            fs.put_file(file.name, path)  # above 100 MB in parts, of which S3 makes an object at the end
+
+
 def put_new(url: str, data: bytes) -> bool:
     """Write `data` under `url` where nothing lies there yet, and return whether that was so: of many writers at once one gets True.
 
@@ -236,11 +259,18 @@ def troubles_named(folder: str) -> Iterator[None]:
 
 
 def _put_local(path: Path, data: bytes) -> None:
+    with _replacing(path) as file:
+        file.write(data)
+
+
+@contextlib.contextmanager
+def _replacing(path: Path) -> Iterator[IO[bytes]]:
+    """Give a new file that takes the place of `path` when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f"{TEMPORARY_PREFIX}{uuid.uuid4().hex}")
     try:
         with temporary.open("wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)

@@ -1,5 +1,6 @@
 """Filesystems, atomic puts and listings, on local disk, in memory and on a real S3 server."""
 
+import contextlib
 import os
 import pickle
 import time
@@ -69,6 +70,19 @@ def test_a_put_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.Mon
         storage.put_atomic(str(tmp_path / "part"), b"new")
     assert [path.name for path in tmp_path.iterdir()] == ["part"]
     assert (tmp_path / "part").read_bytes() == b"old"
+
+
+def test_a_file_that_is_written_in_parts_is_there_at_the_end(folder: str):
+    url = storage.join(folder, "sub", "index")
+    with storage.writing(url) as file:
+        for part in (b"a", b"b"):
+            file.write(part)
+        assert not storage.exists(url)
+    assert storage.read_bytes(url) == b"ab"
+    with contextlib.suppress(ValueError), storage.writing(url) as file:
+        file.write(b"c")
+        raise ValueError("halfway")
+    assert [storage.read_bytes(file) for file in storage.list_files(folder)] == [b"ab"]
 
 
 def test_half_written_files_are_not_listed(tmp_path: Path):
