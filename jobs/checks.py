@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 REGISTRY = "registry"  # as the name of a bundle: the promoted one
 
 
-def check_archive(archive: str, results: str) -> None:
-    """Raise ArchiveError where there is nothing to list, and UsageError where the results would lie among the images."""
+def check_archive(archive: str, results: str, inventory: str | None = None) -> None:
+    """Raise ArchiveError where there is nothing to list, or no inventory of it; UsageError where the results would lie among the images."""
     from screening.archive.index import check_apart, check_listable
 
     check_apart(archive, results)
-    check_listable(archive)
+    check_listable(archive, inventory)
 
 
 def check_writable(results: str) -> None:

@@ -12,6 +12,9 @@ def command(
         str, typer.Argument(help="folder, file or URL: /data/night, s3://bucket/prefix, dicomweb://pacs:8042/dicom-web, any fsspec URL")
     ],
     output: Annotated[str | None, typer.Option(help="write the index there as Parquet, one row per object")] = None,
+    inventory: Annotated[
+        str | None, typer.Option(help="S3 Inventory to read in place of a listing: its manifest.json, or the folder over its dated folders")
+    ] = None,
     limit: Annotated[int | None, typer.Option(help="stop after that many objects")] = None,
     json: Annotated[bool, typer.Option("--json", help="print JSON")] = False,
 ) -> None:
@@ -19,27 +22,18 @@ def command(
 
     Example: screening index s3://radiographs/2020-03 --output index.parquet
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     from jobs.display import Steps
-    from schemas.index import INDEX_SCHEMA
-    from screening import storage
-    from screening.archive.index import scan
+    from screening.archive.index import scan, written
 
     kinds = {kind: {"objects": 0, "bytes": 0} for kind in ("plain", "zip", "tar")}
-    buffer = pa.BufferOutputStream()
-    with Steps(err) as steps, pq.ParquetWriter(buffer, INDEX_SCHEMA, compression="zstd") as writer:
-        for table in scan(archive, limit=limit):
+    tables = scan(archive, limit=limit, inventory_url=inventory)
+    with Steps(err) as steps:
+        for table in tables if output is None else written(tables, output):
             for url, size in zip(table["object_url"].to_pylist(), table["object_bytes"].to_pylist(), strict=True):
                 count = kinds[url[:3]] if url.startswith(("zip://", "tar://")) else kinds["plain"]
                 count["objects"] += 1
                 count["bytes"] += size
-            if output is not None:
-                writer.write_table(table)
             steps.show("listing objects", sum(count["objects"] for count in kinds.values()), 0)
-    if output is not None:
-        storage.put_atomic(output, buffer.getvalue().to_pybytes())
     total = {key: sum(count[key] for count in kinds.values()) for key in ("objects", "bytes")}
     if json:
         print_json({"archive": archive, **total, "kinds": kinds, "output": output})

@@ -77,7 +77,7 @@ def _checked(told: "NightlyConfig") -> "tuple[str, RegistryEntry | None]":
 
     run = told.run
     check_uids_hidden(told.archive, pseudonymize_uids=run.pseudonymize_uids, encrypt_urls=run.encrypt_urls)
-    check_archive(told.archive, told.results)
+    check_archive(told.archive, told.results, told.inventory)
     bundle, promoted = bundle_for(told.bundle, told.results, told.operating_points)
     manifest = check_bundle(bundle)
     if told.operating_points:
@@ -115,7 +115,7 @@ def _carry_out(
         now = datetime.now().astimezone()
         config = with_sites(tonight, told.run.sites, key)
         deadline = next_deadline(told.deadline, now)
-        night = Night(told.archive, told.results, bundle, config, key, told.operating_points, deadline, promoted)
+        night = Night(told.archive, told.results, bundle, config, key, told.operating_points, told.inventory, deadline, promoted)
         if not dated:
             rows = dataclasses.replace(config.rows, screen_date=date_of_tonight(night.layout, night.archive_name, now))
             night = dataclasses.replace(night, config=dataclasses.replace(config, rows=rows))

@@ -25,6 +25,9 @@ def command(
         str | None,
         typer.Option(help="file that `screening thresholds --save` wrote for this bundle  [default: the bundle's own thresholds]"),
     ] = None,
+    inventory: Annotated[
+        str | None, typer.Option(help="S3 Inventory to read in place of a listing: its manifest.json, or the folder over its dated folders")
+    ] = None,
     date: Annotated[
         datetime | None, typer.Option(formats=["%Y-%m-%d"], help="the night that the rows belong to  [default: today, UTC]")
     ] = None,
@@ -96,7 +99,7 @@ def command(
     from screening.archive.index import check_uids_hidden
 
     check_uids_hidden(archive, pseudonymize_uids=pseudonymize_uids, encrypt_urls=encrypt_urls)
-    check_archive(archive, results)
+    check_archive(archive, results, inventory)
     bundle, promoted = bundle_for(bundle, results, operating_points)
     manifest = check_bundle(bundle)
     if operating_points:
@@ -119,7 +122,7 @@ def command(
         from jobs.run_table import run_table
         from screening.run.screen import Night, screen
 
-        night = Night(archive, results, bundle, config, key, operating_points, promoted=promoted)
+        night = Night(archive, results, bundle, config, key, operating_points, inventory, promoted=promoted)
         for run in screen(night, lambda progress: (lease.check(), display.show(progress))):
             runs.append(run)
             if not json:

@@ -85,6 +85,7 @@ class NightlyConfig(FrozenModel):
     results: str
     bundle: str | None = None
     operating_points: str | None = None
+    inventory: str | None = Field(None, description="S3 Inventory to read in the place of a listing, as of `screening run`")
     pseudonym_key: str | None = Field(None, description="file with the key of the pseudonyms")
     reference: str | None = Field(None, description="reference table, for limits of accuracy and the report")
     deadline: time | None = Field(None, description='local time at which scoring stops, e.g. "06:00"; the rest is left for the next night')

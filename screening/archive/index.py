@@ -15,7 +15,7 @@ import hashlib
 import logging
 import os
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 
 import fsspec
@@ -25,7 +25,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from schemas.index import INDEX_SCHEMA
 from screening import storage
-from screening.archive import listing
+from screening.archive import inventory, listing
 from screening.archive.containers import kind_of, list_members
 from screening.archive.source import IndexedObject, ListedObject
 from screening.archive.urls import escape
@@ -38,31 +38,36 @@ log = logging.getLogger(__name__)
 _STORE_ERRORS = (OSError, BotoCoreError, ClientError)
 
 
-def scan(archive_url: str, *, limit: int | None = None) -> Iterator[pa.Table]:
+def scan(archive_url: str, *, limit: int | None = None, inventory_url: str | None = None) -> Iterator[pa.Table]:
     """Yield the index of an archive in batches of INDEX_SCHEMA, always in the same order, at most `limit` rows in all.
 
-    The archive is a folder under any fsspec URL, or one file. Raises ArchiveError when it cannot be listed or holds nothing.
+    The archive is a folder under any fsspec URL, or one file. With `inventory_url` an S3 Inventory is read in the place of a listing, see
+    `inventory.objects`. Raises ArchiveError when the archive cannot be listed or holds nothing.
     """
     if limit is not None and limit < 1:
         raise UsageError(f"a limit of {limit} rows: give 1 or more")
-    rows = islice(_rows(archive_url), limit)
+    rows = islice(_rows(archive_url, inventory_url), limit)
     while batch := list(islice(rows, BATCH_ROWS)):
         yield pa.Table.from_pylist(batch, INDEX_SCHEMA)
 
 
-def write_index(archive_url: str, output_url: str, *, limit: int | None = None, hide: Callable[[pa.Table], pa.Table] | None = None) -> int:
+def write_index(
+    archive_url: str, output_url: str, *, hide: Callable[[pa.Table], pa.Table] | None = None, inventory_url: str | None = None
+) -> int:
     """Write the index of an archive as one Parquet file of INDEX_SCHEMA and return its rows.
 
-    `hide` gives the table to write for each batch of rows, where their names must not be written.
+    `hide` gives the table to write for each batch of rows, where their names must not be written. `inventory_url` is as for `scan`.
     """
-    buffer = pa.BufferOutputStream()
-    rows = 0
-    with pq.ParquetWriter(buffer, INDEX_SCHEMA, compression="zstd") as writer:
-        for table in scan(archive_url, limit=limit):
-            writer.write_table(hide(table) if hide else table)
-            rows += table.num_rows
-    storage.put_atomic(output_url, buffer.getvalue().to_pybytes())
-    return rows
+    tables = scan(archive_url, inventory_url=inventory_url)
+    return sum(table.num_rows for table in written(map(hide, tables) if hide else tables, output_url))
+
+
+def written(tables: Iterable[pa.Table], output_url: str) -> Iterator[pa.Table]:
+    """Yield the batches of an index while they are written into one Parquet file, which lies under `output_url` after the last one."""
+    with storage.writing(output_url) as file, pq.ParquetWriter(file, INDEX_SCHEMA, compression="zstd") as writer:
+        for table in tables:
+            writer.write_table(table)
+            yield table
 
 
 def object_id_of(object_url: str, object_bytes: int, object_etag: str) -> str:
@@ -87,24 +92,29 @@ def check_uids_hidden(archive_url: str, *, pseudonymize_uids: bool, encrypt_urls
         raise UsageError("--pseudonymize-uids with a PACS needs --encrypt-urls too, because the URL of an instance is made of its UIDs")
 
 
-def check_listable(archive_url: str) -> None:
-    """Raise ArchiveError unless the archive can be listed and holds something. Lists its first object alone, and opens nothing."""
-    next(_listed(archive_url))
+def check_listable(archive_url: str, inventory_url: str | None = None) -> None:
+    """Raise ArchiveError unless the archive can be listed and holds something. Lists its first object alone, and opens nothing.
+
+    Of an inventory the manifest is read: raises what `inventory.check` raises.
+    """
+    next(_listed(archive_url, None))
+    if inventory_url:
+        inventory.check(inventory_url, *listing.root_of(archive_url))
 
 
-def _rows(archive_url: str) -> Iterator[dict[str, object]]:
-    for fs, listed in _listed(archive_url):
+def _rows(archive_url: str, inventory_url: str | None) -> Iterator[dict[str, object]]:
+    for fs, listed in _listed(archive_url, inventory_url):
         yield from _rows_of(fs, listed)
 
 
-def _listed(archive_url: str) -> Iterator[tuple[fsspec.AbstractFileSystem, ListedObject]]:
+def _listed(archive_url: str, inventory_url: str | None) -> Iterator[tuple[fsspec.AbstractFileSystem, ListedObject]]:
     """Yield every object of an archive, containers unopened. Raises ArchiveError where it cannot be listed or there is none."""
     if "::" in archive_url and storage.split_url(archive_url)[0] not in ("file", "s3", "memory", *storage.PACS_PROTOCOLS):
         raise UsageError(f"{archive_url} is a chained URL: name the folder or the container itself")
     empty = True
     try:
         fs, path = listing.root_of(archive_url)
-        for listed in listing.objects(fs, path, archive_url):
+        for listed in inventory.objects(inventory_url, fs, path) if inventory_url else listing.objects(fs, path, archive_url):
             empty = False
             yield fs, listed
     except (*_STORE_ERRORS, ValueError, ImportError) as error:

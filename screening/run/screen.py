@@ -46,6 +46,7 @@ class Night:
     config: RunConfig
     pseudonym_key: bytes = field(repr=False)
     operating_points_url: str | None = None  # other thresholds than the bundle's own, as `screening thresholds --save` writes them
+    inventory_url: str | None = None  # S3 Inventory that is read in the place of a listing
     deadline: datetime | None = None  # with a time zone: a run stops then, and the rest is left for the next one
     promoted: RegistryEntry | None = None  # the entry of the registry that says which bundle and thresholds judge
 
@@ -135,7 +136,8 @@ def _plan_tonight(run: RunManifest, config: RunConfig, night: Night) -> RunManif
     run_id = run.run_id
     write_manifest(night.layout, run)
     layout, seal = night.layout, night.seal
-    objects = write_index(night.archive_url, layout.index(run_id), hide=seal and partial(sealed, seal=seal, ids=True))
+    hide = partial(sealed, seal=seal, ids=True) if seal else None
+    objects = write_index(night.archive_url, layout.index(run_id), hide=hide, inventory_url=night.inventory_url)
     pending = not_answered(layout, run.bundle_digest, layout.index(run_id))
     planned = min(pending.num_rows, config.limit or pending.num_rows)
     salt = config.rows.digest(run.bundle_digest, night.key_id)

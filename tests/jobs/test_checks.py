@@ -10,6 +10,8 @@ import pytest
 from jobs.checks import check_archive, check_bundle, check_manifest, check_operating_points, check_writable
 from screening.bundle.released import RELEASED_BUNDLE
 from screening.errors import ArchiveError, BundleError, TrainingError, UsageError, WriteError
+from screening.storage import put_atomic
+from tests.inventories import write_inventory
 from tests.train.radiographs import write_manifest, write_radiographs
 
 ROW = {"image": "a.png", "label": "normal", "split": "train"}
@@ -25,6 +27,14 @@ def test_an_archive_has_something_in_it_and_the_results_apart(tmp_path: Path) ->
     check_archive(str(archive), str(tmp_path / "results"))
     with pytest.raises(UsageError, match="lie inside the archive"):
         check_archive(str(archive), str(archive / "results"))
+
+
+def test_an_inventory_is_one_of_the_archive(s3_bucket: str, tmp_path: Path) -> None:
+    put_atomic(f"{s3_bucket}/cxr/a.dcm", b"x")
+    manifest = write_inventory(s3_bucket, f"{s3_bucket}/lists", [], "CSV")
+    check_archive(f"{s3_bucket}/cxr", str(tmp_path / "results"), manifest)
+    with pytest.raises(ArchiveError, match="there is no inventory in"):
+        check_archive(f"{s3_bucket}/cxr", str(tmp_path / "results"), f"{s3_bucket}/cxr")
 
 
 def test_results_take_a_file_and_the_check_leaves_none(tmp_path: Path) -> None:

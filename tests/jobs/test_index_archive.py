@@ -1,5 +1,6 @@
 """`screening index`."""
 
+import io
 import json
 import zipfile
 from pathlib import Path
@@ -12,6 +13,8 @@ from typer.testing import CliRunner
 from jobs.index_archive import command
 from schemas.index import INDEX_SCHEMA
 from screening.errors import ArchiveError
+from screening.storage import put_atomic, read_bytes
+from tests.inventories import csv_file, rows_of, write_inventory
 
 app = typer.Typer(add_completion=False)
 app.command()(command)
@@ -48,6 +51,15 @@ def test_the_index_as_parquet(archive: Path, tmp_path: Path):
     table = pq.read_table(tmp_path / "index.parquet")
     assert table.num_rows == 2
     assert table.schema.equals(INDEX_SCHEMA, check_metadata=True)
+
+
+def test_an_inventory_in_the_place_of_a_listing(s3_bucket: str):
+    for key in ("cxr/a.dcm", "cxr/b.dcm"):
+        put_atomic(f"{s3_bucket}/{key}", b"12345")
+    inventory = write_inventory(s3_bucket, f"{s3_bucket}/lists", [csv_file(rows_of(s3_bucket)[:1])], "CSV")
+    answer = runner.invoke(app, [f"{s3_bucket}/cxr", "--inventory", inventory, "--output", f"{s3_bucket}/index.parquet", "--json"])
+    assert json.loads(answer.stdout)["objects"] == 1
+    assert pq.read_table(io.BytesIO(read_bytes(f"{s3_bucket}/index.parquet")))["object_url"].to_pylist() == [f"{s3_bucket}/cxr/a.dcm"]
 
 
 def test_an_archive_that_is_not_there(tmp_path: Path):

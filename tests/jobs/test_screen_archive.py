@@ -9,7 +9,9 @@ import pytest
 
 from screening.analytics.views import connect
 from screening.benchmark.random_bundle import save_random_bundle
+from screening.storage import put_atomic, remove_files
 from tests.archives import phantom_archive, phantom_pixels
+from tests.inventories import csv_file, rows_of, write_inventory
 from tests.programs import in_process, screening
 
 
@@ -55,6 +57,20 @@ def test_a_night_from_s3_to_s3(bundle: str, key: str, s3_bucket: str, tmp_path: 
     assert "images a second" in status
     assert json.loads(screening("status", results, "--json").stdout) == [run]
     assert "no failed rows" in screening("redrive", results, "--pseudonym-key", key).stdout
+
+
+@pytest.mark.slow
+def test_a_night_by_an_inventory_is_one_of_what_it_lists(bundle: str, key: str, s3_bucket: str) -> None:
+    for name in ("listed", "deleted since", "added since"):
+        put_atomic(f"{s3_bucket}/cxr/{name}", b"not DICOM")
+    rows = [row for row in rows_of(s3_bucket) if row["key"] != "cxr/added since"]
+    inventory = write_inventory(s3_bucket, f"{s3_bucket}/lists/daily", [csv_file(rows)], "CSV")
+    remove_files([f"{s3_bucket}/cxr/deleted since"])
+    options = ["--results", f"{s3_bucket}/results", "--bundle", bundle, "--pseudonym-key", key, "--json"]
+    [run] = json.loads(screening("run", f"{s3_bucket}/cxr", *options, "--inventory", inventory).stdout)
+    assert run["counts"]["reasons"] == {"not_dicom": 1, "object_missing": 1}
+    [run] = json.loads(screening("run", f"{s3_bucket}/cxr", *options).stdout)
+    assert run["counts"]["planned"] == 1  # what was added; what was listed has its row, under the same key
 
 
 @pytest.mark.parametrize(
