@@ -1,12 +1,13 @@
 """Every object below a prefix of S3, in the order of one listing, from several listings at once.
 
 S3 gives a listing in pages of 1,000 objects, and tells where a page begins only at the end of the one before. So one listing is as fast as
-one request follows the other, 5,000 to 10,000 objects a second. To be faster, the objects are cut into parts that are listed beside each
-other. A part is what begins with one string: a folder (the keys up to a `/`, which S3 names for `Delimiter="/"`), or neighbouring small
-folders by the characters that their names share. Such parts hold each object exactly once, on every store, whatever its order.
+one request follows the other. To be faster, the objects are cut into parts that are listed beside each other. A part is what begins with
+one string: a folder (the keys up to a `/`, which S3 names for `Delimiter="/"`), or neighbouring small folders by the characters that their
+names share. Such parts hold each object exactly once, on every store, whatever its order.
 
 Folders are looked at `LEVELS` levels deep, while they stay large. A folder with nothing but files in it is one part, because S3 names
-no place in it to begin at. So is one with more than MOST_FOLDERS folders in it, because their names are held in memory.
+no place in it to begin at. So is one with more than MOST_FOLDERS folders in it, because their names are held in memory, or with fewer
+than five files in each.
 """
 
 import threading
@@ -26,6 +27,7 @@ LISTED_AT_ONCE = 8  # parts: beyond that the answers cannot be parsed faster
 PAGES_AHEAD = 10  # pages held of a part whose turn has not come: with LISTED_AT_ONCE parts 80,000 objects, about 50 MB
 PAGES_A_PART = 4  # that small folders are put together for
 MOST_FOLDERS = 50_000  # folders and files of one level that are held in memory, about 10 MB
+MOST_A_PAGE = 200  # folders: where a page holds more, to find them costs as much as to list them
 LEVELS = 3
 
 
@@ -103,7 +105,7 @@ class _Pages:
         if not first.get("IsTruncated"):
             return [self.objects(first)]
         folders = _folders_in(first, item.prefix)
-        level = self._level(item.prefix) if folders else None
+        level = self._level(item.prefix) if 0 < folders <= MOST_A_PAGE else None
         return [_Part(item.prefix)] if level is None else list(_grouped(level, folders_a_page=folders))
 
     def _level(self, prefix: str) -> _Level | None:

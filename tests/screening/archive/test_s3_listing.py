@@ -125,6 +125,13 @@ def test_too_many_folders_are_listed_as_one(s3_bucket: str, monkeypatch: pytest.
     assert in_parts(fs, bucket) == serially(fs, bucket)
 
 
+def test_folders_of_one_file_are_not_looked_for(s3_bucket: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(s3_listing, "MOST_A_PAGE", 2)
+    fs, bucket = filled(s3_bucket, LAYOUTS["many small folders"])
+    assert in_parts(fs, bucket) == serially(fs, bucket)
+    assert not [asked for asked in fs.asked if "Delimiter" in asked]
+
+
 def test_folder_marks_and_half_written_files_are_left_out(s3_bucket: str) -> None:
     fs, bucket = filled(s3_bucket, LAYOUTS["folders of a page"])
     expected = serially(fs, bucket)
