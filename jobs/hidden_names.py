@@ -20,16 +20,10 @@ def with_sites(config: "RunConfig", sites: str | None, key: bytes) -> "RunConfig
         return config
     import dataclasses
 
-    from screening.errors import UsageError
-    from screening.ingest.sites import read_sites
+    from screening.ingest.sites import load_sites
     from screening.privacy import Pseudonymizer
-    from screening.storage import read_bytes
 
-    try:
-        data = read_bytes(sites)
-    except OSError:
-        raise UsageError(f"the sites file {sites} cannot be read; check the path given with --sites") from None
-    ingest = dataclasses.replace(config.rows.ingest, listed_texts=read_sites(data, sites, Pseudonymizer(key)))
+    ingest = dataclasses.replace(config.rows.ingest, listed_texts=load_sites(sites, Pseudonymizer(key)))
     return dataclasses.replace(config, rows=dataclasses.replace(config.rows, ingest=ingest))
 
 

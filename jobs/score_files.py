@@ -26,6 +26,9 @@ def command(
     pseudonym_key: Annotated[
         Path | None, typer.Option(help="file with the key of the pseudonyms  [default: answers hold no patient_pseudonym]")
     ] = None,
+    sites: Annotated[
+        str | None, typer.Option(help="file that `screening run` is given with --sites, so that sites have the same names here and there")
+    ] = None,
     json: Annotated[bool, typer.Option("--json", help="print one line of JSON a file")] = False,
 ) -> None:
     """Print outcome, scores, thresholds and reasons of each file, as `screening run` would give them. Needs no results folder.
@@ -51,7 +54,7 @@ def command(
     key = load_key(pseudonym_key) if pseudonym_key else None
     from screening.on_demand.open_bundle import OpenBundle
 
-    with OpenBundle(bundle, device=device, dtype=dtype, **dict(points), pseudonym_key=key) as opened:
+    with OpenBundle(bundle, device=device, dtype=dtype, **dict(points), pseudonym_key=key, sites_file=sites) as opened:
         for number, scored in enumerate(opened.score(files, heatmaps=heatmaps is not None), start=1):
             if heatmaps is not None:
                 _write_pictures(scored, heatmaps, number)

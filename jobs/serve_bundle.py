@@ -42,6 +42,9 @@ def command(
     pseudonym_key: Annotated[
         str | None, typer.Option(help="file with the key of the pseudonyms  [default: answers hold no pseudonym]")
     ] = None,
+    sites: Annotated[
+        str | None, typer.Option(help="file that `screening run` is given with --sites, so that sites have the same names here and there")
+    ] = None,
     log: Annotated[str | None, typer.Option(help="folder for the log of accesses and errors  [default: Ray's own]")] = None,
     not_blind: Annotated[bool, typer.Option("--not-blind", help="show scores to readers before they have recorded their reading")] = False,
 ) -> None:
@@ -59,6 +62,8 @@ def command(
     from screening.bundle.pointer import bundle_in_use
     from screening.bundle.released import released_bundle
     from screening.errors import UsageError, check_usage
+    from screening.ingest.sites import load_sites
+    from screening.privacy import Pseudonymizer, load_key
 
     check_usage(not open_to_all or host in LOOPBACK, f"--open lets everybody in: it goes with --host {' or '.join(LOOPBACK)} alone")
     check_usage(
@@ -68,9 +73,11 @@ def command(
     check_bundle(bundle_in_use(bundle, operating_points).bundle_url)
     if results:
         check_results(results)
-    for option, url in (("--tokens", tokens), ("--pseudonym-key", pseudonym_key)):
+    for option, url in (("--tokens", tokens), ("--pseudonym-key", pseudonym_key), ("--sites", sites)):
         if url:
             check_file(option, url)
+    if sites:
+        load_sites(sites, Pseudonymizer(load_key(pseudonym_key)) if pseudonym_key else None)
     try:
         settings = ServiceSettings(
             bundle=bundle,
@@ -79,6 +86,7 @@ def command(
             tokens=tokens,
             open=open_to_all,
             pseudonym_key=pseudonym_key,
+            sites_file=sites,
             log=log,
             dtype=dtype,
             replicas=replicas,

@@ -22,6 +22,11 @@ class ServiceSettings(FrozenModel):
     pseudonym_key: str | None = Field(
         None, description="file with the key of the pseudonyms; without one, answers have no patient_pseudonym"
     )
+    sites_file: str | None = Field(
+        None,
+        description="file that `screening run` is given with --sites, read when a process of the server starts; without one, answers name "
+        "every site by its pseudonym",
+    )
     log: str | None = Field(
         None, description="folder of each machine for the access log and the log of errors; without one, they go to Ray's own"
     )
@@ -44,6 +49,8 @@ class ServiceSettings(FrozenModel):
     def _guarded(self) -> "ServiceSettings":
         if self.open == (self.tokens is not None):
             raise ValueError("give a file of tokens, or open the server to everybody who reaches it, and not both")
+        if self.sites_file is not None and self.pseudonym_key is None:
+            raise ValueError("a sites file goes with the pseudonym key: without one, answers name no site. Give the key of the nights")
         return self
 
 

@@ -2,7 +2,6 @@
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
 from queue import SimpleQueue
 
 from schemas.reasons import Reason
@@ -18,16 +17,12 @@ from screening.privacy import Pseudonymizer
 class Decoders:
     """`settings.decoders` child processes with one ingest configuration. Replaced as a whole where another bundle has another age limit."""
 
-    def __init__(self, settings: ServiceSettings, min_age_years: float, pseudonymizer: Pseudonymizer | None):
+    def __init__(self, settings: ServiceSettings, config: IngestConfig, pseudonymizer: Pseudonymizer | None):
         """Start the processes, which takes about a second."""
-        limits = replace(IngestConfig().limits, max_bytes=settings.max_file_bytes)
-        self.min_age_years = min_age_years
-        self._config = IngestConfig(min_age_years=min_age_years, limits=limits)
+        self.config = config
         self._pool = ThreadPoolExecutor(settings.decoders, thread_name_prefix="decode")
         self._idle: SimpleQueue[DecodeSandbox] = SimpleQueue()
-        sandboxes = [
-            DecodeSandbox(self._config, pseudonymizer, settings.decode_seconds, DECODE_MEMORY_BYTES) for _ in range(settings.decoders)
-        ]
+        sandboxes = [DecodeSandbox(config, pseudonymizer, settings.decode_seconds, DECODE_MEMORY_BYTES) for _ in range(settings.decoders)]
         for sandbox in self._pool.map(DecodeSandbox.__enter__, sandboxes):
             self._idle.put(sandbox)
 

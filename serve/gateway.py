@@ -6,6 +6,7 @@ import logging
 import time
 import uuid
 from collections.abc import AsyncIterator
+from dataclasses import replace
 
 from ray import serve
 from ray.exceptions import RayActorError
@@ -15,8 +16,11 @@ from ray.serve.handle import DeploymentHandle
 from schemas.bundle import BundleManifest
 from schemas.service import BundleInUse, ServiceSettings
 from screening.bundle.pointer import bundle_in_use
+from screening.dicom.limits import Limits
 from screening.errors import ImageRefused
+from screening.ingest.config import IngestConfig
 from screening.ingest.ingest import Ingested
+from screening.ingest.sites import ListedTexts, load_sites
 from screening.on_demand.scored import Scored
 from screening.privacy import Pseudonymizer, load_key
 from serve.decoders import Decoders
@@ -49,7 +53,7 @@ class Gateway:
         self._pseudonymizer = Pseudonymizer(load_key(settings.pseudonym_key)) if settings.pseudonym_key else None
         manifest = bundle_in_use(settings.bundle, settings.operating_points).manifest()
         self._manifests = {manifest.digest(): manifest}
-        self._decoders = Decoders(settings, manifest.preprocessing.min_age_years, self._pseudonymizer)
+        self._decoders = Decoders(settings, _ingest_config(settings, manifest, self._pseudonymizer), self._pseudonymizer)
         self.stored = Stored(settings) if settings.results else None
         self.readings = ReadingBook(settings.results) if settings.results else None
         self._changing = asyncio.Lock()
@@ -80,7 +84,7 @@ class Gateway:
             self.metrics.decode_seconds.observe(time.perf_counter() - started)
             if ingested.fault is not None:
                 ingested.refusal = _logged(ingested)
-            answer = await self._ask(Question(ingested, decoders.min_age_years, upload.name, heatmaps))
+            answer = await self._ask(Question(ingested, decoders.config.min_age_years, upload.name, heatmaps))
             if isinstance(answer, Scored):
                 self.metrics.count(answer.answer)
                 return answer
@@ -126,12 +130,19 @@ class Gateway:
         """Decode from here on with the age limit of the bundle that answers now."""
         async with self._changing:
             before = self._decoders
-            if before.min_age_years == other.min_age_years:
+            if before.config.min_age_years == other.min_age_years:
                 return  # another request has seen to it
             loop = asyncio.get_running_loop()
-            made = (self.settings, other.min_age_years, self._pseudonymizer)
+            made = (self.settings, replace(before.config, min_age_years=other.min_age_years), self._pseudonymizer)
             self._decoders = await loop.run_in_executor(None, lambda: Decoders(*made))
             loop.run_in_executor(None, before.close)
+
+
+def _ingest_config(settings: ServiceSettings, bundle: BundleManifest, pseudonymizer: Pseudonymizer | None) -> IngestConfig:
+    """Return what ingest is told, so that sites have the names of the nights. Raises UsageError where the sites file is wrong."""
+    listed = load_sites(settings.sites_file, pseudonymizer) if settings.sites_file else ListedTexts()
+    limits = Limits(max_bytes=settings.max_file_bytes)
+    return IngestConfig(min_age_years=bundle.preprocessing.min_age_years, listed_texts=listed, limits=limits)
 
 
 def _logged(ingested: Ingested) -> ImageRefused:

@@ -17,6 +17,7 @@ from screening.bundle.released import phantom_bundle
 from serve.run import serving
 from serve.tokens import create, revoke
 
+LISTED = "Brannoc"  # what the server's sites file shows in the place of a hospital's name
 CHANGE_SECONDS = 30  # for a replica to load another bundle
 
 

@@ -43,6 +43,19 @@ def pseudonym_of(value: str, attribute: str, pseudonymizer: Pseudonymizer) -> st
     return pseudonymizer.pseudonym(unicodedata.normalize("NFC", value), attribute)
 
 
+def load_sites(url: str, pseudonymizer: Pseudonymizer | None) -> ListedTexts:
+    """Return the texts that the sites file at `url` lists. Raises UsageError where it cannot be read or is wrong, and without a key."""
+    from screening.storage import read_bytes  # here, because the processes that decode need no file system
+
+    if pseudonymizer is None:
+        raise UsageError(f"the sites file {url} goes with the pseudonym key: without one, answers name no site. Give the key of the nights")
+    try:
+        data = read_bytes(url)
+    except OSError:
+        raise UsageError(f"the sites file {url} cannot be read: check its path and its permissions") from None
+    return read_sites(data, url, pseudonymizer)
+
+
 def read_sites(data: bytes, name: str, pseudonymizer: Pseudonymizer) -> ListedTexts:
     """Return the texts that a sites file (CSV with SITES_COLUMNS, the last one optional) lists.
 

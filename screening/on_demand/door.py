@@ -16,7 +16,8 @@ def open_bundle(url: str | None = None, **options: Any) -> "OpenBundle":
     """Return the bundle at `url`, any fsspec URL of its folder, ready to score; without a URL the released one.
 
     `options` are those of `OpenBundle`: device ("auto", "cpu", "cuda"), dtype ("auto", "float32", "bfloat16"), operating_points,
-    pseudonym_key. Loads torch. Raises BundleError where the bundle is damaged, UsageError where the device is not there.
+    sites, pseudonym_key, sites_file. Loads torch. Raises BundleError where the bundle is damaged, UsageError where the device is not
+    there, or the sites file cannot be read or comes without a key.
 
     >>> import screening
     >>> bundle = screening.open_bundle("bundles/synthetic-small")

@@ -16,6 +16,7 @@ from screening.errors import ImageRefused
 from screening.ingest.config import IngestConfig
 from screening.ingest.ingest import Ingested
 from screening.ingest.sandbox import DecodeSandbox
+from screening.ingest.sites import load_sites
 from screening.on_demand.files import File, Given, files_of
 from screening.on_demand.scored import Scored, refused_answer, scored_answer
 from screening.privacy import Pseudonymizer
@@ -42,15 +43,19 @@ class OpenBundle:
         sites: dict[str, SitePoints] | None = None,
         ingest: IngestConfig | None = None,
         pseudonym_key: bytes | None = None,
+        sites_file: str | None = None,
     ):
         """Check the bundle and load its networks; see `Cascade.from_bundle` for `device`, `dtype`, `operating_points` and `sites`.
 
-        Without a `pseudonym_key` answers have no patient_pseudonym, and the bundle's points judge where sites are known by pseudonyms.
+        Without a `pseudonym_key` answers have no patient_pseudonym and no InstitutionName, so the points of no site judge.
+        `sites_file` is the URL of what nights are given with --sites: sites that it lists are known by their text, as in rows.
         Raises BundleError, UsageError.
         """
         self.manifest: BundleManifest = load_manifest(url).judging_at(operating_points, sites)
         ingest = replace(ingest or IngestConfig(), min_age_years=self.manifest.preprocessing.min_age_years)
         pseudonymizer = Pseudonymizer(pseudonym_key, ingest.pseudonymize_uids) if pseudonym_key else None
+        if sites_file is not None:
+            ingest = replace(ingest, listed_texts=load_sites(sites_file, pseudonymizer))
         self._reader = ObjectReader(ingest.limits.max_bytes)
         self._sandbox = DecodeSandbox(ingest, pseudonymizer, DECODE_SECONDS, DECODE_MEMORY_BYTES)
         self._decoder = ThreadPoolExecutor(1, thread_name_prefix="decode")

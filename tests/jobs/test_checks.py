@@ -75,6 +75,8 @@ REFUSED = [
     ["run", ".", "--results", "../results", "--bundle", "none"],
     ["run", ".", "--results", "../results", "--sites", "none.csv"],
     ["run", ".", "--results", "../results", "--operating-points", "none.json"],
+    ["score", "a.dcm", "--sites", "none.csv"],
+    ["serve", "--open", "--sites", "none.csv"],
     ["evaluate", "none", "labels.csv", "--output", "out"],
     ["evaluate", str(RELEASED_BUNDLE), "none.csv", "--output", "out"],
     ["promote", str(RELEASED_BUNDLE), "out", "--baseline", str(RELEASED_BUNDLE), "--old-manifest", "none.csv"],

@@ -78,6 +78,7 @@ def test_for_programs_with_a_key_and_other_thresholds(files: list[str], tmp_path
         (["FILE", "--bundle", "nowhere"], BundleError, "give the folder of a bundle"),
         (["FILE", "--device", "cuda:9"], UsageError, "no GPU"),
         (["FILE", "--pseudonym-key", "no.key"], UsageError, "key"),
+        (["FILE", "--sites", "sites.csv"], UsageError, "Give the key of the nights"),
     ],
 )
 def test_what_cannot_begin(files: list[str], arguments: list[str], error: type[Exception], words: str) -> None:

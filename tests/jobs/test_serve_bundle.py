@@ -19,6 +19,7 @@ from screening.bundle import operating_points
 from screening.bundle.checks import load_manifest
 from screening.bundle.released import phantom_bundle
 from screening.errors import BundleError, ScreeningError, UsageError
+from screening.privacy import create_key
 from tests.served import free_port
 
 runner = CliRunner()
@@ -34,6 +35,8 @@ runner = CliRunner()
         (["--open", "--bundle", "nowhere"], BundleError, "give the folder of a bundle"),
         (["--open", "--bundle", "none.json"], BundleError, "does not exist"),
         (["--open", "--pseudonym-key", "none.key"], UsageError, "no such file"),
+        (["--open", "--sites", "none.csv"], UsageError, "--sites none.csv: there is no such file"),
+        (["--open", "--sites", __file__], UsageError, "Give the key of the nights"),
         (["--open", "--operating-points", "none.json"], UsageError, "does not exist"),
         (["--open", "--bundle", "nowhere", "--operating-points", "none.json"], UsageError, "does not exist"),
         (
@@ -61,6 +64,13 @@ def test_operating_points_of_another_bundle_are_refused_at_once(tmp_path: Path) 
     done = runner.invoke(make_app(), ["serve", "--open", "--bundle", phantom_bundle(), "--operating-points", points])
     assert isinstance(done.exception, UsageError)
     assert "for bundle 000000000000" in str(done.exception)
+
+
+def test_what_the_nights_would_refuse_is_refused_at_once(tmp_path: Path) -> None:
+    create_key(tmp_path / "key")
+    done = runner.invoke(make_app(), ["serve", "--open", "--sites", __file__, "--pseudonym-key", str(tmp_path / "key")])
+    assert isinstance(done.exception, UsageError)
+    assert "its first line must be" in str(done.exception)
 
 
 @pytest.mark.slow

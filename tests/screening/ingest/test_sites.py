@@ -5,12 +5,13 @@ import json
 import pickle
 import unicodedata
 from datetime import date
+from pathlib import Path
 
 import pytest
 
 from screening.errors import UsageError
 from screening.ingest.config import IngestConfig
-from screening.ingest.sites import ListedTexts, pseudonym_of, read_sites
+from screening.ingest.sites import ListedTexts, load_sites, pseudonym_of, read_sites
 from screening.privacy import Pseudonymizer
 from screening.shard.config import RowConfig
 
@@ -64,6 +65,16 @@ def test_faults_are_named_and_values_are_not(text: str, fault: str) -> None:
     assert "sites.csv" in str(error.value)
     assert fault in str(error.value)
     assert "Do" not in str(error.value)
+
+
+def test_a_file_is_read_from_its_url_and_only_with_a_key(tmp_path: Path) -> None:
+    url = str(tmp_path / "sites.csv")
+    with pytest.raises(UsageError, match="cannot be read"):
+        load_sites(url, KEY)
+    (tmp_path / "sites.csv").write_text(FILE)
+    assert load_sites(url, KEY) == _read(FILE)
+    with pytest.raises(UsageError, match="goes with the pseudonym key"):
+        load_sites(url, None)
 
 
 def test_a_file_that_is_no_text() -> None:

@@ -1,18 +1,20 @@
 """A bundle that scores files: the same as ingest and cascade one by one, whatever else is scored, and a reason for what cannot be."""
 
+import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
+import pydicom
 import pytest
 
-from schemas.bundle import OperatingPoint
+from schemas.bundle import OperatingPoint, SitePoints
 from schemas.heatmap import HeatmapKind
 from schemas.reasons import Outcome, Reason, Stage
 from screening.bundle.released import phantom_bundle
 from screening.cascade.cascade import Cascade
-from screening.errors import ArchiveError, BundleError
+from screening.errors import ArchiveError, BundleError, UsageError
 from screening.ingest.config import IngestConfig
 from screening.ingest.ingest import ingest
 from screening.on_demand.open_bundle import READ_AHEAD_FILES, OpenBundle
@@ -75,6 +77,20 @@ def test_pseudonyms_need_a_key(bundle: OpenBundle) -> None:
     with OpenBundle(phantom_bundle()) as without_a_key:
         assert next(without_a_key.score(FILES[0])).answer.patient_pseudonym is None
     assert next(bundle.score(FILES[0])).answer.patient_pseudonym == Pseudonymizer(KEY).pseudonym("TEST-0", "PatientID")
+
+
+def test_a_sites_file_names_sites_as_in_rows_and_goes_with_a_key(tmp_path: Path) -> None:
+    (tmp_path / "sites.csv").write_text("attribute,value,shown_as\nInstitutionName,Northgate General,Northgate\n")
+    phantom = pydicom.dcmread(io.BytesIO(FILES[2]))
+    phantom.InstitutionName = "Northgate General"
+    phantom.save_as(tmp_path / "a.dcm")
+    own = {"Northgate": SitePoints(operating_points={"pneumonia": OperatingPoint(threshold=1.0, rule="none", data="a test")})}
+    with OpenBundle(phantom_bundle(), sites=own, pseudonym_key=KEY, sites_file=str(tmp_path / "sites.csv")) as opened:
+        there, elsewhere = (one.answer for one in opened.score([tmp_path / "a.dcm", FILES[2]], heatmaps=False))
+    assert (there.InstitutionName, there.pneumonia_threshold, there.pneumonia_positive) == ("Northgate", 1.0, False)
+    assert (elsewhere.InstitutionName, elsewhere.pneumonia_positive) == (None, True)
+    with pytest.raises(UsageError, match="goes with the pseudonym key"):
+        OpenBundle(phantom_bundle(), sites_file=str(tmp_path / "sites.csv"))
 
 
 def test_other_operating_points(bundle: OpenBundle) -> None:
