@@ -157,14 +157,14 @@ def _check_pointer(pointer: str | None) -> None:
 
 
 def _follow(pointer: str | None, entry: "RegistryEntry") -> None:
-    """Name the entry's bundle and its operating points in the file that servers follow."""
+    """Name the entry's bundle, its digest and its operating points in the file that servers follow."""
     if pointer is None:
         return
     from screening.bundle.pointer import BundlePointer, point_to
     from screening.registry import steps
 
     _, points = steps.judging(entry)
-    point_to(pointer, BundlePointer(bundle_url=entry.bundle_url, **dict(points)))
+    point_to(pointer, BundlePointer(bundle_url=entry.bundle_url, bundle_digest=entry.bundle_digest, **dict(points)))
 
 
 def _reason(entry: "RegistryEntry") -> str:

@@ -70,7 +70,8 @@ def command(
         open_to_all or tokens is not None, "give --tokens FILE (`screening token create` makes it), or --open on this machine alone"
     )
     bundle = bundle or released_bundle()
-    check_bundle(bundle_in_use(bundle, operating_points).bundle_url)
+    named = bundle_in_use(bundle, operating_points)
+    named.check(named.applied(check_bundle(named.bundle_url)))
     if results:
         check_results(results)
     for option, url in (("--tokens", tokens), ("--pseudonym-key", pseudonym_key), ("--sites", sites)):

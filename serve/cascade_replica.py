@@ -7,8 +7,8 @@ import time
 
 import numpy as np
 
+from schemas.bundle import BundleManifest
 from schemas.service import BundleInUse, ServiceSettings
-from screening.bundle.checks import load_manifest
 from screening.bundle.pointer import BundlePointer, bundle_in_use, is_pointer
 from screening.cascade.cascade import Cascade
 from screening.errors import BundleError
@@ -30,7 +30,7 @@ class CascadeReplica:
         """Load the networks. Raises BundleError, UsageError."""
         log_to_folder(settings.log, "cascade")
         self._settings = settings
-        self._in_use = bundle_in_use(settings.bundle, settings.operating_points)
+        self._in_use = self._tried = bundle_in_use(settings.bundle, settings.operating_points)
         self._cascade = self._load(self._in_use)
         cores = settings.cpus_per_replica or os.cpu_count() or 1
         lanes = min(cores, MOST_CALLS) if self._cascade.device.type == "cpu" else 1
@@ -41,7 +41,7 @@ class CascadeReplica:
 
     def _load(self, named: BundlePointer) -> Cascade:
         settings = self._settings
-        return Cascade.from_bundle(
+        cascade = Cascade.from_bundle(
             named.bundle_url,
             settings.device,
             settings.dtype,
@@ -49,6 +49,8 @@ class CascadeReplica:
             operating_points=named.operating_points,
             sites=named.sites,
         )
+        named.check(cascade.manifest)
+        return cascade
 
     async def in_use(self) -> BundleInUse:
         """Return what there is to say of the bundle that answers now."""
@@ -63,6 +65,10 @@ class CascadeReplica:
             dtype=str(cascade.dtype).removeprefix("torch."),
             license=manifest.license,
         )
+
+    async def manifest(self) -> BundleManifest:
+        """Return the manifest of the bundle that answers now, with the operating points that judge."""
+        return self._cascade.manifest
 
     async def ask(self, question: Question) -> Scored | OtherBundle:
         """Return the answer; a refused file waits for nothing."""
@@ -96,20 +102,29 @@ class CascadeReplica:
         return refused_answer(question.ingested, cascade.manifest, question.file)
 
     def _follow(self) -> None:
-        """Load what the file names as soon as it names another bundle or other operating points; what is damaged changes nothing."""
-        tried = self._in_use
+        """Look at the file again and again; what is wrong changes nothing, and the log says it once and not at each look."""
+        said = ""
         while True:
             time.sleep(FOLLOW_SECONDS)
             try:
-                named = bundle_in_use(self._settings.bundle)
-                if named in (self._in_use, tried):
+                self._look()
+                said = ""
+            except Exception as error:
+                if str(error) == said:
                     continue
-                tried = named
-                load_manifest(named.bundle_url)
-                started = time.monotonic()
-                self._cascade, self._in_use = self._load(named), named
-                log.info("bundle %s answers after %.1f s", self._cascade.digest[:12], time.monotonic() - started)
-            except (BundleError, OSError) as error:
-                log.error("the bundle in use stays: %s", error)
-            except Exception:
-                log.exception("the bundle in use stays")
+                said = str(error)
+                if isinstance(error, BundleError | OSError):
+                    log.error("the bundle in use stays: %s", error)
+                else:
+                    log.exception("the bundle in use stays")
+
+    def _look(self) -> None:
+        """Load what the file names where that is another bundle or other operating points. Raises BundleError where it cannot be had."""
+        named = bundle_in_use(self._settings.bundle)
+        if named in (self._in_use, self._tried):
+            return
+        named.manifest()  # at each look until it is right, because somebody may put the right bundle there later
+        self._tried = named
+        started = time.monotonic()
+        self._cascade, self._in_use = self._load(named), named
+        log.info("bundle %s answers after %.1f s", self._cascade.digest[:12], time.monotonic() - started)

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 from ray import serve
 from ray.exceptions import RayActorError
@@ -97,18 +98,16 @@ class Gateway:
 
     async def in_use(self) -> BundleInUse:
         """Return the bundle that answers now. Raises Refused 503 where no replica is up."""
-        try:
-            async with asyncio.timeout(ASK_SECONDS):
-                return await self._cascade.in_use.remote()
-        except (TimeoutError, RayActorError, DeploymentUnavailableError, BackPressureError):
-            raise busy("no replica of the cascade is up: come back in a moment", 5) from None
+        return await _said(self._cascade.in_use)
 
     async def manifest(self, digest: str) -> BundleManifest:
-        """Return the manifest of the bundle that gave an answer. Raises Refused 503 where it is in use no more."""
+        """Return the manifest of the bundle that gave an answer. Raises Refused 503 where it is in use no more.
+
+        A replica says it, because what is in the bundle's folder by now may be another bundle.
+        """
         if digest not in self._manifests:
-            named = (self.settings.bundle, self.settings.operating_points)
-            manifest = await asyncio.get_running_loop().run_in_executor(None, lambda: bundle_in_use(*named).manifest())
-            self._manifests = {manifest.digest(): manifest}
+            manifest = await _said(self._cascade.manifest)
+            self._manifests[manifest.digest()] = manifest
         try:
             return self._manifests[digest]
         except KeyError:
@@ -136,6 +135,15 @@ class Gateway:
             made = (self.settings, replace(before.config, min_age_years=other.min_age_years), self._pseudonymizer)
             self._decoders = await loop.run_in_executor(None, lambda: Decoders(*made))
             loop.run_in_executor(None, before.close)
+
+
+async def _said(question: DeploymentHandle) -> Any:
+    """Return what a replica says of itself. Raises Refused 503 where none is up."""
+    try:
+        async with asyncio.timeout(ASK_SECONDS):
+            return await question.remote()
+    except (TimeoutError, RayActorError, DeploymentUnavailableError, BackPressureError):
+        raise busy("no replica of the cascade is up: come back in a moment", 5) from None
 
 
 def _ingest_config(settings: ServiceSettings, bundle: BundleManifest, pseudonymizer: Pseudonymizer | None) -> IngestConfig:

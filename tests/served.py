@@ -5,7 +5,7 @@ import socket
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -56,15 +56,20 @@ class Served:
 
     def await_bundle(self, digest: str) -> None:
         """Return when the bundle of that digest answers."""
-        until = time.monotonic() + CHANGE_SECONDS
-        while self.ask("/v1/bundle").json()["digest"] != digest:
-            assert time.monotonic() < until
-            time.sleep(0.1)
+        await_that(lambda: self.ask("/v1/bundle").json()["digest"] == digest)
 
     def score(self, *files: bytes, query: str = "", token: str | None = "all") -> Reply:
         """Send files as a form and return the answer."""
         body, content_type = form(*files)
         return self.ask(f"/v1/score{query}", body, token=token, Content_Type=content_type)
+
+
+def await_that(holds: Callable[[], bool]) -> None:
+    """Return when something holds that a replica brings about by looking at the file that names its bundle."""
+    until = time.monotonic() + CHANGE_SECONDS
+    while not holds():
+        assert time.monotonic() < until
+        time.sleep(0.1)
 
 
 def form(*files: bytes, boundary: str = "part-of-a-test", names: tuple[str, ...] = ()) -> tuple[bytes, str]:

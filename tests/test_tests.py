@@ -107,7 +107,6 @@ SHOWN_BY = {
     ],
     "tests/serve/routes/test_scoring.py": [
         "serve/app.py",
-        "serve/cascade_replica.py",
         "serve/decoders.py",
         "serve/gateway.py",
         "serve/problems.py",

@@ -4,10 +4,10 @@ A server that follows such a file loads what it names beside the bundle in use a
 file decides which bundle answers, and at which thresholds.
 """
 
-from pydantic import ValidationError
+from pydantic import Field, ValidationError
 
-from schemas.bundle import BundleManifest, Overrides
-from screening.bundle.checks import faults_of, load_manifest
+from schemas.bundle import DIGEST_LENGTH, BundleManifest, Overrides
+from screening.bundle.checks import digest12, faults_of, load_manifest
 from screening.bundle.operating_points import check, load
 from screening.errors import BundleError, UsageError
 from screening.storage import join, put_atomic, read_bytes
@@ -18,14 +18,30 @@ SUFFIX = ".json"
 class BundlePointer(Overrides):
     """The content of the file: a bundle's folder, and what judges in the place of the bundle's own operating points.
 
-    A relative `bundle_url` starts at the folder that holds the file.
+    A relative `bundle_url` starts at the folder that holds the file. With a `bundle_digest`, no other bundle that is put into that folder
+    answers at these operating points, which were chosen on the scores of the first one.
     """
 
     bundle_url: str
+    bundle_digest: str | None = Field(None, pattern=r"^[0-9a-f]{64}$", description="of the bundle with these operating points")
 
     def manifest(self) -> BundleManifest:
-        """Return the bundle's manifest with these operating points, whose digest its answers bear. Raises BundleError."""
-        return self.applied(load_manifest(self.bundle_url))
+        """Return the bundle's manifest with these operating points, whose digest its answers bear.
+
+        Raises BundleError where the bundle in the folder is another one than the file names, or cannot be read.
+        """
+        manifest = self.applied(load_manifest(self.bundle_url))
+        self.check(manifest)
+        return manifest
+
+    def check(self, manifest: BundleManifest) -> None:
+        """Raise BundleError where a bundle, with these operating points, has another digest than the file says."""
+        if self.bundle_digest not in (None, manifest.digest()):
+            digests = f"{digest12(manifest)}, not {self.bundle_digest[:DIGEST_LENGTH]}"
+            raise BundleError(
+                f"{self.bundle_url} is another bundle than the file says that names it ({digests}, with these operating points): put that "
+                "one back, or register and promote this one with --pointer"
+            )
 
 
 def is_pointer(url: str) -> bool:

@@ -79,10 +79,12 @@ def test_a_server_follows_to_the_operating_points_and_back(folders: tuple[str, s
     digest = own.judging_at({"covid": point}, sites).digest()
     told("promote", results, own.digest(), "--why", "the first", "--pointer", pointer)
     told("promote", results, digest, "--why", "its sites", "--without-shadow", "no archive yet", "--pointer", pointer)
-    assert bundle_in_use(pointer) == BundlePointer(bundle_url=bundle, operating_points={"covid": point}, sites=sites)
-    assert bundle_in_use(pointer).manifest().digest() == digest
+    named = bundle_in_use(pointer)
+    assert named == BundlePointer(bundle_url=bundle, bundle_digest=digest, operating_points={"covid": point}, sites=sites)
+    assert named.manifest().digest() == digest
     told("rollback", results, "--why", "too many positives", "--pointer", pointer)
-    assert bundle_in_use(pointer) == BundlePointer(bundle_url=bundle)
+    assert bundle_in_use(pointer) == BundlePointer(bundle_url=bundle, bundle_digest=own.digest())
+    assert bundle_in_use(pointer).manifest() == own
 
 
 def test_a_file_that_no_server_follows_is_refused_and_nothing_is_promoted(folders: tuple[str, str, str]) -> None:

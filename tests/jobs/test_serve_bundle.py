@@ -17,6 +17,7 @@ from schemas.bundle import OperatingPoint
 from schemas.operating_points import OperatingPoints
 from screening.bundle import operating_points
 from screening.bundle.checks import load_manifest
+from screening.bundle.pointer import BundlePointer, point_to
 from screening.bundle.released import phantom_bundle
 from screening.errors import BundleError, ScreeningError, UsageError
 from screening.privacy import create_key
@@ -71,6 +72,13 @@ def test_what_the_nights_would_refuse_is_refused_at_once(tmp_path: Path) -> None
     done = runner.invoke(make_app(), ["serve", "--open", "--sites", __file__, "--pseudonym-key", str(tmp_path / "key")])
     assert isinstance(done.exception, UsageError)
     assert "its first line must be" in str(done.exception)
+
+
+def test_another_bundle_than_the_file_names_is_refused_at_once(tmp_path: Path) -> None:
+    point_to(str(tmp_path / "current.json"), BundlePointer(bundle_url=phantom_bundle(), bundle_digest="0" * 64))
+    done = runner.invoke(make_app(), ["serve", "--open", "--bundle", str(tmp_path / "current.json")])
+    assert isinstance(done.exception, BundleError)
+    assert "not 000000000000, with these operating points" in str(done.exception)
 
 
 @pytest.mark.slow

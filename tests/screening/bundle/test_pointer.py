@@ -54,6 +54,18 @@ def test_a_folder_and_a_file_of_operating_points(tmp_path: Path) -> None:
         bundle_in_use(str(tmp_path / "bundle"), points)
 
 
+def test_another_bundle_in_the_folder_is_not_the_one_that_the_file_names(tmp_path: Path) -> None:
+    own, file = save_small_bundle(tmp_path / "bundle"), str(tmp_path / "current.json")
+    at_points = BundlePointer(bundle_url="bundle", operating_points={"covid": POINT}, sites=SITES)
+    point_to(file, at_points.model_copy(update={"bundle_digest": own.judging_at({"covid": POINT}, SITES).digest()}))
+    assert bundle_in_use(file).manifest() == own.judging_at({"covid": POINT}, SITES)
+    save_small_bundle(tmp_path / "bundle", half=True)  # other weights under the same name
+    with pytest.raises(BundleError, match="put that one back, or register and promote this one"):
+        bundle_in_use(file).manifest()
+    point_to(file, at_points)
+    assert bundle_in_use(file).manifest().operating_points["covid"] == POINT
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -61,6 +73,7 @@ def test_a_folder_and_a_file_of_operating_points(tmp_path: Path) -> None:
         "{}",
         '{"bundle_url": 1}',
         '{"bundle_url": "a", "and": "b"}',
+        '{"bundle_url": "a", "bundle_digest": "0123"}',
         '{"bundle_url": "a", "operating_points": {"covid": {"threshold": 2}}}',
     ],
 )

@@ -12,7 +12,7 @@ from screening.bundle.pointer import BundlePointer, point_to
 from serve.app import make_app
 from serve.problems import MEDIA_TYPE
 from tests.archives import phantom_dicom, phantom_pixels
-from tests.served import Served
+from tests.served import Served, await_that
 
 
 def test_health_is_open(served: Served) -> None:
@@ -92,6 +92,22 @@ def test_other_operating_points_alone_change_over_and_a_bundle_by_put_has_its_ow
     finally:
         change_to(served, served.bundle_url)
     assert not served.score(file).json()["answers"][0]["pneumonia_positive"]
+
+
+def test_another_bundle_than_the_file_names_changes_nothing_and_lends_no_answer_its_manifest(served: Served) -> None:
+    point = OperatingPoint(threshold=0.0, rule="all", data="a test")
+    pointer = BundlePointer(bundle_url=served.bundle_url, operating_points={"covid": point})
+    digest, file = pointer.manifest().digest(), phantom_dicom(1, "normal", 512)
+    point_to(served.settings.bundle, pointer.model_copy(update={"bundle_digest": digest}))
+    try:
+        served.await_bundle(digest)
+        point_to(served.settings.bundle, BundlePointer(bundle_url=served.bundle_url, bundle_digest="0" * 64))
+        assert digest in served.score(file, query="?format=fhir").body.decode()
+        logs = Path(served.settings.log)
+        await_that(lambda: "not 000000000000, with these" in "".join(log.read_text() for log in logs.glob("cascade-*.jsonl")))
+        assert served.ask("/v1/bundle").json()["digest"] == digest
+    finally:
+        change_to(served, served.bundle_url)
 
 
 def test_what_is_refused_is_described_as_it_comes() -> None:
