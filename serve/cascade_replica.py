@@ -45,7 +45,7 @@ class CascadeReplica:
             named.bundle_url,
             settings.device,
             settings.dtype,
-            threads=settings.cpus_per_replica,
+            threads=1,  # no team of threads for the one that loads: see Calls
             operating_points=named.operating_points,
             sites=named.sites,
         )

@@ -1,6 +1,7 @@
 """sandbox: the same answers as ingest, and what happens when the decoder hangs, dies, runs out of memory or loses its parent."""
 
 import os
+import platform
 import signal
 import subprocess
 import sys
@@ -18,6 +19,7 @@ from screening.ingest.config import IngestConfig
 from screening.ingest.ingest import ingest
 from screening.ingest.sandbox import DecodeSandbox
 from screening.privacy import Pseudonymizer
+from tests.archives import phantom_dicom
 from tests.screening import hostile
 from tests.screening.ingest.sabotage import sabotage
 
@@ -141,6 +143,23 @@ def test_child_ends_with_its_killed_parent(busy: bool):
         parent.wait()
         parent.stdout.close()
     assert _ended(child)
+
+
+def _pages_cleared(pid: int) -> int:
+    """How many pages the kernel has handed to a process so far (minor faults, proc(5))."""
+    return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[7])
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc can be told to keep freed memory")
+def test_the_memory_of_one_image_is_there_for_the_next():
+    image = phantom_dicom(0, size=1024)
+    with DecodeSandbox(CONFIG, KEY, 60, MEMORY) as sandbox:
+        for _ in range(3):
+            sandbox.ingest(image)
+        before = _pages_cleared(sandbox.pid)
+        for _ in range(3):
+            sandbox.ingest(image)
+        assert _pages_cleared(sandbox.pid) - before < 3 * 500  # 2,700 each where nothing is kept
 
 
 def test_threads_share_one_child():
