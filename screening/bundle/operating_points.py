@@ -9,12 +9,36 @@ from pydantic import ValidationError
 from schemas.bundle import DIGEST_LENGTH, Overrides
 from schemas.operating_points import OperatingPoints
 from screening.errors import UsageError
-from screening.storage import put_atomic, read_bytes
+from screening.storage import exists, put_atomic, read_bytes
 
 
 def save(url: str, points: OperatingPoints) -> None:
     """Write the points as JSON, for `screening run --operating-points`."""
     put_atomic(url, points.model_dump_json(indent=2).encode())
+
+
+def add_sites(url: str, points: OperatingPoints) -> OperatingPoints:
+    """Write the points of sites beside those of other sites in the file, and return what it holds then; one of the same name is replaced.
+
+    Raises UsageError where the file is for another bundle, or none of these.
+    """
+    earlier = check_addable(url, points.bundle_digest)
+    if earlier is not None:
+        names = ("sites", "site_evidence", "kept")
+        points = earlier.model_copy(
+            update={name: {**getattr(earlier, name), **getattr(points, name)} for name in names} | {"chosen": points.chosen}
+        )
+    save(url, points)
+    return points
+
+
+def check_addable(url: str, bundle_digest: str) -> OperatingPoints | None:
+    """Return what a file holds that points may be put into, None where there is no file. Raises UsageError as `load` and `check` do."""
+    if not exists(url):
+        return None
+    earlier = load(url)
+    check(earlier, bundle_digest)
+    return earlier
 
 
 def load(url: str) -> OperatingPoints:

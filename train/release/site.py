@@ -6,16 +6,19 @@ intercept, and a threshold are what few images can tell; the networks would need
 
 import dataclasses
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import polars as pl
 
-from schemas.bundle import BundleManifest, Calibration, OperatingPoint
+from schemas.bundle import BundleManifest, Calibration, OperatingPoint, SitePoints
+from schemas.operating_points import Evidence, OperatingPoints
 from schemas.progress import OnProgress, unwatched
 from screening.bundle.checks import MANIFEST_FILE, verify
 from screening.errors import TrainingError
-from screening.metrics import Z_95
+from screening.metrics import Z_95, wilson
 from screening.storage import join, put_atomic, read_bytes
 from train.data.images import cached
 from train.data.manifest import Manifest
@@ -52,7 +55,7 @@ def fit_site(
     bundle_url: str,
     manifest: Manifest,
     site: str,
-    output_url: str,
+    output_url: str | None,
     rules: dict[str, str],
     *,
     least: int = LEAST_IMAGES,
@@ -61,13 +64,13 @@ def fit_site(
     storage_url: str | None = None,
     on_progress: OnProgress = unwatched,
 ) -> tuple[BundleManifest, list[SiteFit]]:
-    """Write the bundle fitted to a site, and return its manifest and what was found for stages 2 and 3.
+    """Fit a bundle to a site, and return the manifest of the fitted one and what was found for stages 2 and 3.
 
     Args:
         bundle_url: the bundle; its weights are copied byte by byte.
         manifest: labelled images of the site; whatever their split, all are used.
         site: its name, which becomes part of the bundle's.
-        output_url: folder of the new bundle, which has a digest of its own.
+        output_url: folder to write the fitted bundle to, which has a digest of its own; None writes none.
         rules: stage → how its operating point is chosen, see train.release.operating_points.
         least: images of each class without which a stage keeps the bundle's own numbers.
         how: of the intervals, which draw patients. They are of the images that chose the numbers, and flatter.
@@ -98,8 +101,31 @@ def fit_site(
             "training_data": bundle.training_data | {"fitted_to": _record(bundle, site, manifest)},
         }
     )
-    _write(bundle_url, output_url, fitted)
+    if output_url is not None:
+        _write(bundle_url, output_url, fitted)
     return fitted, fits
+
+
+def points_of(fitted: BundleManifest, fits: Sequence[SiteFit], site: str) -> OperatingPoints:
+    """Return what `fit_site` found as numbers that judge the images of that site alone, with the bundle that was fitted.
+
+    The evidence is that of the last stage which has numbers of its own.
+    """
+    own = [fit for fit in fits if fit.kept is None]
+    stages = [fit.stage for fit in own]
+    numbers = SitePoints(
+        operating_points={stage: fitted.operating_points[stage] for stage in stages},
+        calibration={stage: fitted.calibration[stage] for stage in stages},
+    )
+    digest = fitted.training_data["fitted_to"]["bundle"]
+    return OperatingPoints(bundle_digest=digest, chosen=date.today(), sites={site: numbers}, site_evidence={site: _evidence(own[-1])})
+
+
+def _evidence(fit: SiteFit) -> Evidence:
+    shares = {name: (fit.after[name]["k"], fit.after[name]["n"]) for name in ("sensitivity", "specificity")}
+    said = {f"{name}_{part}": value for name, pair in shares.items() for part, value in zip("kn", pair, strict=True)}
+    intervals = {f"{name}_interval": wilson(k, n) for name, (k, n) in shares.items()}
+    return Evidence(unit="instance", **said, **intervals, others={"stage": fit.stage, "chosen_on": "these very images"})
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from schemas.bundle import Calibration
 from screening.benchmark.random_bundle import save_random_bundle
 from screening.bundle.checks import load_manifest, verify
+from screening.bundle.operating_points import check
 from screening.cascade.cascade import Cascade
 from screening.errors import TrainingError
 from tests.archives import phantom_pixels
@@ -16,7 +18,7 @@ from tests.train.radiographs import decoded, write_manifest, write_radiographs
 from train.data.images import pixels_of
 from train.data.manifest import read_manifest
 from train.evaluation.intervals import Resampling
-from train.release.site import fit_site, images_needed
+from train.release.site import SiteFit, fit_site, images_needed, points_of
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
 
@@ -60,6 +62,28 @@ def test_a_site_gets_numbers_of_its_own_and_the_same_networks(bundle: str, radio
         assert point.sensitivity == fit.after["sensitivity"]["value"]
         assert fit.after["auroc"]["value"] == fit.before["auroc"]["value"]
     json.dumps([fit.to_json() for fit in found], allow_nan=False)
+
+    points = points_of(fitted, found, "North, 2nd floor")
+    at_site = before.judging_at(None, check(points, before.digest()).sites)
+    for stage in RULES:
+        assert at_site.point_of(stage, "North, 2nd floor") == fitted.operating_points[stage]
+        assert at_site.calibration_of(stage, "North, 2nd floor") == fitted.calibration[stage]
+        assert at_site.point_of(stage, "elsewhere") == before.operating_points[stage]
+    evidence, after = points.site_evidence["North, 2nd floor"], found[-1].after
+    assert (evidence.others["stage"], evidence.sensitivity_k, evidence.specificity_n) == ("covid", after["sensitivity"]["k"], 5)
+
+
+def test_a_stage_that_keeps_the_bundles_numbers_has_none_of_the_sites(bundle: str) -> None:
+    before = load_manifest(bundle)
+    share = {"k": 4, "n": 5}
+    figures = {"sensitivity": share, "specificity": share}
+    kept, own = (SiteFit(stage, 5, 5, why, {}, figures, {}) for stage, why in (("covid", "it has 5"), ("pneumonia", None)))
+    line = Calibration(slope=2, intercept=1, data="here")
+    record = before.training_data | {"fitted_to": {"bundle": before.digest()}}
+    fitted = before.model_copy(update={"calibration": {"pneumonia": line}, "training_data": record})
+    points = points_of(fitted, [kept, own], "north")
+    assert (list(points.sites["north"].operating_points), points.sites["north"].calibration) == (["pneumonia"], {"pneumonia": line})
+    assert points.site_evidence["north"].sensitivity_interval == pytest.approx((0.376, 0.964), abs=1e-3)  # Wilson's of 4 in 5
 
 
 def test_too_few_images_keep_the_bundles_own(bundle: str, radiographs: Path, tmp_path: Path) -> None:
