@@ -53,6 +53,7 @@ class RunManifest(BaseModel):
         "planning", description="stopped is one that ended at its deadline: what it left is planned anew by the next run"
     )
     archive_url: str
+    inventory_url: str | None = Field(None, description="manifest of the S3 Inventory that was read in the place of a listing")
     results_url: str
     bundle_url: str
     bundle_name: str

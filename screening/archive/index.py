@@ -92,6 +92,11 @@ def check_uids_hidden(archive_url: str, *, pseudonymize_uids: bool, encrypt_urls
         raise UsageError("--pseudonymize-uids with a PACS needs --encrypt-urls too, because the URL of an instance is made of its UIDs")
 
 
+def inventory_manifest(archive_url: str, inventory_url: str) -> str:
+    """Return the URL of the `manifest.json` to read: of a folder of inventories the newest one. Raises as `inventory.check`."""
+    return inventory.check(inventory_url, *listing.root_of(archive_url))[0]
+
+
 def check_listable(archive_url: str, inventory_url: str | None = None) -> None:
     """Raise ArchiveError unless the archive can be listed and holds something. Lists its first object alone, and opens nothing.
 
@@ -99,7 +104,7 @@ def check_listable(archive_url: str, inventory_url: str | None = None) -> None:
     """
     next(_listed(archive_url, None))
     if inventory_url:
-        inventory.check(inventory_url, *listing.root_of(archive_url))
+        inventory_manifest(archive_url, inventory_url)
 
 
 def _rows(archive_url: str, inventory_url: str | None) -> Iterator[dict[str, object]]:

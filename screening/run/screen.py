@@ -11,7 +11,7 @@ from functools import partial
 from schemas.bundle import BundleManifest, Overrides
 from schemas.registry import RegistryEntry
 from schemas.run import RunCounts, RunManifest, RunTimes
-from screening.archive.index import check_apart, check_uids_hidden, write_index
+from screening.archive.index import check_apart, check_uids_hidden, inventory_manifest, write_index
 from screening.bundle import operating_points
 from screening.bundle.checks import verify
 from screening.errors import UsageError
@@ -134,10 +134,12 @@ def _plan_tonight(run: RunManifest, config: RunConfig, night: Night) -> RunManif
     """Index the archive, write the plan, and return tonight's run; finished at once where there is nothing to score."""
     clock = time.monotonic()
     run_id = run.run_id
+    if night.inventory_url:
+        run = run.model_copy(update={"inventory_url": inventory_manifest(night.archive_url, night.inventory_url)})
     write_manifest(night.layout, run)
     layout, seal = night.layout, night.seal
     hide = partial(sealed, seal=seal, ids=True) if seal else None
-    objects = write_index(night.archive_url, layout.index(run_id), hide=hide, inventory_url=night.inventory_url)
+    objects = write_index(night.archive_url, layout.index(run_id), hide=hide, inventory_url=run.inventory_url)
     pending = not_answered(layout, run.bundle_digest, layout.index(run_id))
     planned = min(pending.num_rows, config.limit or pending.num_rows)
     salt = config.rows.digest(run.bundle_digest, night.key_id)

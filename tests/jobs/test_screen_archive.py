@@ -69,8 +69,9 @@ def test_a_night_by_an_inventory_is_one_of_what_it_lists(bundle: str, key: str, 
     options = ["--results", f"{s3_bucket}/results", "--bundle", bundle, "--pseudonym-key", key, "--json"]
     [run] = json.loads(screening("run", f"{s3_bucket}/cxr", *options, "--inventory", inventory).stdout)
     assert run["counts"]["reasons"] == {"not_dicom": 1, "object_missing": 1}
+    assert run["inventory_url"] == inventory
     [run] = json.loads(screening("run", f"{s3_bucket}/cxr", *options).stdout)
-    assert run["counts"]["planned"] == 1  # what was added; what was listed has its row, under the same key
+    assert (run["counts"]["planned"], run["inventory_url"]) == (1, None)  # what was added; what was listed has its row, under the same key
 
 
 @pytest.mark.parametrize(
