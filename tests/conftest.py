@@ -1,6 +1,7 @@
 """Fixtures of every test, and how the tests are divided among processes."""
 
 import functools
+import gc
 import re
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,13 @@ def share_of(file: str) -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with Ray, which takes longest."""
     items.sort(key=lambda item: share_of(item.nodeid.partition("::")[0]) != "ray")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Let actors of earlier tests go, which pytest held with what it had captured: a training that waits for their slots waits for ever."""
+    if item.get_closest_marker("slow"):
+        gc.collect()
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -1,9 +1,12 @@
 """Nights for tests: small ones, with some fields of their configuration changed, and what came of them."""
 
+import contextlib
 import dataclasses
+import time
 from collections.abc import Iterator
 from datetime import date
 
+import psutil
 import pyarrow as pa
 
 from schemas.bundle import Overrides
@@ -49,6 +52,22 @@ def rows_of(results: object, bundle: str, points: Overrides | None = None) -> pa
     """Return every committed row of a bundle at those operating points, None for its own (INSTANCE_SCHEMA)."""
     digest = (points or Overrides()).applied(load_manifest(bundle)).digest()
     return read_all(take(ResultsLayout(str(results)), digest), INSTANCE_SCHEMA.names)
+
+
+def actors_left(seconds: float = 20) -> list[str]:
+    """Return the actors of this process's Ray that have not ended with their night, after some time to end."""
+    deadline = time.monotonic() + seconds
+    while left := [name for child in psutil.Process().children(recursive=True) if "MapWorker" in (name := _title(child))]:
+        if time.monotonic() > deadline:
+            return left
+        time.sleep(0.2)
+    return []
+
+
+def _title(process: psutil.Process) -> str:
+    with contextlib.suppress(psutil.Error):
+        return " ".join(process.cmdline())
+    return ""
 
 
 def summary(n: int, reason: str | None = None) -> dict[str, object]:

@@ -7,6 +7,7 @@ one process. Back-pressure between the operators is Ray Data's; what a run holds
 
 import contextlib
 import functools
+import gc
 import logging
 import os
 import threading
@@ -99,35 +100,47 @@ def execute(work: Work, shards: list[PlannedShard], *, rows_apart: bool = False)
         items = [_item(shard, row) for shard in shards for row in (range(shard.rows) if rows_apart else [None])]
         if not items:
             return
-        dataset = ray.data.from_items(items, override_num_blocks=len(items))
-        dataset = dataset.map_batches(
-            functools.partial(_decode, work=work),
-            batch_size=1,
-            batch_format="pyarrow",
-            num_cpus=1,
-            compute=ray.data.TaskPoolStrategy(size=_decoders(work.config.machine)),
-            max_retries=1,
-        )
-        dataset = dataset.map_batches(
-            CascadeActor,
-            fn_constructor_kwargs={"work": work},
-            batch_size=None,
-            batch_format="pyarrow",
-            compute=_actor_pool(actors, calls, blocks=1 if rows_apart else BLOCKS_IN_FLIGHT * calls),
-            **_actor_resources(work.config.machine),
-            max_restarts=-1,
-            max_task_retries=1,
-        )
-        dataset = dataset.map_batches(
-            functools.partial(_write, work=work),
-            batch_size=None,
-            batch_format="pyarrow",
-            num_cpus=0.25,
-            compute=ray.data.TaskPoolStrategy(size=_writers(work.config.machine)),
-            zero_copy_batch=True,
-        )
-        for batch in dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0):
-            yield from batch.to_pylist()
+        dataset = _dataset(work, items, actors, calls, blocks=1 if rows_apart else BLOCKS_IN_FLIGHT * calls)
+        batches = dataset.iter_batches(batch_size=None, batch_format="pyarrow", prefetch_batches=0)
+        try:
+            for batch in batches:
+                yield from batch.to_pylist()
+        finally:
+            # Ray ends an actor with the last handle of it, and its executor holds handles in circles. Until Python comes round to those,
+            # the actors of a pass keep their slots, and who waits for a slot does nothing that would make Python come round
+            del dataset, batches
+            gc.collect()
+
+
+def _dataset(work: Work, items: list[dict[str, Any]], actors: int, calls: int, *, blocks: int) -> ray.data.Dataset:
+    """Return the pipeline: decode on tasks, judge in a pool of actors that answer so many calls at a time each, write on tasks."""
+    dataset = ray.data.from_items(items, override_num_blocks=len(items))
+    dataset = dataset.map_batches(
+        functools.partial(_decode, work=work),
+        batch_size=1,
+        batch_format="pyarrow",
+        num_cpus=1,
+        compute=ray.data.TaskPoolStrategy(size=_decoders(work.config.machine)),
+        max_retries=1,
+    )
+    dataset = dataset.map_batches(
+        CascadeActor,
+        fn_constructor_kwargs={"work": work},
+        batch_size=None,
+        batch_format="pyarrow",
+        compute=_actor_pool(actors, calls, blocks=blocks),
+        **_actor_resources(work.config.machine),
+        max_restarts=-1,
+        max_task_retries=1,
+    )
+    return dataset.map_batches(
+        functools.partial(_write, work=work),
+        batch_size=None,
+        batch_format="pyarrow",
+        num_cpus=0.25,
+        compute=ray.data.TaskPoolStrategy(size=_writers(work.config.machine)),
+        zero_copy_batch=True,
+    )
 
 
 def _item(shard: PlannedShard, row: int | None) -> dict[str, Any]:

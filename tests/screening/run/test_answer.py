@@ -1,5 +1,6 @@
 """Shards come to their commit although workers die, and what is committed is not done again."""
 
+import logging
 import os
 from pathlib import Path
 
@@ -14,7 +15,7 @@ from screening.run.pipeline import Work
 from screening.run.plan import PlannedShard
 from screening.run.progress import Progress
 from screening.run.screen import screen
-from tests.nights import CONFIG, KEY, night, only, rows_of
+from tests.nights import CONFIG, KEY, actors_left, night, only, rows_of
 from tests.screening.instance_rows import instance_row, write_instances
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")
@@ -61,11 +62,15 @@ def killed_once(flag: Path) -> type[pipeline.CascadeActor]:
     return KilledOnce
 
 
-def test_the_loss_of_an_actor_costs_no_row(small_archive: Path, bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_loss_of_an_actor_costs_no_row_and_no_slot(
+    small_archive: Path, bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(logging.getLogger("ray"), "propagate", False)  # pytest would keep the frames of what is logged, and handles in them
     monkeypatch.setattr(pipeline, "CascadeActor", killed_once(tmp_path / "flag"))
     run = only(screen(night(small_archive, tmp_path / "r", bundle)))
     assert (tmp_path / "flag").exists()
     assert run.counts.outcomes == {"scored": 12, "rejected": 0, "failed": 0}
+    assert actors_left() == []
 
 
 @pytest.mark.slow
