@@ -23,7 +23,7 @@ run.screen.screen
   archive.index.write_index
     archive.listing.objects
     archive.containers.list_members
-  run.accounting.not_answered
+  run.pending.Pending
   run.plan.cut_into_shards
   run.plan.write_plan
   run.answer.answer

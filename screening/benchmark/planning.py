@@ -84,8 +84,8 @@ def begin(results: str) -> Begun:
     import resource
     import time
 
-    from screening.run.accounting import not_answered
-    from screening.run.plan import PlanReader, cut_into_shards, shard_sizes, write_plan
+    from screening.run.pending import Pending
+    from screening.run.plan import MOST_PLANNED, PlanReader, cut_into_shards, shard_sizes, write_plan
     from screening.run.ray_session import ray_session
 
     layout, steps, last = ResultsLayout(results), {}, (time.perf_counter(), time.process_time())
@@ -95,9 +95,10 @@ def begin(results: str) -> Begun:
         at = time.perf_counter(), time.process_time()
         steps[step], last = {"seconds": at[0] - last[0], "cpu_seconds": at[1] - last[1]}, at
 
-    pending = not_answered(layout, DIGEST, layout.index(RUN_ID))
+    pending = Pending(layout, DIGEST, layout.index(RUN_ID))
     clock("anti-join")
-    write_plan(cut_into_shards(pending, shard_sizes(pending.num_rows, 256, 4), salt="benchmark"), layout.plan(RUN_ID))
+    planned = min(pending.rows, MOST_PLANNED)
+    write_plan(cut_into_shards(pending.newest_first(planned), shard_sizes(planned, 256, 4), salt="benchmark"), layout.plan(RUN_ID))
     clock("plan")
     reader = PlanReader(layout.plan(RUN_ID))
     shards = reader.shards()
@@ -106,7 +107,7 @@ def begin(results: str) -> Begun:
         clock("start of Ray and the first shard")
     rows = duckdb.execute("select count(*) from read_parquet($index)", {"index": layout.index(RUN_ID)}).fetchone()
     assert rows is not None
-    return Begun(rows[0], pending.num_rows, len(shards), steps, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
+    return Begun(rows[0], pending.rows, len(shards), steps, 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 
 
 def _rows_query() -> str:

@@ -80,9 +80,8 @@ def bare_loop(archive: str, bundle: str, config: RunConfig) -> dict[str, float]:
     images = 0
     with ObjectReader(config.rows.ingest.limits.max_bytes) as reader:
         for batch in scan(archive):
-            plan = cut_into_shards(batch, [len(batch)], salt="")
-            for start in range(0, len(plan), config.shard_rows):
-                shard = plan.slice(start, config.shard_rows)
+            sizes = [min(config.shard_rows, len(batch) - start) for start in range(0, len(batch), config.shard_rows)]
+            for shard in cut_into_shards([batch], sizes, salt=""):
                 decoded = decode_rows(shard, reader, lambda data: ingest(data, config.rows.ingest, pseudonymizer), quarantined={})
                 images += len(score_rows(decoded, cascade, config.rows))
     return {"images": images, "steady_seconds": time.perf_counter() - started}

@@ -20,14 +20,21 @@ from screening.results.parts import COLUMNS, committed_parts, damage_of, read_co
 from screening.results.snapshot import Snapshot, compacted_files, not_of, take
 from screening.storage import exists, filesystem_of
 
+PARTS_IN_TURN = 1024  # that are held at once
 RESTORE = "put it back from a copy; without one, take it out of _files.json, and the next `screening run` scores its objects again"
 
 
 def read_all(snapshot: Snapshot, columns: list[str]) -> pa.Table:
     """Return some columns of every row. Raises ResultsError for a file that is missing, damaged or a copy."""
-    return pa.concat_tables(
-        [read_columns(list(snapshot.parts), columns), *(read_file(snapshot, url, columns) for url in snapshot.compacted)]
-    )
+    return pa.concat_tables([_schema_of(columns).empty_table(), *read_in_turn(snapshot, columns)])
+
+
+def read_in_turn(snapshot: Snapshot, columns: list[str]) -> Iterator[pa.Table]:
+    """Yield some columns of every row, file after file or some parts at a time. Raises ResultsError as `read_all` does."""
+    for start in range(0, len(snapshot.parts), PARTS_IN_TURN):
+        yield read_columns(list(snapshot.parts[start : start + PARTS_IN_TURN]), columns)
+    for url in snapshot.compacted:
+        yield read_file(snapshot, url, columns)
 
 
 def read_file(snapshot: Snapshot, url: str, columns: list[str]) -> pa.Table:

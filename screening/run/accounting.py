@@ -1,44 +1,14 @@
 """The proof that nothing was lost: every object of an index has exactly one row."""
 
 import duckdb
-import pyarrow as pa
 
-from schemas.index import INDEX_SCHEMA
 from schemas.reasons import Outcome
 from schemas.run import RunCounts, RunManifest
 from screening.errors import ResultsError
-from screening.results.check import doubled_rows
 from screening.results.database import open_duckdb
 from screening.results.layout import ResultsLayout
-from screening.results.rows import read_all, read_file, read_shards
-from screening.results.snapshot import take
+from screening.results.rows import read_shards
 from screening.run.plan import PlannedShard
-
-
-def not_answered(layout: ResultsLayout, bundle_digest: str, index_url: str) -> pa.Table:
-    """Return the rows of an index (INDEX_SCHEMA) that no committed row of the bundle answers: the anti-join of the design.
-
-    Each file's ids are read once.
-    Raises ResultsError for a file that is damaged or a copy, and where two rows answer the same object.
-    """
-    connection, snapshot = open_duckdb(index_url), take(layout, bundle_digest)
-    connection.register("answer", read_all(snapshot, ["object_id"]))
-    for object_id in _doubled(connection):
-        raise doubled_rows(object_id, [url for url in snapshot.urls if object_id in read_file(snapshot, url, ["object_id"])[0].to_pylist()])
-    query = "select indexed.* from read_parquet($index) as indexed anti join answer using (object_id)"
-    return connection.sql(query, params={"index": index_url}).to_arrow_table().cast(INDEX_SCHEMA)
-
-
-def _doubled(connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """Return an object_id that stands twice in the table `answer`; none where there is none.
-
-    Hashes are compared first, because they take a quarter of the memory; where two are equal, the texts decide.
-    """
-    shared = connection.sql("select hash(object_id) as number from answer group by number having count(*) > 1 limit 1000").fetchall()
-    if not shared:
-        return []
-    query = "select object_id from answer where list_contains($shared, hash(object_id)) group by object_id having count(*) > 1 limit 1"
-    return [object_id for (object_id,) in connection.execute(query, {"shared": [number for (number,) in shared]}).fetchall()]
 
 
 def account(layout: ResultsLayout, run: RunManifest, shards: list[PlannedShard]) -> RunCounts:

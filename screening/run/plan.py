@@ -1,9 +1,7 @@
 """The plan of a run: the index, less what earlier runs answered with the same bundle, newest first, cut into shards."""
 
 import hashlib
-import io
-import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,11 +9,12 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from schemas.index import PLAN_SCHEMA
+from schemas.index import INDEX_SCHEMA, PLAN_SCHEMA
 from screening.errors import ResultsError
-from screening.storage import filesystem_of, put_atomic
+from screening.storage import filesystem_of, writing
 
 LEAST_SHARD_ROWS = 8  # smaller ones cost more to pass on than they save
+MOST_PLANNED = 2**22  # objects of one plan: every worker reads its footer, and the driver holds its shards
 
 
 @dataclass(frozen=True)
@@ -27,22 +26,29 @@ class PlannedShard:
     rows: int
 
 
-def cut_into_shards(pending: pa.Table, sizes: Sequence[int], *, salt: str) -> pa.Table:
-    """Return the newest rows of `pending` (INDEX_SCHEMA) as PLAN_SCHEMA, newest first, in shards of so many rows.
+def newest_first(objects: pa.Table) -> pa.Table:
+    """Return a table with OBJECT_COLUMNS in the order of a plan, which keeps the members of a container together."""
+    return objects.take(pc.sort_indices(objects, [("object_modified", "descending"), ("object_url", "ascending")]))
+
+
+def cut_into_shards(ordered: Iterable[pa.Table], sizes: Iterable[int], *, salt: str) -> Iterator[pa.Table]:
+    """Yield one table of PLAN_SCHEMA a shard, of so many rows each: the first rows of `ordered` (INDEX_SCHEMA), which comes in pieces.
 
     A shard's name is hashed from its objects (URL, size, etag: together the object_id) and `salt`, which stands for the bundle and
     the configuration: the same work has the same name, whichever run does it.
     """
-    ordered = pending.take(pc.sort_indices(pending, [("object_modified", "descending"), ("object_url", "ascending")])[: sum(sizes)])
-    shard_ids, start = [], 0
+    pieces, held = iter(ordered), INDEX_SCHEMA.empty_table()
     for size in sizes:
-        shard_ids.append(_shard_id(ordered.column("object_id").slice(start, size), salt))
-        start += size
-    columns = {
-        "shard_id": pa.array(shard_ids, pa.string()).take(pa.array(np.repeat(np.arange(len(sizes)), sizes))),
-        "shard_row": pa.array(np.concatenate([np.arange(0), *map(np.arange, sizes)]).astype(np.int32)),
-    }
-    columns |= {name: ordered.column(name) for name in PLAN_SCHEMA.names if name not in columns}
+        while held.num_rows < size:
+            held = pa.concat_tables([held, next(pieces).cast(INDEX_SCHEMA)])
+        yield _shard(held.slice(0, size), salt)
+        held = held.slice(size)
+
+
+def _shard(objects: pa.Table, salt: str) -> pa.Table:
+    name = _shard_id(objects.column("object_id"), salt)
+    columns = {"shard_id": pa.repeat(name, len(objects)), "shard_row": pa.array(np.arange(len(objects), dtype=np.int32))}
+    columns |= {name: objects.column(name) for name in INDEX_SCHEMA.names}
     return pa.table(columns, schema=PLAN_SCHEMA)
 
 
@@ -63,13 +69,11 @@ def shard_sizes(rows: int, most: int, calls: int) -> list[int]:
     return sizes
 
 
-def write_plan(plan: pa.Table, url: str) -> None:
+def write_plan(shards: Iterable[pa.Table], url: str) -> None:
     """Write a plan with one row group a shard, so that a worker reads its own shard and nothing else."""
-    buffer = io.BytesIO()
-    with pq.ParquetWriter(buffer, PLAN_SCHEMA, compression="zstd") as writer:
-        for start, length in _runs(plan.column("shard_id")):
-            writer.write_table(plan.slice(start, length), row_group_size=length)
-    put_atomic(url, buffer.getvalue())
+    with writing(url) as file, pq.ParquetWriter(file, PLAN_SCHEMA, compression="zstd") as writer:
+        for shard in shards:
+            writer.write_table(shard, row_group_size=len(shard))
 
 
 class PlanReader:
@@ -94,12 +98,6 @@ class PlanReader:
     def read(self, shard: PlannedShard) -> pa.Table:
         """Return one shard's rows (PLAN_SCHEMA)."""
         return self._file.read_row_group(shard.row_group).cast(PLAN_SCHEMA)
-
-
-def _runs(shard_ids: pa.ChunkedArray) -> Iterator[tuple[int, int]]:
-    """Yield start and length of each run of equal names."""
-    ends = pc.run_end_encode(shard_ids.combine_chunks()).run_ends.to_pylist()
-    yield from ((start, end - start) for start, end in itertools.pairwise([0, *ends]))
 
 
 def _shard_id(object_ids: pa.ChunkedArray, salt: str) -> str:

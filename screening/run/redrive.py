@@ -70,7 +70,8 @@ def redrive(request: Redrive, show: ShowProgress = show_nothing) -> list[RunMani
 def _score_again(request: Redrive, origin: RunManifest, bundle_url: str, failed: dict[str, pa.Table], show: ShowProgress) -> RunManifest:
     """Answer the failed rows of one run's shards, as a run of its own."""
     config, layout = configuration_as_run(origin, request.pseudonym_key, request.machine), request.layout
-    plan = pa.concat_tables(_plan_again(rows) for rows in failed.values())
+    shards = [_plan_again(rows) for rows in failed.values()]
+    objects = sum(map(len, shards))
     run = RunManifest(
         **origin.model_dump(include=_AS_BEFORE),
         run_id=new_run_id(now()),
@@ -79,9 +80,9 @@ def _score_again(request: Redrive, origin: RunManifest, bundle_url: str, failed:
         versions=software_versions(),
         started=now(),
         configuration=config.to_json() | {"pseudonym_key_id": key_id_of(request.pseudonym_key)},
-        counts=RunCounts(objects=len(plan), planned=len(plan)),
+        counts=RunCounts(objects=objects, planned=objects),
     )
-    write_plan(plan, layout.plan(run.run_id))
+    write_plan(shards, layout.plan(run.run_id))
     work = Work(run.run_id, layout, bundle_url, run.bundle_digest, config, request.pseudonym_key, run.operating_points, run.sites)
     with recorded(layout, run), ray_session(actors=actors_for(config.machine)):
         progress = answer(work, PlanReader(work.plan_url).shards(), run.run_id, show, again=True)

@@ -13,7 +13,7 @@ from schemas.run import RunCounts, RunManifest
 from screening.results.manifests import new_run_id, now
 from screening.run.config import MachineConfig, RunConfig
 from screening.run.machine import actors_for, calls_for
-from screening.run.plan import cut_into_shards, shard_sizes, write_plan
+from screening.run.plan import cut_into_shards, newest_first, shard_sizes, write_plan
 from screening.run.progress import ShowProgress, show_nothing
 from screening.run.redrive import configuration_as_run
 from screening.run.screen import Night, carry_out, new_run, resolved_config
@@ -46,7 +46,7 @@ def score_sample(
     put_atomic(layout.index(run.run_id), buffer.getvalue())
     sizes = shard_sizes(len(objects), config.shard_rows, actors_for(config.machine) * calls_for(config.machine))
     salt = config.rows.digest(run.bundle_digest, night.key_id)
-    write_plan(cut_into_shards(objects, sizes, salt=salt), layout.plan(run.run_id))
+    write_plan(cut_into_shards([newest_first(objects)], sizes, salt=salt), layout.plan(run.run_id))
     counts = RunCounts(objects=len(objects), planned=len(objects))
     run = run.model_copy(update={"archive_url": night.archive_url, "counts": counts})  # as the earlier run named it, sealed or not
     return carry_out(run, config, night, show)

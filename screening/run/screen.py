@@ -20,17 +20,18 @@ from screening.registry import history, steps
 from screening.results.layout import ResultsLayout
 from screening.results.manifests import list_runs, new_run_id, now, recorded, software_versions, unfinished_run, write_manifest
 from screening.results.rows import committed_shards
-from screening.run.accounting import account, not_answered
+from screening.run.accounting import account
 from screening.run.answer import answer
 from screening.run.config import RunConfig
 from screening.run.machine import actors_for, calls_for
 from screening.run.machines import resolved
+from screening.run.pending import Pending
 from screening.run.pipeline import Work
-from screening.run.plan import PlannedShard, PlanReader, cut_into_shards, shard_sizes, write_plan
+from screening.run.plan import MOST_PLANNED, PlannedShard, PlanReader, cut_into_shards, shard_sizes, write_plan
 from screening.run.precision import decided_dtype
 from screening.run.progress import ShowProgress, show_nothing
 from screening.run.ray_session import ray_session
-from screening.run.sealing import opened, sealed
+from screening.run.sealing import sealed
 from screening.storage import remove_temporaries
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,8 @@ class Night:
 def screen(night: Night, show: ShowProgress = show_nothing) -> Iterator[RunManifest]:
     """Yield the manifest of each run as it ends: first those that died and are resumed, then tonight's.
 
+    Tonight's are more than one where more than `MOST_PLANNED` objects have no row.
+
     Raises:
         BundleError: the bundle is damaged; nothing was read.
         ArchiveError: the archive cannot be listed.
@@ -99,8 +102,13 @@ def screen(night: Night, show: ShowProgress = show_nothing) -> Iterator[RunManif
         if run.status == "stopped":
             return
     config = resolved_config(night.config, bundle)
-    run = _plan_tonight(new_run(night, config, bundle, points, run_id or new_run_id(now())), config, night)
-    yield carry_out(run, config, night, show) if run.status != "finished" else run
+    while True:
+        run = _plan_tonight(new_run(night, config, bundle, points, run_id or new_run_id(now())), config, night)
+        run = carry_out(run, config, night, show) if run.status != "finished" else run
+        yield run
+        if run.status == "stopped" or config.limit or not run.counts.left_for_later:
+            return
+        run_id = None  # there is more than one plan holds
 
 
 def _judging(night: Night) -> tuple[BundleManifest, Overrides]:
@@ -140,15 +148,12 @@ def _plan_tonight(run: RunManifest, config: RunConfig, night: Night) -> RunManif
     layout, seal = night.layout, night.seal
     hide = partial(sealed, seal=seal, ids=True) if seal else None
     objects = write_index(night.archive_url, layout.index(run_id), hide=hide, inventory_url=run.inventory_url)
-    pending = not_answered(layout, run.bundle_digest, layout.index(run_id))
-    planned = min(pending.num_rows, config.limit or pending.num_rows)
+    pending = Pending(layout, run.bundle_digest, layout.index(run_id))
+    planned = min(pending.rows, config.limit or pending.rows, MOST_PLANNED)
     salt = config.rows.digest(run.bundle_digest, night.key_id)
     sizes = shard_sizes(planned, config.shard_rows, actors_for(config.machine) * calls_for(config.machine))
-    plan = cut_into_shards(opened(pending, seal) if seal else pending, sizes, salt=salt)  # members of a container stay together
-    write_plan(sealed(plan, seal) if seal else plan, layout.plan(run_id))
-    counts = RunCounts(
-        objects=objects, already_scored=objects - pending.num_rows, planned=planned, left_for_later=pending.num_rows - planned
-    )
+    write_plan(cut_into_shards(pending.newest_first(planned, seal), sizes, salt=salt), layout.plan(run_id))
+    counts = RunCounts(objects=objects, already_scored=objects - pending.rows, planned=planned, left_for_later=pending.rows - planned)
     seconds = time.monotonic() - clock
     ended = {"status": "running"} if planned else {"status": "finished", "finished": now()}
     run = run.model_copy(update={"counts": counts, "times": RunTimes(index_seconds=seconds, wall_seconds=seconds), **ended})

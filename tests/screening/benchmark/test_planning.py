@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
@@ -10,7 +11,7 @@ from screening.benchmark import planning
 from screening.benchmark.planning import DIGEST, RUN_ID, generate
 from screening.results.layout import ResultsLayout
 from screening.results.parts import list_parts, read_part
-from screening.run.accounting import not_answered
+from screening.run.pending import Pending
 
 
 @pytest.fixture
@@ -28,7 +29,7 @@ def test_index_and_parts_are_as_a_run_writes_them(layout: ResultsLayout) -> None
 
 
 def test_what_has_no_row_is_pending(layout: ResultsLayout) -> None:
-    pending = not_answered(layout, DIGEST, layout.index(RUN_ID))
+    pending = pa.concat_tables(Pending(layout, DIGEST, layout.index(RUN_ID)).newest_first(3000))
     assert {url.rpartition("/")[2] for url in pending["object_url"].to_pylist()} == {f"{number}.dcm" for number in range(2950, 3000)}
 
 

@@ -13,7 +13,7 @@ from schemas.reasons import Reason
 from schemas.run import RunCounts, RunManifest
 from screening.errors import ResultsError
 from screening.results.layout import ResultsLayout
-from screening.run.accounting import account, not_answered
+from screening.run.accounting import account
 from screening.run.plan import PlannedShard
 from tests.screening.instance_rows import DIGEST, NIGHT, instance_row, pneumonia_row, refused_row, write_instances
 
@@ -41,18 +41,6 @@ def run(**counts: int) -> RunManifest:
 
 def answered(layout: ResultsLayout, *numbers: int, shard_id: str, **columns: object) -> None:
     write_instances(layout.root, [instance_row(number, shard_id=shard_id, **columns) for number in numbers])
-
-
-def test_what_no_part_of_the_bundle_answers_is_pending(layout: ResultsLayout) -> None:
-    def pending() -> list[str]:
-        table = not_answered(layout, DIGEST, layout.index("run"))
-        assert table.schema.equals(INDEX_SCHEMA, check_metadata=True)
-        return sorted(table.column("object_url").to_pylist())
-
-    assert pending() == [f"file:///{number}" for number in (1, 2, 3, 4)]
-    answered(layout, 1, 3, 99, shard_id="a")
-    answered(layout, 2, shard_id="b", bundle_digest="b" * 64)  # another bundle's answer is none
-    assert pending() == ["file:///2", "file:///4"]
 
 
 def test_counts_are_what_the_committed_parts_hold(layout: ResultsLayout) -> None:
@@ -103,15 +91,6 @@ def test_rows_that_are_missing_or_doubled_fail_the_run(layout: ResultsLayout, pa
         answered(layout, *numbers, shard_id=shard_id)
     with pytest.raises(ResultsError, match=f"run run: 4 objects in the index, 0 answered by earlier runs, 0 left for later, {said}"):
         account(layout, run(planned=4), SHARDS)
-
-
-def test_a_part_that_answers_what_another_answers_is_refused_before_anything_is_planned(layout: ResultsLayout) -> None:
-    answered(layout, 1, 2, shard_id="a")
-    answered(layout, 2, 3, shard_id="from another folder")
-    with pytest.raises(
-        ResultsError, match=r"part-a\.parquet and .*part-from another folder\.parquet: more than one row answers object 0+2,"
-    ):
-        not_answered(layout, DIGEST, layout.index("run"))
 
 
 def test_a_part_that_is_missing_or_a_copy_ends_the_proof_by_its_name(layout: ResultsLayout) -> None:

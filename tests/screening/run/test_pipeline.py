@@ -32,7 +32,7 @@ def work(bundle: str, tmp_path: Path) -> Work:
     (folder / "note.txt").write_bytes(b"not an image")
     found = Work("run", ResultsLayout(str(tmp_path / "r")), bundle, load_manifest(bundle).digest(), CONFIG, KEY)
     index = pa.concat_tables([INDEX_SCHEMA.empty_table(), *scan(str(folder))])
-    write_plan(cut_into_shards(index, [3, 1], salt="s"), found.plan_url)
+    write_plan(cut_into_shards([index], [3, 1], salt="s"), found.plan_url)
     return found
 
 

@@ -4,6 +4,7 @@ import shutil
 from datetime import date
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 
 from schemas.reasons import Reason
@@ -52,11 +53,10 @@ def failed(bundle: str, tmp_path: Path) -> Redrive:
     """A run of two shards, written by hand, each of which has a failed row."""
     request = Redrive(str(tmp_path / "r"), KEY, bundle)
     layout, manifest = request.layout, load_manifest(bundle)
-    plan = cut_into_shards(index(2), [1, 1], salt="s")
+    plan = list(cut_into_shards([index(2)], [1, 1], salt="s"))
     write_plan(plan, layout.plan("run"))
-    rows = [
-        refused_row(i, Reason.READ_FAILED, **row) for i, row in enumerate(plan.drop_columns(["shard_row", "object_modified"]).to_pylist())
-    ]
+    planned = pa.concat_tables(plan).drop_columns(["shard_row", "object_modified"])
+    rows = [refused_row(i, Reason.READ_FAILED, **row) for i, row in enumerate(planned.to_pylist())]
     write_instances(request.results_url, [row | {"bundle_digest": manifest.digest()} for row in rows])
     facts = {"archive_url": "a", "results_url": request.results_url, "bundle_url": bundle, "bundle_name": manifest.name}
     configuration = CONFIG.to_json() | {"pseudonym_key_id": key_id_of(KEY)}
@@ -104,7 +104,7 @@ def test_a_bundle_that_is_gone(failed: Redrive, tmp_path: Path) -> None:
 
 def test_failed_rows_of_a_run_whose_folder_was_removed(failed: Redrive) -> None:
     layout = ResultsLayout(failed.results_url)
-    write_plan(cut_into_shards(index(1), [1], salt="another"), layout.plan("run"))
+    write_plan(cut_into_shards([index(1)], [1], salt="another"), layout.plan("run"))
     with pytest.raises(ResultsError, match=r"2 shards with failed rows belong to no run of .*were run folders removed"):
         redrive(failed)
     shutil.rmtree(layout.runs)

@@ -67,6 +67,18 @@ def test_a_second_night_scores_nothing(first: RunManifest, results: Path, archiv
     assert rows_of(results, bundle).equals(rows)
 
 
+def test_more_than_one_plan_holds_is_one_run_after_the_other(
+    first: RunManifest, archive: str, bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    objects = first.counts.objects
+    most = objects // 2 + 1
+    monkeypatch.setattr("screening.run.screen.MOST_PLANNED", most)
+    runs = list(screen(night(archive, tmp_path / "r", bundle)))
+    assert [(run.counts.written, run.counts.left_for_later) for run in runs] == [(most, objects - most), (objects - most, 0)]
+    ids = [sorted(rows_of(results, bundle)["object_id"].to_pylist()) for results in (tmp_path / "r", first.results_url)]
+    assert ids[0] == ids[1]
+
+
 def test_rows_follow_the_cascade(first: RunManifest, bundle: str) -> None:
     rows = rows_of(first.results_url, bundle).to_pylist()
     scored = [row for row in rows if row["outcome"] == "scored"]
