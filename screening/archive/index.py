@@ -15,7 +15,9 @@ import hashlib
 import logging
 import os
 import re
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from itertools import islice
 
 import fsspec
@@ -27,14 +29,17 @@ from schemas.index import INDEX_SCHEMA
 from screening import storage
 from screening.archive import inventory, listing
 from screening.archive.containers import kind_of, list_members
+from screening.archive.members import Member
 from screening.archive.source import IndexedObject, ListedObject
 from screening.archive.urls import escape
-from screening.errors import ArchiveError, UsageError
+from screening.errors import ArchiveError, ImageRefused, UsageError
 
 BATCH_ROWS = 8192
+CONTAINERS_AT_ONCE = 8  # that are opened; what is known of one is held until its rows are next
 
 log = logging.getLogger(__name__)
 
+_Members = tuple[list[Member], ImageRefused | None]
 _STORE_ERRORS = (OSError, BotoCoreError, ClientError)
 
 
@@ -108,8 +113,22 @@ def check_listable(archive_url: str, inventory_url: str | None = None) -> None:
 
 
 def _rows(archive_url: str, inventory_url: str | None) -> Iterator[dict[str, object]]:
-    for fs, listed in _listed(archive_url, inventory_url):
-        yield from _rows_of(fs, listed)
+    """Yield the rows of every object in the order of the listing. Some containers are opened ahead, at once: each waits for its store."""
+    waiting: deque[tuple[ListedObject, Future[_Members] | None]] = deque()
+    containers = 0
+    pool = ThreadPoolExecutor(CONTAINERS_AT_ONCE, thread_name_prefix="containers")
+    try:
+        for fs, listed in _listed(archive_url, inventory_url):
+            kind = kind_of(listed.path)
+            waiting.append((listed, pool.submit(_members, fs, listed) if kind else None))
+            containers += kind is not None
+            while waiting and (waiting[0][1] is None or containers > CONTAINERS_AT_ONCE or len(waiting) > BATCH_ROWS):
+                containers -= waiting[0][1] is not None
+                yield from _rows_of(*waiting.popleft())
+        while waiting:
+            yield from _rows_of(*waiting.popleft())
+    finally:
+        pool.shutdown(cancel_futures=True)
 
 
 def _listed(archive_url: str, inventory_url: str | None) -> Iterator[tuple[fsspec.AbstractFileSystem, ListedObject]]:
@@ -128,22 +147,26 @@ def _listed(archive_url: str, inventory_url: str | None) -> Iterator[tuple[fsspe
         raise ArchiveError(f"the archive {archive_url} is empty: check the path, and that the images have been copied")
 
 
-def _rows_of(fs: fsspec.AbstractFileSystem, listed: ListedObject) -> Iterator[dict[str, object]]:
+def _rows_of(listed: ListedObject, opened: Future[_Members] | None) -> Iterator[dict[str, object]]:
     """Yield the row of an object, or the rows of a container's members."""
-    kind = kind_of(listed.path)
-    if kind is None:
+    if opened is None:
         yield _row(escape(listed.url), listed.identity, listed)
         return
-    try:
-        members, damage = list_members(fs, listed.path, listed.identity)
-    except Exception as error:  # of the store, or a fault of ours: it must not end the listing, and the reader meets it again
-        log.warning("a container could not be listed and is one row: %s", type(error).__name__)
-        members, damage = [], None
+    members, damage = opened.result()
     for member in members:
-        url = f"{kind}://{escape(member.name)}::{escape(listed.url)}"
+        url = f"{kind_of(listed.path)}://{escape(member.name)}::{escape(listed.url)}"
         yield _row(url, IndexedObject(member.bytes, f"{listed.identity.object_etag}-{member.etag}"), listed)
     if damage is not None or not members:
         yield _row(escape(listed.url), listed.identity, listed)
+
+
+def _members(fs: fsspec.AbstractFileSystem, listed: ListedObject) -> _Members:
+    """Return the members of a container, and what is wrong with it."""
+    try:
+        return list_members(fs, listed.path, listed.identity)
+    except Exception as error:  # of the store, or a fault of ours: it must not end the listing, and the reader meets it again
+        log.warning("a container could not be listed and is one row: %s", type(error).__name__)
+        return [], None
 
 
 def _row(url: str, identity: IndexedObject, listed: ListedObject) -> dict[str, object]:

@@ -2,18 +2,24 @@
 
 import io
 import os
+import threading
 import zlib
 from pathlib import Path
 
+import fsspec
 import pyarrow.parquet as pq
 import pytest
 
 from schemas.columns import version_of
 from schemas.index import INDEX_SCHEMA
 from screening import storage
+from screening.archive import index as archive_index
+from screening.archive.containers import list_members
 from screening.archive.index import check_apart, object_id_of, write_index
+from screening.archive.members import Member
+from screening.archive.source import IndexedObject
 from screening.archive.urls import escape
-from screening.errors import UsageError
+from screening.errors import ImageRefused, UsageError
 from tests.s3 import S3Server
 from tests.screening.archive.made import ODD_NAMES, contents_of, index_of, zip_of
 
@@ -91,6 +97,30 @@ def test_a_fault_of_ours_in_one_container_does_not_end_the_listing(
     assert [url.rsplit("/", 1)[-1] for url in index_of(str(tmp_path))["object_url"].to_pylist()] == ["Doe^Jane.zip", "z.dcm"]
     assert "IndexError" in caplog.text
     assert "Doe" not in caplog.text
+
+
+def test_containers_are_opened_together_and_their_rows_keep_the_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first two each wait until the other is opened, too, and the first is the last to be done."""
+    together, others = threading.Barrier(2, timeout=20), threading.Event()
+    for place in range(20):
+        (tmp_path / f"{place:02}.zip").write_bytes(zip_of({f"{name}.dcm": b"x" for name in range(place % 3)}))
+        (tmp_path / f"{place:02}.dcm").write_bytes(b"x")
+    expected = index_of(str(tmp_path))
+
+    def slowly(fs: fsspec.AbstractFileSystem, path: str, listed: IndexedObject) -> tuple[list[Member], ImageRefused | None]:
+        if path.endswith(("00.zip", "01.zip")):
+            together.wait()
+        if path.endswith("00.zip"):
+            assert others.wait(20)
+        elif path.endswith("07.zip"):
+            others.set()
+        return list_members(fs, path, listed)
+
+    monkeypatch.setattr(archive_index, "list_members", slowly)
+    assert index_of(str(tmp_path)).equals(expected)
+    assert others.is_set()
+    names = [url.rpartition("/")[2] for url in expected["object_url"].to_pylist()]
+    assert names == [f"{place:02}.{kind}" for place in range(20) for kind in ("dcm", *["zip"] * max(1, place % 3))]
 
 
 @pytest.mark.parametrize(
