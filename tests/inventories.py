@@ -85,5 +85,7 @@ def write_inventory(bucket_url: str, folder_url: str, files: list[bytes], file_f
         "files": told,
     }
     url = f"{folder_url}/2020-03-01T01-00Z/manifest.json"
-    storage.put_atomic(url, json.dumps(manifest | changes).encode())
+    content = json.dumps(manifest | changes).encode()
+    storage.put_atomic(url, content)
+    storage.put_atomic(url.replace(".json", ".checksum"), f"{hashlib.md5(content, usedforsecurity=False).hexdigest()}\n".encode())
     return url

@@ -7,11 +7,13 @@ An inventory is a `manifest.json` and the files that it names, gzipped CSV or Pa
 * An inventory of all versions has the columns IsLatest and IsDeleteMarker; one of the current versions has neither.
 * Size, LastModifiedDate and ETag are optional fields of an inventory's configuration.
 * `files[].MD5checksum` is the MD5 of a file as it lies in the bucket; `files[].key` is its key in `destinationBucket`, which is an ARN.
-* The manifest lies in a folder that is named after the time when the inventory began, `2020-03-01T01-00Z/manifest.json`.
+* The manifest lies in a folder that is named after the time when the inventory began, `2020-03-01T01-00Z/manifest.json`. Beside it lies
+  `manifest.checksum`, the MD5 of its content.
 
 One file at a time is copied into the temporary folder, checked, and read from there in batches, so that memory stays flat.
 """
 
+import contextlib
 import csv
 import datetime as dt
 import gzip
@@ -118,9 +120,16 @@ def _manifest_of(url: str) -> str:
 
 def _read_manifest(url: str) -> _Manifest:
     try:
-        return _Manifest.model_validate_json(storage.read_bytes(url))
+        data = storage.read_bytes(url)
     except OSError as error:
         raise ArchiveError(f"the inventory {url} cannot be read ({type(error).__name__}): check its URL, and the right to it") from error
+    checksum_url = f"{url.removesuffix('.json')}.checksum"
+    with contextlib.suppress(FileNotFoundError, PermissionError):
+        said = storage.read_bytes(checksum_url).decode(errors="replace").strip()
+        if said != hashlib.md5(data, usedforsecurity=False).hexdigest():
+            raise ArchiveError(f"{url} has another MD5 than {checksum_url} says, so it is damaged: {ANOTHER}")
+    try:
+        return _Manifest.model_validate_json(data)
     except ValidationError as error:
         raise ArchiveError(f"{url} is no manifest of an S3 Inventory: {ANOTHER}") from error
 

@@ -160,6 +160,21 @@ def test_manifests_that_are_refused_before_anything_is_read(bucket: str, changes
             attempt(bucket, manifest)
 
 
+def test_a_manifest_that_is_not_the_one_of_its_checksum(bucket: str) -> None:
+    manifest = inventory_of(bucket, "CSV")
+    content = storage.read_bytes(manifest)
+    storage.put_atomic(manifest, content.replace(b'"size": ', b'"size": 1'))
+    for attempt in (indexed, check_listable):
+        with pytest.raises(
+            ArchiveError, match=r"manifest\.json has another MD5 than .*manifest\.checksum says, so it is damaged: take another"
+        ):
+            attempt(bucket, manifest)
+    storage.put_atomic(manifest, content)
+    check_listable(bucket, manifest)
+    storage.remove_files([manifest.replace(".json", ".checksum")])
+    check_listable(bucket, manifest)
+
+
 def test_what_no_inventory_lists(bucket: str, tmp_path: Path) -> None:
     manifest = inventory_of(bucket, "CSV")
     check_listable(bucket, manifest)
