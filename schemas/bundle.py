@@ -28,10 +28,16 @@ class Network(FrozenModel):
 
 
 class Preprocessing(FrozenModel):
-    """What is done to an image before stage 1; equal in training, batch and serving."""
+    """What is done to an image before the networks see it; equal in training, batch and serving."""
 
     size: Literal[512] = 512
     fit: Literal["pad"] = "pad"  # keep the aspect ratio, pad the shorter side with black
+    gamma: float = Field(
+        1.0,
+        gt=0,
+        exclude_if=lambda gamma: gamma == 1,  # bundles keep the digest that they had before there was any
+        description="power of the pixels in [0, 1] before stages 2 and 3: below 1 shows the lungs brighter, with more contrast",
+    )
     mean: float = Field(0.5, description="subtracted from pixels in [0, 1] before a network sees them")
     std: float = Field(0.25, gt=0, description="then divided by this")
     mask_threshold: float = Field(0.5, gt=0, lt=1, description="lung where stage 1's score is at or above it")

@@ -17,7 +17,7 @@ from train.config import FitConfig, check_beginning, check_pretrained, stages_of
 from train.data.images import ImageCache, cached, listed
 from train.data.inputs import StageInputs, stage_inputs, with_old_data
 from train.data.manifest import Manifest, read_manifest
-from train.frozen import FrozenStages, save_provisional, spec_of, taken_over, weights_to_begin_with
+from train.frozen import FrozenStages, mean_of_weights, save_provisional, spec_of, taken_over, weights_to_begin_with
 from train.loop.progress import OnEpoch, watched
 from train.loop.trainer import train_stage
 from train.pretrained import Pretrained, read_pretrained
@@ -74,7 +74,7 @@ def fit(
     check_pretrained(stages, config, init_weights)
     check_beginning(stage, config, earlier.manifest if earlier else None, fresh, old_manifest)
     manifest = as_configured(read_manifest(manifest_url), config)
-    config = _with_preprocessing_of(earlier, config)
+    config = _with_preprocessing_of(earlier, stages, config)
     old = read_manifest(old_manifest) if old_manifest is not None and config.distill_weight else None
     config = dataclasses.replace(config, old_manifest_sha256=None if old is None else old.digest)
     _check_groups(stages, (manifest, listed(manifest)), old and (old, listed(old)), config)
@@ -124,19 +124,22 @@ def _train_stages(
         before = save_provisional(f"{storage_url}/before-{run_name}", earlier, config) if earlier else None
         inputs = _inputs(name, *images, before, config, f"{storage_url}/inputs-{run_name}", within(on_progress, f"stage {name}"))
         on_progress(f"stage {name}: starting to train", 0, 0)
+        initial = weights_to_begin_with(name, frozen, config) if given is None else given.state
         trained = train_stage(
             name,
             inputs,
             config,
             f"{storage_url}/runs",
             run_name,
-            initial=weights_to_begin_with(name, frozen, config) if given is None else given.state,
+            initial=initial,
             earlier=frozen.get(name),
             events_url=f"{storage_url}/events/{run_name}",
             board=board,
         )
-        curves[name] = trained.curve
-        frozen[name] = FrozenStages(spec_of(config.stage(name)), trained.state)
+        curves[name], state = trained.curve, trained.state
+        if initial is not None and given is None and name in frozen:
+            state = mean_of_weights(initial, state, config.stage(name).kept_of_first)
+        frozen[name] = FrozenStages(spec_of(config.stage(name)), state)
     return curves
 
 
@@ -157,9 +160,16 @@ def _inputs(
     return with_old_data(stage, inputs, old)
 
 
-def _with_preprocessing_of(earlier: Bundle | None, config: FitConfig) -> FitConfig:
-    """Return `config` with the preprocessing that the taken-over stages were trained with."""
-    return config if earlier is None else dataclasses.replace(config, preprocessing=earlier.manifest.preprocessing)
+def _with_preprocessing_of(earlier: Bundle | None, stages: Sequence[str], config: FitConfig) -> FitConfig:
+    """Return `config` with the preprocessing that the taken-over stages were trained with.
+
+    Gamma is what stages 2 and 3 learn behind: where stage 2 is trained, and not held to the earlier one, the configuration's own holds.
+    """
+    if earlier is None:
+        return config
+    own = "pneumonia" in stages and config.distill_weight is None
+    gamma = (config if own else earlier.manifest).preprocessing.gamma
+    return dataclasses.replace(config, preprocessing=earlier.manifest.preprocessing.model_copy(update={"gamma": gamma}))
 
 
 def _run_name(stage: str, manifest: Manifest, frozen: Mapping[str, FrozenStages], config: FitConfig, pretrained: Pretrained | None) -> str:

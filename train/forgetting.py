@@ -15,11 +15,12 @@ import pyarrow as pa
 import ray.data
 import torch
 
+from screening.cascade.network_input import compose
 from screening.metrics import Area, AreaDifference, delong, delong_paired
 from screening.phantom.radiograph import make_phantom
 from screening.phantom.sites import SITES
 from train.config import FitConfig, preset
-from train.data.inputs import StageInputs, compose, unpack, with_old_data
+from train.data.inputs import StageInputs, unpack, with_old_data
 from train.data.strata import strata_of
 from train.frozen import FrozenStages, spec_of
 from train.loop.trainer import train_stage

@@ -69,6 +69,15 @@ def weights_to_begin_with(stage: str, frozen: Mapping[str, FrozenStages], config
     return frozen[source].state if takes_weights_of(frozen[source].spec, config.stage(stage)) else None
 
 
+def mean_of_weights(first: State, last: State, share: float) -> State:
+    """Return the weights between two of one network, the first with `share` in [0, 1]: running statistics too, counters of the last.
+
+    What a training gains at the hospitals that it sees remains for the most part, and what it loses elsewhere is less (Wortsman et al.
+    2022, "Robust fine-tuning of zero-shot models").
+    """
+    return {name: torch.lerp(value, first[name].to(value), share) if value.is_floating_point() else value for name, value in last.items()}
+
+
 def takes_weights_of(old: NetworkSpec | Network, stage: StageConfig) -> bool:
     """Return whether a stage so configured can begin with an earlier network's weights. The size of its images does not matter."""
     return (old.architecture, dict(old.arguments)) == (stage.architecture, dict(stage.arguments))

@@ -30,12 +30,21 @@ def network_input(
     x = pixels.float() / 255
     if x.shape[-1] != input_size:
         x = F.interpolate(x, size=(input_size, input_size), mode="bilinear", antialias=True, align_corners=False)
-    x = x.sub_(preprocessing.mean).div_(preprocessing.std)
+    weight = None
     if lung_mask is not None:
-        x *= F.interpolate(lung_mask[:, None].float(), size=(input_size, input_size), mode="nearest-exact")
+        weight = F.interpolate(lung_mask[:, None].float(), size=(input_size, input_size), mode="nearest-exact")
     if heatmap is not None:
-        x *= resize_maps(heatmap.float(), input_size)
-    return x.contiguous(memory_format=torch.channels_last)
+        weight = weight * resize_maps(heatmap.float(), input_size)
+    return compose(x, weight, preprocessing).contiguous(memory_format=torch.channels_last)
+
+
+def compose(image: torch.Tensor, weight: torch.Tensor | None, preprocessing: Preprocessing) -> torch.Tensor:
+    """Return the input of one stage from images (B, 1, S, S) in [0, 1] and what they are weighted with, the same, None for stage 1."""
+    if weight is None:
+        return (image - preprocessing.mean) / preprocessing.std
+    if preprocessing.gamma != 1:
+        image = image.clamp(0, 1) ** preprocessing.gamma
+    return (image - preprocessing.mean) / preprocessing.std * weight
 
 
 def lung_mask_of(logits: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:

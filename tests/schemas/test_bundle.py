@@ -51,10 +51,13 @@ def test_a_site_is_judged_by_its_own_points_and_every_other_by_the_bundles() -> 
         SitePoints(operating_points={"pneumonia": own}, calibration={"covid": line})
 
 
-def test_a_digest_is_what_it_was_before_sites_could_have_points() -> None:
+def test_a_digest_is_what_it_was_before_there_were_points_of_sites_and_a_gamma() -> None:
     facts = {name: value for name, value in MANIFEST.model_dump(mode="json").items() if name != "sites"}
+    assert "gamma" not in facts["preprocessing"]
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"))
     assert MANIFEST.digest() == hashlib.sha256(canonical.encode()).hexdigest()
+    brighter = MANIFEST.preprocessing.model_copy(update={"gamma": 0.6})
+    assert MANIFEST.model_copy(update={"preprocessing": brighter}).digest() != MANIFEST.digest()
 
 
 def test_the_digest_survives_json() -> None:

@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 import psutil
 import pytest
+import torch
 
 from schemas.bundle import BundleManifest
 from screening.bundle.checks import verify
+from screening.bundle.networks import load
 from screening.cascade.cascade import Cascade
 from screening.errors import TrainingError, UsageError
 from tests.told import Told
@@ -169,6 +171,18 @@ def test_one_stage_takes_the_others_over_and_a_seed_gives_the_same_twice(radiogr
     [line] = held.metrics["curves"]["pneumonia"]
     assert 0 < line["tuning_distillation"] < line["tuning_loss"]
     assert held.metrics["configuration"]["old_manifest_sha256"] == read_manifest(str(radiographs)).digest
+
+
+@pytest.mark.slow
+def test_what_is_kept_of_the_first_weights_changes_nothing_but_the_last_ones(radiographs: Path, fitted: tuple, tmp_path: Path) -> None:
+    folder, states = fitted[0], {"first": load(fitted[0]).networks["pneumonia"].state_dict()}
+    for name, share in (("plain", 0.0), ("kept", 0.25)):
+        config = tiny(seed=1).with_stage("pneumonia", kept_of_first=share)
+        fit("pneumonia", str(radiographs), str(tmp_path / name), config, init_from=folder)
+        states[name] = load(str(tmp_path / name)).networks["pneumonia"].state_dict()
+    for name, value in states["kept"].items():
+        if value.is_floating_point():
+            torch.testing.assert_close(value, 0.25 * states["first"][name] + 0.75 * states["plain"][name])
 
 
 def without_speed(manifest: BundleManifest, stage: str) -> list[dict[str, Any]]:

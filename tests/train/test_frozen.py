@@ -1,10 +1,12 @@
 import dataclasses
 from pathlib import Path
 
+import torch
+
 from screening.bundle.networks import NetworkSpec, load
 from tests.screening.networks import small_densenet, small_unet
 from train.config import FitConfig, StageConfig, preset
-from train.frozen import FrozenStages, save_provisional, spec_of, taken_over, weights_to_begin_with
+from train.frozen import FrozenStages, mean_of_weights, save_provisional, spec_of, taken_over, weights_to_begin_with
 
 
 def configuration(**changes: object) -> FitConfig:
@@ -30,6 +32,17 @@ def test_weights_of_another_network_are_no_use() -> None:
     config = configuration(begins_with="pneumonia")
     other = FrozenStages(NetworkSpec("densenet", 128, {"growth_rate": 4}), {})
     assert weights_to_begin_with("covid", {"pneumonia": other}, config) is None
+
+
+def test_the_mean_of_two_networks_lies_between_them() -> None:
+    first, last = (small_densenet(seed=seed).state_dict() for seed in (0, 1))
+    last["features.norm0.num_batches_tracked"].fill_(7)
+    between = mean_of_weights(first, last, 0.25)
+    assert between.keys() == last.keys()
+    for name, value in between.items():
+        expected = 0.25 * first[name] + 0.75 * last[name] if value.is_floating_point() else last[name]
+        torch.testing.assert_close(value, expected)
+    assert all(torch.equal(value, last[name]) for name, value in mean_of_weights(first, last, 0.0).items())
 
 
 def test_stages_to_leave_are_not_taken_over(tmp_path: Path) -> None:

@@ -28,7 +28,7 @@ from train.stages import OLD_TUNING, STAGES, TUNING
 
 SPLITS = ("train", "val")
 LAYERS = {"image": np.float16, "weight": np.float16, "target": np.uint8}
-_NEUTRAL = {"mean": 0.0, "std": 1.0}  # leaves pixels in [0, 1]
+_NEUTRAL = {"gamma": 1.0, "mean": 0.0, "std": 1.0}  # leaves pixels in [0, 1]
 
 
 @dataclass(frozen=True)
@@ -192,9 +192,3 @@ def _packed_masks(masks: np.ndarray, size: int) -> list[bytes]:
 
 def _packed(layer: torch.Tensor) -> list[bytes]:
     return [image.tobytes() for image in layer[:, 0].contiguous().half().numpy()]
-
-
-def compose(image: torch.Tensor, weight: torch.Tensor | None, preprocessing: Preprocessing) -> torch.Tensor:
-    """Return the network's input from its layers, as `screening.cascade.network_input` does: (image - mean) / std, then times `weight`."""
-    x = (image - preprocessing.mean) / preprocessing.std
-    return x if weight is None else x * weight

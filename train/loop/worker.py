@@ -19,9 +19,10 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from screening.bundle.networks import NetworkSpec
 from screening.cascade.device import keep_freed_memory
+from screening.cascade.network_input import compose
 from screening.models.build import build
 from train.config import StageConfig
-from train.data.inputs import LAYERS, compose, unpack
+from train.data.inputs import LAYERS, unpack
 from train.loop.augment import augment, mixup
 from train.loop.batches import Arrays, GroupStream, drawn
 from train.loop.events import write_events

@@ -147,6 +147,8 @@ def _details(manifest: BundleManifest, megabytes: float) -> str:
     table = markdown_table(["stage", "network", "pixels a side", "operating point", "calibration (Platt)"], rows)
     code, license = manifest.code_version or "not stated", manifest.license or "not stated"
     facts = f"Weights: {megabytes:.1f} MB. Code: chest-screening {code}. Licence of the weights: {license}. Heatmap: {manifest.heatmap}."
+    if manifest.preprocessing.gamma != 1:
+        facts += f" Stages 2 and 3 see pixels in [0, 1] to the power of {manifest.preprocessing.gamma:g}."
     return f"{words}\n\n{table}\n\n{facts}"
 
 

@@ -50,6 +50,16 @@ def test_the_heatmap_multiplies_what_the_network_would_see():
     assert (network_input(pixels, PREPROCESSING, 256, mask, torch.zeros(2, 16, 16)) == 0).all()
 
 
+def test_stages_behind_the_mask_see_a_power_of_the_pixels_and_stage_1_does_not():
+    pixels, brighter = random_pixels(), Preprocessing(mean=0.4, std=0.2, gamma=0.6)
+    mask = torch.ones(2, 64, 64, dtype=torch.bool)
+    expected = ((pixels.float() / 255) ** 0.6 - 0.4) / 0.2
+    torch.testing.assert_close(network_input(pixels, brighter, 512, mask), expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(network_input(pixels, brighter, 512, mask, torch.full((2, 8, 8), 0.5)), 0.5 * expected, rtol=0, atol=1e-6)
+    assert torch.equal(network_input(pixels, brighter, 512), network_input(pixels, PREPROCESSING, 512))
+    assert torch.equal(network_input(pixels[1:], brighter, 256, mask[1:])[0], network_input(pixels, brighter, 256, mask)[1])
+
+
 def test_the_mask_is_true_at_the_threshold():
     logits = torch.logit(torch.tensor([0.29, 0.31])).view(1, 1, 1, 2)
     assert lung_mask_of(logits, Preprocessing(mask_threshold=0.3)).tolist() == [[[False, True]]]

@@ -8,12 +8,12 @@ import torch
 from schemas.bundle import Preprocessing
 from screening.bundle.networks import NetworkSpec
 from screening.cascade.cascade import Cascade
-from screening.cascade.network_input import network_input
+from screening.cascade.network_input import compose, network_input
 from tests.screening.networks import small_densenet, small_unet
 from tests.train.radiographs import decoded, write_radiographs
 from train.config import FitConfig, preset
 from train.data.images import masks_of, pixels_of
-from train.data.inputs import compose, make_layers, unpack
+from train.data.inputs import make_layers, unpack
 from train.frozen import FrozenStages, save_provisional, taken_over
 
 SIZE = 64
@@ -51,11 +51,13 @@ def test_stage_1_learns_masks_from_images_that_have_one(rows: dict[str, np.ndarr
     assert arrays["target"].mean(axis=(1, 2)) == pytest.approx(share, abs=0.01)
 
 
+@pytest.mark.parametrize("gamma", [1.0, 0.6])
 @pytest.mark.parametrize(("stage", "used", "targets"), [("pneumonia", 6, [0, 1, 1, 0, 1, 1]), ("covid", 4, [0, 1, 0, 1])])
 def test_training_sees_the_pixels_that_the_cascade_sees(
-    rows: dict[str, np.ndarray], config: FitConfig, earlier: str, stage: str, used: int, targets: list[int]
+    rows: dict[str, np.ndarray], config: FitConfig, earlier: str, stage: str, used: int, targets: list[int], gamma: float
 ) -> None:
-    layers = make_layers(rows, stage=stage, input_size=SIZE, preprocessing=config.preprocessing, earlier=(earlier, False), strata={})
+    preprocessing = config.preprocessing.model_copy(update={"gamma": gamma})
+    layers = make_layers(rows, stage=stage, input_size=SIZE, preprocessing=preprocessing, earlier=(earlier, False), strata={})
     arrays = unpack(layers, SIZE)
     assert arrays["target"].tolist() == targets
     image, weight = (torch.from_numpy(arrays[name]).float()[:, None] for name in ("image", "weight"))
@@ -64,8 +66,8 @@ def test_training_sees_the_pixels_that_the_cascade_sees(
     assert len(pixels) == used
     found = Cascade.from_bundle(earlier, device="cpu")(pixels, guided=False)
     heatmap = torch.from_numpy(found.pneumonia_heatmap) if stage == "covid" else None
-    seen = network_input(pixels, config.preprocessing, SIZE, torch.from_numpy(found.lung_mask), heatmap)
-    assert torch.allclose(compose(image, weight, config.preprocessing), seen, atol=4e-3)  # float16 keeps three digits
+    seen = network_input(pixels, preprocessing, SIZE, torch.from_numpy(found.lung_mask), heatmap)
+    assert torch.allclose(compose(image, weight, preprocessing), seen, atol=4e-3)  # float16 keeps three digits
     assert seen.abs().max() > 0.5
 
 

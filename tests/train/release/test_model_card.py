@@ -13,7 +13,7 @@ from screening.bundle.checks import load_manifest, verify
 from screening.errors import UsageError
 from tests.train.evaluation.made_metrics import made_metrics
 from train.evaluation.page import evaluation_page
-from train.release.model_card import CARD_FILE, markdown_table, write_card
+from train.release.model_card import CARD_FILE, markdown_table, model_card, write_card
 
 
 @pytest.fixture(scope="module")
@@ -55,6 +55,14 @@ def test_the_card_states_what_was_measured_beside_what_was_printed(folder: str, 
     assert "another manifest than the one that it was trained on" in text
     assert "the other" in text
     assert r"<b>here\|" in text
+
+
+def test_the_card_states_a_gamma_that_changes_something(folder: str, metrics: dict) -> None:
+    manifest = load_manifest(folder)
+    brighter = manifest.model_copy(update={"preprocessing": manifest.preprocessing.model_copy(update={"gamma": 0.6})})
+    said = "Stages 2 and 3 see pixels in [0, 1] to the power of"
+    assert said not in model_card(manifest, metrics, 1.0)
+    assert f"{said} 0.6." in model_card(brighter, metrics, 1.0)
 
 
 def test_every_table_of_the_card_has_rows_of_one_length(folder: str, metrics: dict) -> None:
