@@ -22,6 +22,7 @@ from screening.results.layout import ResultsLayout
 DIGEST = "be" * 32
 FIRST_NIGHT = date(2020, 3, 1)
 NIGHTS = 40
+MOST_PART_ROWS = 250_000
 RUN_ID = "planning"
 
 _OBJECTS = """
@@ -62,10 +63,10 @@ def generate(folder: Path, objects: int, done: int, on_progress: OnProgress = un
         connection.execute("set preserve_insertion_order = false")
         _copy(connection, _OBJECTS, layout.index(RUN_ID), {"first": 0, "last": objects})
         count(objects - done)
-        per_night = -(-done // NIGHTS)
-        for number, first in enumerate(range(0, done, per_night)):
-            last = min(first + per_night, done)
-            place = {"digest": DIGEST, "night": FIRST_NIGHT + timedelta(number), "shard": f"{number:016x}"}
+        per_part = min(-(-done // NIGHTS), MOST_PART_ROWS)
+        for number, first in enumerate(range(0, done, per_part)):
+            last = min(first + per_part, done)
+            place = {"digest": DIGEST, "night": FIRST_NIGHT + timedelta(number % NIGHTS), "shard": f"{number:016x}"}
             _copy(connection, _rows_query(), layout.part(DIGEST, place["night"], place["shard"]), {"first": first, "last": last, **place})
             count(last - first)
     return layout.root

@@ -20,7 +20,7 @@ from screening.results.parts import COLUMNS, committed_parts, damage_of, read_co
 from screening.results.snapshot import Snapshot, compacted_files, not_of, take
 from screening.storage import exists, filesystem_of
 
-PARTS_IN_TURN = 1024  # that are held at once
+PARTS_IN_TURN = 64  # that are held at once
 RESTORE = "put it back from a copy; without one, take it out of _files.json, and the next `screening run` scores its objects again"
 
 
