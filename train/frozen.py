@@ -72,8 +72,8 @@ def weights_to_begin_with(stage: str, frozen: Mapping[str, FrozenStages], config
 def mean_of_weights(first: State, last: State, share: float) -> State:
     """Return the weights between two of one network, the first with `share` in [0, 1]: running statistics too, counters of the last.
 
-    What a training gains at the hospitals that it sees remains for the most part, and what it loses elsewhere is less (Wortsman et al.
-    2022, "Robust fine-tuning of zero-shot models").
+    Meant to keep most of what a training gains where it learns, and to lose less elsewhere (Wortsman et al. 2022, "Robust fine-tuning of
+    zero-shot models").
     """
     return {name: torch.lerp(value, first[name].to(value), share) if value.is_floating_point() else value for name, value in last.items()}
 
