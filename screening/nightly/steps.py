@@ -1,6 +1,7 @@
 """The steps of a night, each the library's own function of the command that has its name."""
 
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Sequence
 
 import duckdb
 
@@ -46,16 +47,14 @@ def do(
 
 
 def _run(config: NightlyConfig, night: Night, record: NightRecord, step: StepRecord, show: ShowProgress) -> None:
-    last: RunManifest | None = None
-    for last in screen(night, show):
-        step.runs.append(last.run_id)
-    assert last is not None
+    runs = []
+    for run in screen(night, show):
+        runs.append(run)
+        step.runs.append(run.run_id)
+    last = runs[-1]
     if last.status == "stopped":
         step.status = "stopped"
-    counts = last.counts
-    step.detail = f"{counts.written} of {counts.objects} objects answered, {counts.covid_positive} COVID-19 positive, {_not_scored(last)}"
-    if counts.left_for_later:
-        step.detail += f", {counts.left_for_later} left for the next night"
+    step.detail = _answered(runs)
     if last.not_promoted:
         step.detail += f"; {last.not_promoted}"
         tell(config.alert, "not_promoted", last.not_promoted, record)
@@ -128,6 +127,11 @@ def _opened(config: NightlyConfig, night: Night) -> duckdb.DuckDBPyConnection:
     return connect(night.results_url, config.reference)
 
 
-def _not_scored(run: RunManifest) -> str:
-    outcomes = run.counts.outcomes
-    return f"{outcomes.get('rejected', 0)} rejected, {outcomes.get('failed', 0)} failed"
+def _answered(runs: Sequence[RunManifest]) -> str:
+    """Return what the runs of one night did together: those that had died and were resumed, then tonight's."""
+    written, positive = sum(run.counts.written for run in runs), sum(run.counts.covid_positive for run in runs)
+    outcomes = sum((Counter(run.counts.outcomes) for run in runs), Counter())
+    last = runs[-1].counts
+    words = f"{written} of {last.objects} objects answered" + (f" in {len(runs)} runs" if len(runs) > 1 else "")
+    words += f", {positive} COVID-19 positive, {outcomes['rejected']} rejected, {outcomes['failed']} failed"
+    return words + (f", {last.left_for_later} left for the next night" if last.left_for_later else "")

@@ -78,6 +78,17 @@ def test_a_night_does_every_step_and_tells_of_its_end(tmp_path: Path, bundle: st
 
 
 @pytest.mark.usefixtures("ray_cluster")
+def test_what_more_than_one_run_did_is_told_together(
+    tmp_path: Path, bundle: str, hook: tuple[str, list], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("screening.run.screen.MOST_PLANNED", 4)
+    step = carry_out(job_of(tmp_path, bundle, hook[0], report=ReportStep(enabled=False)), show_nothing).step("run")
+    assert len(step.runs) == 2
+    assert step.detail.startswith("7 of 7 objects answered in 2 runs, ")
+    assert step.detail.endswith(" 1 rejected, 0 failed")
+
+
+@pytest.mark.usefixtures("ray_cluster")
 def test_a_night_that_died_is_gone_on_with(tmp_path: Path, bundle: str, hook: tuple[str, list]) -> None:
     url, got = hook
     job = job_of(tmp_path, bundle, url, report=ReportStep(output=str(tmp_path / "archive/0.dcm/report.html")))
