@@ -4,6 +4,7 @@ import logging
 import os
 import threading
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -88,7 +89,7 @@ class CascadeReplica:
         result = cascade(pixels, guided=np.array([question.heatmaps for question in asked]), sites=sites)
         places = iter(range(len(asked)))
         return [
-            scored_answer(question.ingested, result, next(places), cascade.manifest, question.file, question.heatmaps)
+            _as_asked(question, scored_answer(question.ingested, result, next(places), cascade.manifest, question.file, question.heatmaps))
             if question.min_age_years == limit
             else OtherBundle(limit)
             for question in questions
@@ -128,3 +129,8 @@ class CascadeReplica:
         started = time.monotonic()
         self._cascade, self._in_use = self._load(named), named
         log.info("bundle %s answers after %.1f s", self._cascade.digest[:12], time.monotonic() - started)
+
+
+def _as_asked(question: Question, scored: Scored) -> Scored:
+    """Return an answer without the image where no pictures were asked for: it need not travel back."""
+    return scored if question.heatmaps else replace(scored, pixels=None)

@@ -17,9 +17,15 @@ from serve.application import application_of
 
 APPLICATION = "screening"
 
-# what is smaller than this goes from process to process as it is, and only larger things by way of the object store: a radiograph is
-# smaller, and the raylet then has next to nothing to do for it
-_DIRECT_BYTES = 4 * 2**20
+_ENVIRONMENT = {  # of a Ray that is started for the server, whose processes inherit it
+    # what is smaller than this goes from process to process as it is, and only larger things by way of the object store: a radiograph is
+    # smaller, and the raylet then has next to nothing to do for it
+    "RAY_max_direct_call_object_size": str(4 * 2**20),
+    # our code runs in the event loop of Serve, with no thread between them, because nothing of ours holds a loop up
+    "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
+    # but a proxy takes the requests: where a gateway listens by itself and dies, Ray may never give its port to the next one
+    "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0",
+}
 
 
 class Running:
@@ -49,7 +55,8 @@ def serving(settings: ServiceSettings, host: str, port: int) -> Iterator[Running
 
     logging.getLogger("ray.serve").setLevel(logging.WARNING)  # it tells each step on stderr
     _check_free(host, port)
-    os.environ.setdefault("RAY_max_direct_call_object_size", str(_DIRECT_BYTES))
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
     with ray_session(actors=settings.replicas):
         http = {"host": host, "port": port, "request_timeout_s": settings.request_seconds + 5}
         try:

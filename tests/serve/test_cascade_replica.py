@@ -4,14 +4,19 @@ import asyncio
 import logging
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from schemas.bundle import OperatingPoint
 from schemas.service import ServiceSettings
 from screening.bundle.pointer import BundlePointer, point_to
 from screening.errors import BundleError
+from screening.ingest.config import IngestConfig
+from screening.ingest.ingest import ingest
 from serve import cascade_replica
 from serve.cascade_replica import CascadeReplica
+from serve.question import Question
+from tests.archives import phantom_dicom
 from tests.screening.small_bundle import save_small_bundle
 from tests.served import await_that
 
@@ -32,6 +37,15 @@ def test_another_bundle_than_the_file_names_does_not_start(tmp_path: Path) -> No
     save_small_bundle(tmp_path / "new", half=True)  # other weights under the same name
     with pytest.raises(BundleError, match="put that one back"):
         CascadeReplica(settings)
+
+
+def test_the_image_travels_back_only_beside_its_heatmaps(tmp_path: Path) -> None:
+    limit = save_small_bundle(tmp_path / "bundle").preprocessing.min_age_years
+    replica = CascadeReplica(ServiceSettings(bundle=str(tmp_path / "bundle"), open=True, device="cpu"))
+    ingested = ingest(phantom_dicom(0), IngestConfig(min_age_years=limit), None)
+    plain, pictured = (asyncio.run(replica.ask(Question(ingested, limit, heatmaps=heatmaps))) for heatmaps in (False, True))
+    assert (plain.answer, plain.pixels, plain.heatmaps) == (pictured.answer, None, {})
+    assert np.array_equal(pictured.pixels, ingested.pixels)
 
 
 def test_the_bundle_in_use_stays_until_the_one_that_the_file_names_is_there(
