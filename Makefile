@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/.installed
 
-.PHONY: demo test proofs training nodes check docs lock clean
+.PHONY: demo test proofs training nodes large check docs lock clean
 
 demo: $(INSTALLED)  ## the main job on synthetic studies: archive, bundle, run, answers
 	$(BIN)/screening demo out/demo
@@ -12,13 +12,16 @@ test: $(INSTALLED) check  ## the quick tests, on every core
 	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --no-loadscope-reorder
 
 proofs: $(INSTALLED)  ## the slow proofs
-	$(BIN)/python -m pytest -m "slow and not training and not nodes" --timeout 1500
+	$(BIN)/python -m pytest -m "slow and not training and not nodes and not large" --timeout 1500
 
 training: $(INSTALLED)  ## the demo with a training of its own, which takes longest
 	$(BIN)/python -m pytest -m training --timeout 1500
 
 nodes: $(INSTALLED)  ## a night on several Ray nodes of this machine, which lose a node, an actor, a store and the driver
 	$(BIN)/python -m pytest -m nodes --timeout 1500 -s
+
+large: $(INSTALLED)  ## a night of 100,000 images, killed three times
+	$(BIN)/python -m pytest -m large --timeout 5400 -s
 
 check: $(INSTALLED)
 	$(BIN)/ruff check .

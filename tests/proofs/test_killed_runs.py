@@ -1,15 +1,12 @@
 """A run killed at random points, ten times, ends with the same rows, byte-equal scores, no row twice, and nothing left over."""
 
-import contextlib
 import random
-import subprocess
 import sys
 import time
 from datetime import date
 from pathlib import Path
 
 import fsspec
-import psutil
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
@@ -22,6 +19,7 @@ from screening.results.lock import LOCK_NAME
 from screening.results.manifests import list_runs
 from screening.results.parts import list_parts, read_part
 from tests.archives import phantom_archive, phantom_pixels
+from tests.run_process import kill_all, start
 
 KILLS = 10
 NIGHT = date(2020, 3, 1)
@@ -46,24 +44,6 @@ def command(tmp_path_factory: pytest.TempPathFactory) -> list[str]:
         str(folder / "key"),
     ]
     return [sys.executable, "-m", "jobs.screen_archive", archive, *options]
-
-
-def start(command: list[str], results: Path) -> subprocess.Popen[bytes]:
-    return subprocess.Popen([*command, "--results", str(results)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-
-
-def kill_all(process: subprocess.Popen[bytes], *, driver_only: bool) -> None:
-    """Kill the driver, and with it, or a few seconds later, every process that it started; leave none behind."""
-    tree = psutil.Process(process.pid).children(recursive=True)
-    process.kill()
-    process.wait()
-    if driver_only:  # the others notice by themselves; two of Ray's agents take a minute when they look for the others first
-        _, tree = psutil.wait_procs(tree, timeout=5)
-    for child in tree:
-        with contextlib.suppress(psutil.NoSuchProcess):
-            child.kill()
-    _, alive = psutil.wait_procs(tree, timeout=30)
-    assert not alive, f"left behind: {alive}"
 
 
 def rows_of(results: Path, bundle_digest: str) -> pa.Table:
