@@ -17,7 +17,7 @@ proofs: $(INSTALLED)  ## the slow proofs
 training: $(INSTALLED)  ## the demo with a training of its own, which takes longest
 	$(BIN)/python -m pytest -m training --timeout 1500
 
-nodes: $(INSTALLED)  ## a night on several Ray nodes of this machine, which lose a node, an actor, a store and the driver
+nodes: $(INSTALLED)  ## a night on several Ray nodes of this machine, which lose a node, an actor, both kinds of store and the driver
 	$(BIN)/python -m pytest -m nodes --timeout 1500 -s
 
 large: $(INSTALLED)  ## a night of 100,000 images, killed three times

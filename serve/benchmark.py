@@ -66,7 +66,8 @@ def benchmark(bundle_url: str, requests: int, clients: int, on_progress: OnProgr
         on_progress: is told what is done.
     """
     files = [_radiograph(seed) for seed in range(DISTINCT)]
-    pixels = np.stack([ingest(data, IngestConfig(), None).pixels for data in files * PASSES])[:, None]
+    pixels = np.stack([ingest(data, IngestConfig(), None).pixels for data in files])[:, None]
+    pixels = np.concatenate([pixels] * PASSES)
     cascade = Cascade.from_bundle(bundle_url, "cpu")
     on_progress("bare cascade", 0, 0)
     cascade(pixels[: cascade.images_a_call], guided=False)

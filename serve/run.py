@@ -21,9 +21,9 @@ _ENVIRONMENT = {  # of a Ray that is started for the server, whose processes inh
     # what is smaller than this goes from process to process as it is, and only larger things by way of the object store: a radiograph is
     # smaller, and the raylet then has next to nothing to do for it
     "RAY_max_direct_call_object_size": str(4 * 2**20),
-    # our code runs in the event loop of Serve, with no thread between them, because nothing of ours holds a loop up
+    # our code runs in the event loop of Serve, with no thread between them: what takes long has threads of its own
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
-    # but a proxy takes the requests: where a gateway listens by itself and dies, Ray may never give its port to the next one
+    # but a proxy takes the requests: a gateway that listens by itself and is killed twice in a row may not get its port again
     "RAY_SERVE_ENABLE_DIRECT_INGRESS": "0",
 }
 

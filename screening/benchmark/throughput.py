@@ -129,17 +129,19 @@ class _Peak:
             pause = max(SAMPLE_SECONDS, (time.thread_time() - started) / SAMPLE_SHARE)
 
     def _tree_bytes(self) -> int:
-        total = 0
         try:
             tree = [self._process, *self._process.children(recursive=True)]
         except psutil.NoSuchProcess:
             return 0
-        for process in tree:
-            try:
-                total += process.memory_full_info().pss
-            except (psutil.NoSuchProcess, psutil.AccessDenied):
-                continue  # ended meanwhile
-        return total
+        return sum(held_bytes(process) for process in tree)
+
+
+def held_bytes(process: psutil.Process) -> int:
+    """Return the proportional set size of a process, in which what several share counts once; 0 where it has ended meanwhile."""
+    try:
+        return process.memory_full_info().pss
+    except (psutil.NoSuchProcess, psutil.AccessDenied):
+        return 0
 
 
 if __name__ == "__main__":

@@ -66,8 +66,11 @@ async def score(
         request.state.instances = [one.answer.SOPInstanceUID for one in scored]
         if form != "json":
             return await _in_form(Form(form), uploads[0].content, scored[0], service)
-    answers = Answers(answers=[_with_pictures(one) if heatmaps else one.answer for one in scored])
-    return Response(answers.model_dump_json(), media_type="application/json")  # which FastAPI would check once more
+    if heatmaps:
+        content = await asyncio.get_running_loop().run_in_executor(None, lambda: _as_json([_with_pictures(one) for one in scored]))
+    else:
+        content = _as_json([one.answer for one in scored])
+    return Response(content, media_type="application/json")  # which FastAPI would check once more
 
 
 def _accepted(accept: str) -> Form | Literal["json"]:
@@ -83,6 +86,10 @@ async def _in_form(form: Form, source: bytes, scored: Scored, service: Gateway) 
     except OutputRefused as refusal:
         raise Refused(406, str(refusal)) from None
     return Response(content, media_type=media_type)
+
+
+def _as_json(answers: list[Answer]) -> str:
+    return Answers(answers=answers).model_dump_json()
 
 
 def _with_pictures(scored: Scored) -> Answer:

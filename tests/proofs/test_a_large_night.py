@@ -14,6 +14,7 @@ import psutil
 import pytest
 
 from screening.benchmark.random_bundle import save_random_bundle
+from screening.benchmark.throughput import held_bytes
 from screening.dicom.uids import uid_of
 from screening.results.layout import ResultsLayout
 from screening.results.manifests import list_runs
@@ -52,7 +53,7 @@ class Watched:
 
     def _watch(self) -> None:
         while self.process.poll() is None:
-            held = [_held(process) for process in self.tree()]
+            held = [held_bytes(process) for process in self.tree()]
             if held:
                 self.samples.append((time.monotonic() - self.started, held[0], sum(held)))
             time.sleep(SAMPLE_SECONDS)
@@ -70,14 +71,6 @@ class Watched:
         end = self.samples[-1][0]
         between = [sample[1:] for sample in self.samples if first * end <= sample[0] <= last * end]
         return max(driver for driver, _ in between), max(everything for _, everything in between)
-
-
-def _held(process: psutil.Process) -> int:
-    """Return the proportional set size: what several processes share counts once."""
-    try:
-        return process.memory_full_info().pss
-    except (psutil.NoSuchProcess, psutil.AccessDenied):
-        return 0
 
 
 def lose_the_driver(run: Watched) -> None:
