@@ -1,6 +1,7 @@
 """The console script `screening`: every command, each in its own module."""
 
 import faulthandler
+import gc
 from contextlib import suppress
 
 import typer
@@ -106,7 +107,10 @@ def main() -> None:
     """Run the console script."""
     with suppress(OSError, RuntimeError):  # a stderr that is no file, or none
         faulthandler.enable()  # a crash of native code says there where it was
-    run(make_app())
+    try:
+        run(make_app())
+    finally:
+        gc.freeze()  # or Python looks for cycles in all that torch leaves, for a third of a second, before it ends
 
 
 if __name__ == "__main__":

@@ -28,14 +28,15 @@ class Part(StrEnum):
     ANALYTICS = "analytics"  # seconds of every view over a population of generated rows
     PLAN = "plan"  # an index of millions of objects, less almost as many rows of earlier nights, planned and started; runs when named
     SERVE = "serve"  # answers a second of a server beside a bare cascade, and what an idle request costs; runs when named
+    START = "start"  # seconds of `screening score` for one file, from a cold start; runs when named
     FORGETTING = "forgetting"  # what stage 2 forgets while it learns COVID-19, by lambda of Eq. 2; takes minutes, runs when named
 
 
-WHEN_NAMED = (Part.PLAN, Part.SERVE, Part.FORGETTING)
+WHEN_NAMED = (Part.PLAN, Part.SERVE, Part.START, Part.FORGETTING)
 
 
 def command(
-    parts: Annotated[list[Part] | None, typer.Argument(help="what to measure  [default: all but plan, serve and forgetting]")] = None,
+    parts: Annotated[list[Part] | None, typer.Argument(help="what to measure  [default: the first five]")] = None,
     images: Annotated[int, typer.Option(min=16, help="images of the throughput benchmark")] = 512,
     instances: Annotated[int, typer.Option(min=10, help="instances of the smaller run of the memory benchmark")] = 1000,
     repeats: Annotated[int, typer.Option(min=1, help="of each measurement; the best is shown, of throughput every pair")] = 3,
@@ -46,7 +47,7 @@ def command(
     ] = 10_000_000,
     requests: Annotated[int, typer.Option(min=32, help="requests of the serve benchmark")] = 2000,
     clients: Annotated[int, typer.Option(min=1, help="that send them at once")] = 32,
-    bundle: Annotated[str | None, typer.Option(help="that answers there  [default: the released one]")] = None,
+    bundle: Annotated[str | None, typer.Option(help="that answers there and at a cold start  [default: the released one]")] = None,
     distill_weights: Annotated[str, typer.Option(help="values of lambda, the weight of distillation")] = "0,0.5,1,2",
     epochs: Annotated[int, typer.Option(min=1, help="of each training of the forgetting benchmark")] = 12,
     json: Annotated[bool, typer.Option("--json", help="print the rows as JSON")] = False,
@@ -76,6 +77,7 @@ def command(
         Part.ANALYTICS: lambda told: _analytics(rows, rows_per_part, told),
         Part.PLAN: lambda told: _plan(objects, told),
         Part.SERVE: lambda told: _serve(bundle, requests, clients, told),
+        Part.START: lambda told: _start(bundle, repeats, told),
         Part.FORGETTING: lambda told: _forgetting(weights, epochs, told),
     }
     answers: dict[str, list[Row]] = {}
@@ -208,6 +210,16 @@ def _serve(bundle: str | None, requests: int, clients: int, told: OnProgress) ->
         "answers/s": round(times.ratio, 3),
         "ms": round(times.idle_milliseconds - times.model_milliseconds, 1),
     }
+
+
+def _start(bundle: str | None, repeats: int, told: OnProgress) -> Iterator[Row]:
+    from screening.benchmark.cold_start import cold_start_benchmark
+    from screening.bundle.released import released_bundle
+
+    times = cold_start_benchmark(bundle or released_bundle(), repeats, told)
+    yield {"what": "screening score of one file", "seconds": round(times.command, 2)}
+    yield {"what": "the same file, bundle open", "seconds": round(times.open_bundle, 2)}
+    yield {"what": "difference", "seconds": round(times.over_the_model, 2)}
 
 
 def _forgetting(weights: list[float], epochs: int, told: OnProgress) -> Iterator[Row]:

@@ -51,8 +51,8 @@ def scan(archive_url: str, *, limit: int | None = None, inventory_url: str | Non
     """
     if limit is not None and limit < 1:
         raise UsageError(f"a limit of {limit} rows: give 1 or more")
-    rows = islice(_rows(archive_url, inventory_url), limit)
-    while batch := list(islice(rows, BATCH_ROWS)):
+    limited = islice(rows(archive_url, inventory_url), limit)
+    while batch := list(islice(limited, BATCH_ROWS)):
         yield pa.Table.from_pylist(batch, INDEX_SCHEMA)
 
 
@@ -112,8 +112,11 @@ def check_listable(archive_url: str, inventory_url: str | None = None) -> None:
         inventory_manifest(archive_url, inventory_url)
 
 
-def _rows(archive_url: str, inventory_url: str | None) -> Iterator[dict[str, object]]:
-    """Yield the rows of every object in the order of the listing. Some containers are opened ahead, at once: each waits for its store."""
+def rows(archive_url: str, inventory_url: str | None = None) -> Iterator[dict[str, object]]:
+    """Yield what `scan` does, row by row.
+
+    Some containers are opened ahead, at once: each waits for its store.
+    """
     waiting: deque[tuple[ListedObject, Future[_Members] | None]] = deque()
     containers = 0
     pool = ThreadPoolExecutor(CONTAINERS_AT_ONCE, thread_name_prefix="containers")

@@ -46,7 +46,7 @@ class FoldedUNet(nn.Module):
 
 
 class FoldedDenseNet(nn.Module):
-    """A DenseNet up to its last feature maps. torchvision's copies all earlier maps of a block at every layer; this one writes once."""
+    """A DenseNet up to its last feature maps. The other one copies all earlier maps of a block at every layer; this one writes once."""
 
     def __init__(self, network: DenseNet, dtype: torch.dtype):
         super().__init__()

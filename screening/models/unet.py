@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from screening.models.architectures import check_unet
+from screening.models.first_weights import draw_first_weights
 
 
 class DoubleConv(nn.Sequential):
@@ -33,9 +34,7 @@ class UNet(nn.Module):
         self.decoders = nn.ModuleList(DoubleConv(2 * width, width) for width in reversed(widths[:-1]))
         self.head = nn.Conv2d(base_channels, 1, 1)
         self.pool = nn.MaxPool2d(2)
-        for module in self.modules():
-            if isinstance(module, nn.Conv2d | nn.ConvTranspose2d):
-                nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
+        draw_first_weights(self)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the lung logit of every pixel."""

@@ -3,8 +3,9 @@
 import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+from itertools import chain, islice
 
-from screening.archive.index import scan
+from screening.archive.index import rows
 from screening.archive.reader import ObjectReader
 from screening.archive.source import IndexedObject
 from screening.archive.urls import split_member
@@ -36,8 +37,9 @@ def files_of(given: Given | Iterable[Given]) -> Iterator[File]:
             yield File(None, one)
             continue
         named = os.fspath(one)
-        for table in scan(named):
-            for row in table.to_pylist():
-                url = row["object_url"]
-                itself = len(table) == 1 and split_member(url)[0] is None and os.path.basename(url) == os.path.basename(named)
-                yield File(named if itself else url, None, url, IndexedObject(row["object_bytes"], row["object_etag"]))
+        listed = rows(named)  # and not as tables, for which pyarrow would import pandas
+        first = list(islice(listed, 2))
+        for row in chain(first, listed):
+            url = row["object_url"]
+            itself = len(first) == 1 and split_member(url)[0] is None and os.path.basename(url) == os.path.basename(named)
+            yield File(named if itself else url, None, url, IndexedObject(row["object_bytes"], row["object_etag"]))
