@@ -2,6 +2,7 @@
 
 import faulthandler
 import gc
+import sys
 from contextlib import suppress
 
 import typer
@@ -110,7 +111,8 @@ def main() -> None:
     try:
         run(make_app())
     finally:
-        gc.freeze()  # or Python looks for cycles in all that torch leaves, for a third of a second, before it ends
+        if "duckdb" not in sys.modules:  # which reports what was not collected
+            gc.freeze()  # or Python looks for cycles in all that torch leaves, for a third of a second, before it ends
 
 
 if __name__ == "__main__":

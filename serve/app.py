@@ -1,5 +1,6 @@
 """The web application: every route, the headers of every answer, and the log of who asked for what."""
 
+import asyncio
 import logging
 import time
 import uuid
@@ -11,6 +12,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from serve.gateway import gateway_here
 from serve.problems import problem, tell_problems
 from serve.routes import instances, page, readings, scoring, service, worklist
+from serve.unread import ReadToTheEnd
 
 log = logging.getLogger(__name__)
 access = logging.getLogger("serve.access")
@@ -35,13 +37,17 @@ HEADERS = {
 }
 
 
-def make_app() -> FastAPI:
-    """Return the application; its routes look for the gateway when they are called."""
+def make_app(seconds: float | None = None) -> FastAPI:
+    """Return the application; its routes look for the gateway when they are called.
+
+    A request that takes longer than `seconds` is answered with 503; None leaves that to the server.
+    """
     app = FastAPI(title="Chest radiograph screening", version="1", description=DESCRIPTION, docs_url=None, redoc_url=None)
     tell_problems(app)
     for router in ROUTERS:
         app.include_router(router)
-    app.add_middleware(Watch)
+    app.add_middleware(Watch, seconds=seconds)
+    app.add_middleware(ReadToTheEnd)
     return app
 
 
@@ -51,8 +57,8 @@ class Watch:
     It stands between the server and the application, as ASGI does, for Starlette's own way costs two tasks a request.
     """
 
-    def __init__(self, app: ASGIApp):
-        self._app = app
+    def __init__(self, app: ASGIApp, seconds: float | None):
+        self._app, self._seconds = app, seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -71,13 +77,17 @@ class Watch:
                 headers["X-Request-ID"] = request_id
             await send(message)
 
+        limit = asyncio.timeout(self._seconds)
         try:
-            await self._app(scope, receive, tell)
+            async with limit:
+                await self._app(scope, receive, tell)
         except Exception:
-            log.exception("request %s failed", request_id)
+            log.exception("request %s %s", request_id, "took too long" if limit.expired() else "failed")
             if status:  # the answer has begun
                 raise
-            await problem(500, f"an error of this software; its log has the entry {request_id}")(scope, receive, tell)
+            late = problem(503, f"no answer within {self._seconds} s: come back later", {"Retry-After": "10"})
+            failed = problem(500, f"an error of this software; its log has the entry {request_id}")
+            await (late if limit.expired() else failed)(scope, receive, tell)
         _write_down(scope, status, time.perf_counter() - started, request_id)
 
 

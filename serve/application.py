@@ -39,9 +39,13 @@ def build(arguments: Arguments) -> serve.Application:
     return application_of(arguments.settings)
 
 
-def application_of(settings: ServiceSettings) -> serve.Application:
-    """Return the application that the settings describe, for `serve.run`."""
+def application_of(settings: ServiceSettings, listening_on: tuple[str, int] | None = None) -> serve.Application:
+    """Return the application that the settings describe, for `serve.run`.
+
+    With `listening_on`, host and port, its one gateway listens there; without, Ray's proxies do, on every node of a cluster.
+    """
     from serve.cascade_replica import CascadeReplica
+    from serve.listening import ListeningGateway
 
     draining = settings.request_seconds + DRAIN_SECONDS
     cores = settings.cpus_per_replica or os.cpu_count() or 1
@@ -58,10 +62,10 @@ def application_of(settings: ServiceSettings) -> serve.Application:
         health_check_timeout_s=60,
         **scaling,
     )
-    entrance = serve.deployment(GatewayDeployment).options(
+    entrance = serve.deployment(ListeningGateway if listening_on else GatewayDeployment).options(
         name="Gateway",
         ray_actor_options={"num_cpus": 0},
         max_ongoing_requests=4 * settings.queue,  # it says no by itself, and quickly
         graceful_shutdown_timeout_s=draining,
     )
-    return entrance.bind(settings, cascade.bind(settings))
+    return entrance.bind(settings, cascade.bind(settings), *(listening_on or ()))

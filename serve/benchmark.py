@@ -1,7 +1,8 @@
 """How many answers a second a server gives beside a bare cascade, and what one idle request costs over the model.
 
 `screening benchmark serve` prints both. The bare cascade has the pixels and nothing else to do; the server reads requests, decodes,
-judges and answers, and its clients share the machine with it. Every answer is compared with the bare cascade's.
+judges and answers, and its clients share the machine with it. Every answer is compared with the bare cascade's. An idle request and the
+model alone are timed in turn, so that a machine that gets slower meanwhile is slower for both.
 """
 
 import asyncio
@@ -27,6 +28,7 @@ DISTINCT = 32  # radiographs, sent again and again
 PASSES = 4  # of the bare cascade over them, before the server and after it
 SIDE = 512  # pixels
 IDLE_REQUESTS = 30
+PAUSE_SECONDS = 0.05  # before an idle request and before the model, for what came before to come to rest
 ATTEMPTS = 20  # of a request that is told to come back
 
 
@@ -46,8 +48,9 @@ class ServeTimes:
 
     bare_per_second: float  # images, the mean of before and after
     served_per_second: float
-    model_milliseconds: float  # median of one image
+    model_milliseconds: float  # median of one image, while the server has nothing to do
     idle_milliseconds: float  # median of one request while there is no other
+    over_milliseconds: float  # median of what the request takes more than the model just after it
     requests: Served
 
     @property
@@ -72,7 +75,6 @@ def benchmark(bundle_url: str, requests: int, clients: int, on_progress: OnProgr
     on_progress("bare cascade", 0, 0)
     cascade(pixels[: cascade.images_a_call], guided=False)
     expected, before = _timed(cascade, pixels)
-    model = statistics.median(_timed(cascade, pixels[i : i + 1])[1] for i in range(IDLE_REQUESTS))
     settings = ServiceSettings(bundle=bundle_url, open=True, device="cpu", queue=2 * clients)
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -81,14 +83,15 @@ def benchmark(bundle_url: str, requests: int, clients: int, on_progress: OnProgr
     with serving(settings, "127.0.0.1", port):
         url = f"http://127.0.0.1:{port}/v1/score"
         asyncio.run(_ask(url, files, expected, DISTINCT, 2, unwatched))
-        idle = asyncio.run(_ask(url, files, expected, IDLE_REQUESTS, 1, unwatched))
+        idle = [_idle(url, files, expected, cascade, pixels) for _ in range(IDLE_REQUESTS)]
         under_load = asyncio.run(_ask(url, files, expected, requests, clients, on_progress))
     _, after = _timed(cascade, pixels)
     return ServeTimes(
         bare_per_second=2 * len(pixels) / (before + after),
         served_per_second=requests / under_load.seconds,
-        model_milliseconds=1000 * model,
-        idle_milliseconds=statistics.median(idle.milliseconds),
+        model_milliseconds=statistics.median(model for _, model in idle),
+        idle_milliseconds=statistics.median(request for request, _ in idle),
+        over_milliseconds=statistics.median(request - model for request, model in idle),
         requests=under_load,
     )
 
@@ -106,6 +109,14 @@ def _timed(cascade: Cascade, pixels: np.ndarray) -> tuple[list[tuple[float, floa
     calls = [cascade(pixels[i : i + cascade.images_a_call], guided=False) for i in range(0, len(pixels), cascade.images_a_call)]
     seconds = time.perf_counter() - started
     return [pair for call in calls for pair in zip(call.pneumonia_logit.tolist(), call.covid_logit.tolist(), strict=True)], seconds
+
+
+def _idle(url: str, files: list[bytes], expected: list[tuple[float, float]], cascade: Cascade, pixels: np.ndarray) -> tuple[float, float]:
+    """Return the milliseconds of one request, and of the model for the same image."""
+    time.sleep(PAUSE_SECONDS)
+    asked = asyncio.run(_ask(url, files, expected, 1, 1, unwatched))
+    time.sleep(PAUSE_SECONDS)
+    return asked.milliseconds[0], 1000 * _timed(cascade, pixels[:1])[1]
 
 
 async def _ask(

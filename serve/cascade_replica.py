@@ -17,6 +17,7 @@ from screening.on_demand.scored import Scored, refused_answer, scored_answer
 from screening.run.machine import MOST_CALLS
 from serve.calls import Calls
 from serve.log import log_to_folder
+from serve.loopback import keep_to_loopback
 from serve.question import OtherBundle, Question
 
 FOLLOW_SECONDS = 1.0  # between two looks at the file that names the bundle in use and its operating points
@@ -29,6 +30,7 @@ class CascadeReplica:
 
     def __init__(self, settings: ServiceSettings):
         """Load the networks. Raises BundleError, UsageError."""
+        keep_to_loopback()
         log_to_folder(settings.log, "cascade")
         self._settings = settings
         self._in_use = self._tried = bundle_in_use(settings.bundle, settings.operating_points)

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from importlib import import_module
 
 import ray
+from ray._private import ray_constants
 
 from screening.run.machine import memory_bytes
 
@@ -46,6 +47,9 @@ def ray_session(*, actors: int = 1) -> Iterator[None]:
         slots = (os.cpu_count() or 1) + math.ceil(actors / 2) + 1  # Ray's CPUs are slots, not threads
         store = min(actors * OBJECT_STORE_BYTES, int(OBJECT_STORE_SHARE * memory_bytes()))
         options |= {"num_cpus": slots, "include_dashboard": False, "object_store_memory": store}
+        # Else Ray's processes listen on every interface, and whoever reaches one of their ports can run code here. On a Mac Ray is on
+        # loopback alone; this is what the variable RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER sets, but only before ray is imported.
+        ray_constants.ENABLE_RAY_CLUSTER = False
     with _silent_stderr():  # what matters is raised
         ray.init(**options)
     import_module("ray.data")  # now, while Ray's workers begin; the import sets a log level of its own, so before ours

@@ -7,6 +7,7 @@ import ray
 
 from screening.run.machine import memory_bytes
 from screening.run.ray_session import OBJECT_STORE_BYTES, OBJECT_STORE_SHARE, ray_session
+from tests.listening import open_to_others
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")  # ray_session(actors=2)
 
@@ -36,3 +37,8 @@ def test_no_usage_report_leaves_and_workers_keep_one_heap() -> None:
     environment = ray.get(environment_of_a_worker.remote())
     assert environment["RAY_USAGE_STATS_ENABLED"] == "0"
     assert environment["MALLOC_ARENA_MAX"] == "1"
+
+
+def test_no_process_of_a_local_session_listens_to_other_machines() -> None:
+    ray.get(environment_of_a_worker.remote())  # so that there is a worker
+    assert open_to_others() == []
