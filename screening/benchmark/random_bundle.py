@@ -61,9 +61,12 @@ def _networks(specs: Mapping[str, NetworkSpec], seed: int) -> dict[str, nn.Modul
     torch.manual_seed(seed)
     modules = {stage: build(spec).eval().requires_grad_(False) for stage, spec in specs.items()}
     for module in modules.values():
-        for parameter in module.parameters():
-            if parameter.ndim == 1:  # biases and batch norms away from 0 and 1, or every image gets about the same answer
-                nn.init.normal_(parameter, mean=0.5, std=0.5)
+        for layer in module.modules():
+            if isinstance(layer, nn.BatchNorm2d):  # each layer widens what sets the images apart, or rounding to bf16 would hide it
+                nn.init.normal_(layer.weight, mean=1.5, std=0.5)
+                nn.init.normal_(layer.bias, mean=0.0, std=0.3)
+    nn.init.constant_(modules["lungs"].head.weight, 0.0)
+    nn.init.constant_(modules["lungs"].head.bias, 1.0)
     return modules
 
 
