@@ -31,7 +31,7 @@ _ENVIRONMENT = {  # of a Ray that is started for the server, whose processes inh
     "RAY_max_direct_call_object_size": str(4 * 2**20),
     # our code runs in the event loop of Serve, with no thread between them: what takes long has threads of its own
     "RAY_SERVE_THROUGHPUT_OPTIMIZED": "1",
-    # the gateway asks the cascade by gRPC, which takes less of both than a call of Ray's
+    # the gateway asks the cascade by gRPC, which takes less time at both ends than a call of an actor
     "RAY_SERVE_USE_GRPC_BY_DEFAULT": "1",
     # the controller looks at the replicas twice a second, and not ten times, which is work for a machine that has two cores
     "RAY_SERVE_CONTROL_LOOP_INTERVAL_S": "0.5",

@@ -55,7 +55,7 @@ def radiographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def evaluated(radiographs: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, str, str, dict[str, Any]]:
     """The output folder, the bundle, what was printed, and the metrics."""
     folder = tmp_path_factory.mktemp("evaluated")
-    bundle, other = untrained(folder / "bundle", 2), untrained(folder / "other", 4)
+    bundle, other = untrained(folder / "bundle", 5), untrained(folder / "other", 4)
     options = ("--split", "test", "--compare", other, "--without-lung-mask", "--card")
     answer = evaluate(bundle, radiographs, "--output", folder / "out", *options)
     assert answer.exit_code == 0, answer.output
