@@ -92,6 +92,8 @@ def resize(values: np.ndarray, extent: tuple[float, float, float, float], height
 
     `values` are (h, w) numbers of any type, of which the part `extent` (top, left, bottom, right) is the image.
     """
+    if values.shape == (height, width) and extent == (0, 0, height, width):
+        return values.astype(np.float32)  # each new pixel is one of the old ones
     top, left, bottom, right = extent
     if height > bottom - top or width > right - left:
         box = (max(0.0, left), max(0.0, top), min(float(values.shape[1]), right), min(float(values.shape[0]), bottom))
@@ -174,9 +176,9 @@ def windowed_by_percentiles(fitted: Fitted, values: np.ndarray) -> np.ndarray:
     population = values[fitted.valid]
     if population.size == 0:
         return np.zeros_like(values)
-    positions = [int(percentile / 100 * (population.size - 1)) for percentile in WINDOW_PERCENTILES]
-    ordered = np.partition(population, positions)
-    low, high = (float(ordered[position]) for position in positions)
+    low_at, high_at = (int(percentile / 100 * (population.size - 1)) for percentile in WINDOW_PERCENTILES)
+    below = np.partition(population, high_at)[: high_at + 1]  # one position after the other, for numpy is slower with both at once
+    low, high = float(np.partition(below, low_at)[low_at]), float(below[high_at])
     return windowed_by_range(values, low, high) if high > low else np.zeros_like(values)
 
 

@@ -28,6 +28,14 @@ def test_resize_is_the_mean_over_exact_areas(shape: tuple[int, int], size: tuple
     assert np.abs(resized - area_resize(values, *size)).max() < 1e-3
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16, np.int16, np.float32])
+def test_an_image_of_its_final_size_keeps_its_values(dtype: type):
+    values = np.arange(48 * 32).reshape(48, 32).astype(dtype)
+    resized = preprocess.resize(values, (0.0, 0.0, 48.0, 32.0), 48, 32)
+    np.testing.assert_array_equal(resized, values.astype(np.float32))
+    assert not np.shares_memory(resized, values)
+
+
 def test_resize_of_a_part():
     values = np.arange(1000.0, dtype=np.float32).repeat(700).reshape(1000, 700)
     resized = preprocess.resize(values, (0.375, 0.0, 1000.375, 700.0), 500, 350)
