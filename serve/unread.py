@@ -33,11 +33,12 @@ class ReadToTheEnd:
 
         async def tell(message: Message) -> None:
             nonlocal unread
-            with suppress(TimeoutError):
-                async with asyncio.timeout(LINGER_SECONDS):
-                    while unread:
-                        await hear()
-            unread = False
+            if unread:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(LINGER_SECONDS):
+                        while unread:
+                            await hear()
+                unread = False
             await send(message)
 
         await self._app(scope, hear, tell)
