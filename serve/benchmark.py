@@ -16,14 +16,13 @@ import numpy as np
 
 from schemas.progress import OnProgress, counter, unwatched
 from schemas.service import ServiceSettings
+from screening.benchmark.radiograph import phantom_file
 from screening.cascade.cascade import Cascade
-from screening.dicom.uids import uid_of
-from screening.dicom.writer import StudyAttributes, write_dicom
 from screening.ingest.config import IngestConfig
 from screening.ingest.ingest import ingest
-from screening.phantom.radiograph import make_phantom
 from serve.run import serving
 
+GROUPS = ("normal", "pneumonia", "covid")
 DISTINCT = 32  # radiographs, sent again and again
 PASSES = 4  # of the bare cascade over them, before the server and after it
 SIDE = 512  # pixels
@@ -68,7 +67,7 @@ def benchmark(bundle_url: str, requests: int, clients: int, on_progress: OnProgr
         clients: connections.
         on_progress: is told what is done.
     """
-    files = [_radiograph(seed) for seed in range(DISTINCT)]
+    files = [phantom_file(seed, GROUPS[seed % 3], SIDE) for seed in range(DISTINCT)]
     pixels = np.stack([ingest(data, IngestConfig(), None).pixels for data in files])[:, None]
     pixels = np.concatenate([pixels] * PASSES)
     cascade = Cascade.from_bundle(bundle_url, "cpu")
@@ -94,13 +93,6 @@ def benchmark(bundle_url: str, requests: int, clients: int, on_progress: OnProgr
         over_milliseconds=statistics.median(request - model for request, model in idle),
         requests=under_load,
     )
-
-
-def _radiograph(seed: int) -> bytes:
-    phantom = make_phantom(seed, ("normal", "pneumonia", "covid")[seed % 3], size=(SIDE, SIDE))
-    uids = [uid_of("benchmark", seed, word) for word in ("study", "series", "instance")]
-    study = StudyAttributes(*uids, PatientID=f"B-{seed}", StudyDate="20200301", ViewPosition="PA", PatientAge="050Y")
-    return write_dicom((phantom.image * 4095).astype(np.uint16), study)
 
 
 def _timed(cascade: Cascade, pixels: np.ndarray) -> tuple[list[tuple[float, float]], float]:

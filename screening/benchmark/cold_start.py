@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from schemas.progress import OnProgress, counter, unwatched
-from screening.dicom.uids import uid_of
-from screening.dicom.writer import StudyAttributes, write_dicom
+from screening.benchmark.radiograph import phantom_file
 from screening.errors import ScreeningError
 from screening.on_demand.open_bundle import OpenBundle
-from screening.phantom.radiograph import make_phantom
 
 SIDE = 2048  # pixels, as of a detector
 
@@ -35,7 +33,7 @@ def cold_start_benchmark(bundle_url: str, repeats: int = 3, on_progress: OnProgr
     """Measure both on the CPU with one positive phantom, which all three networks judge. Raises ScreeningError where the command fails."""
     with tempfile.TemporaryDirectory(prefix="benchmark-") as folder:
         file = Path(folder) / "chest.dcm"
-        file.write_bytes(_radiograph())
+        file.write_bytes(phantom_file(0, "covid", SIDE))
         count = counter(on_progress, "cold starts", repeats)
         commands = []
         for _ in range(repeats):
@@ -45,13 +43,6 @@ def cold_start_benchmark(bundle_url: str, repeats: int = 3, on_progress: OnProgr
             list(bundle.score(file, heatmaps=False))  # the first pass prepares what the others find
             warm = [_seconds(bundle, file) for _ in range(repeats)]
     return StartTimes(statistics.median(commands), statistics.median(warm))
-
-
-def _radiograph() -> bytes:
-    phantom = make_phantom(0, "covid", size=(SIDE, SIDE))
-    uids = [uid_of("cold start", word) for word in ("study", "series", "instance")]
-    study = StudyAttributes(*uids, PatientID="B-0", StudyDate="20200301", ViewPosition="PA", PatientAge="050Y")
-    return write_dicom((phantom.image * 4095).astype("uint16"), study)
 
 
 def _command_seconds(file: Path, bundle_url: str) -> float:
