@@ -36,6 +36,29 @@ def test_an_image_of_its_final_size_keeps_its_values(dtype: type):
     assert not np.shares_memory(resized, values)
 
 
+@pytest.mark.parametrize(("length", "count"), [(512, 16), (419, 16), (17, 16), (16, 16)])
+def test_shares_of_pixels_are_those_of_resize(length: int, count: int):
+    values = np.random.default_rng(6).uniform(0, 255, (length, length)).astype(np.float32)
+    shares = preprocess.area_shares(length, count)
+    assert shares.sum(axis=1) == pytest.approx(1)
+    assert np.abs(shares @ values @ shares.T - area_resize(values, count, count)).max() < 1e-3
+
+
+@pytest.mark.parametrize("kind", ["uniform", "few values", "all alike", "ascending", "dark but for a corner"])
+@pytest.mark.parametrize("size", [1, 63, 64, 65, 5000, 262_144])
+def test_an_order_statistic_is_what_sorting_gives(kind: str, size: int):
+    random = np.random.default_rng(7)
+    values = {
+        "uniform": random.uniform(-1, 1, size),
+        "few values": random.integers(0, 3, size),
+        "all alike": np.full(size, 4095),
+        "ascending": np.arange(size),
+        "dark but for a corner": np.where(np.arange(size) % 64, random.uniform(0, 1, size), 9),  # all that is sampled is bright
+    }[kind].astype(np.float32)
+    for place in {0, size // 200, size // 2, size - 1}:
+        assert preprocess.order_statistic(values, place) == np.sort(values)[place]
+
+
 def test_resize_of_a_part():
     values = np.arange(1000.0, dtype=np.float32).repeat(700).reshape(1000, 700)
     resized = preprocess.resize(values, (0.375, 0.0, 1000.375, 700.0), 500, 350)
