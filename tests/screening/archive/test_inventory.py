@@ -128,6 +128,7 @@ def test_a_file_that_is_damaged(bucket: str, file_format: str) -> None:
         ("CSV", csv_file([row_of("b", "Doe^Jane", 1, LATER, "e") | {"size": "one"}])),
         ("Parquet", b"no Parquet"),
     ],
+    ids=["no gzip", "cut", "few columns", "no size", "no Parquet"],  # the bytes hold the time at which they were packed
 )
 def test_a_file_that_is_nothing_of_the_kind_names_no_key(bucket: str, file_format: str, data: bytes) -> None:
     manifest = write_inventory(bucket, f"{bucket}/lists", [data], file_format)

@@ -77,6 +77,7 @@ def test_a_night_does_every_step_and_tells_of_its_end(tmp_path: Path, bundle: st
     assert len(rows_of(tmp_path / "r", bundle)) == 7
 
 
+@pytest.mark.slow  # two nights
 @pytest.mark.usefixtures("ray_cluster")
 def test_what_more_than_one_run_did_is_told_together(
     tmp_path: Path, bundle: str, hook: tuple[str, list], monkeypatch: pytest.MonkeyPatch

@@ -62,6 +62,7 @@ def killed_once(flag: Path) -> type[pipeline.CascadeActor]:
     return KilledOnce
 
 
+@pytest.mark.slow  # Ray starts the actor anew
 def test_the_loss_of_an_actor_costs_no_row_and_no_slot(
     small_archive: Path, bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -111,6 +111,7 @@ def test_an_error_in_writing(night: Night) -> None:
     assert any(line["role"] == "driver" and line["level"] == "ERROR" for line in lines)
 
 
+@pytest.mark.slow  # two nights each
 @pytest.mark.parametrize(
     ("spoil", "mend", "said"),
     [
@@ -135,6 +136,7 @@ def test_a_disk_that_takes_no_file_ends_the_night_and_a_mended_one_ends_with_all
         assert len({row["object_id"] for row in rows}) == len(rows) == 4
 
 
+@pytest.mark.slow  # two nights
 def test_a_part_that_was_damaged_is_moved_away_and_made_again(night: Night) -> None:
     [first] = screen(night)
     [part] = map(Path, (url.removeprefix("file://") for url in list_parts(night.layout, first.bundle_digest)))

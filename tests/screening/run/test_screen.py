@@ -67,6 +67,7 @@ def test_a_second_night_scores_nothing(first: RunManifest, results: Path, archiv
     assert rows_of(results, bundle).equals(rows)
 
 
+@pytest.mark.slow  # two nights
 def test_more_than_one_plan_holds_is_one_run_after_the_other(
     first: RunManifest, archive: str, bundle: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -138,6 +139,7 @@ def test_a_limit_takes_the_newest_and_leaves_the_rest_for_the_next_night(small_a
     assert (planned.counts.already_scored, planned.counts.planned, planned.counts.left_for_later) == (5, 7, 0)
 
 
+@pytest.mark.slow  # three nights
 def test_a_run_that_stopped_is_resumed_from_its_own_plan(small_archive: Path, bundle: str, tmp_path: Path) -> None:
     def stop_after_one_shard(progress: Progress) -> None:
         if progress.outcomes:
@@ -165,6 +167,7 @@ def test_a_run_with_another_key_is_not_resumed(small_archive: Path, bundle: str,
         list(screen(other))
 
 
+@pytest.mark.slow  # four nights
 def test_other_operating_points_are_another_bundle_in_all_but_weights(
     first: RunManifest, results: Path, archive: str, bundle: str, tmp_path: Path
 ) -> None:
@@ -199,6 +202,7 @@ def test_other_operating_points_are_another_bundle_in_all_but_weights(
         list(screen(all_positive))
 
 
+@pytest.mark.slow  # three nights
 def test_the_manifest_says_which_entry_of_the_registry_judged_and_that_another_is_promoted(
     small_archive: Path, bundle: str, tmp_path: Path
 ) -> None:
@@ -237,6 +241,7 @@ def test_results_inside_the_archive_are_refused(small_archive: Path, bundle: str
         list(screen(night(small_archive, small_archive / "results", bundle)))
 
 
+@pytest.mark.slow  # two nights
 def test_a_deadline_leaves_the_rest_for_the_next_run(archive: str, bundle: str, tmp_path: Path) -> None:
     late = dataclasses.replace(night(archive, tmp_path / "r", bundle), deadline=datetime.now(UTC))
     stopped = only(screen(late))
