@@ -21,11 +21,11 @@ def phantom_archive(folder: Path, studies: int, seed: int = 0, *, size: int = 25
     return make_archive(str(folder), studies, seed, ArchiveOptions(size=size, unwanted_fraction=unwanted_fraction)).archive_url
 
 
-def phantom_dicom(seed: int, finding: str = "normal", size: int = 256) -> bytes:
-    """Return one phantom as a DICOM file."""
+def phantom_dicom(seed: int, finding: str = "normal", size: int = 256, view: str = "PA") -> bytes:
+    """Return one phantom as a DICOM file, whose header says that it shows this view."""
     phantom = make_phantom(seed, finding, size=(size, size))
     uids = [uid_of("test", seed, finding, word) for word in ("study", "series", "instance")]
-    study = StudyAttributes(*uids, PatientID=f"TEST-{seed}", StudyDate="20200301", ViewPosition="PA", PatientAge="050Y")
+    study = StudyAttributes(*uids, PatientID=f"TEST-{seed}", StudyDate="20200301", ViewPosition=view, PatientAge="050Y")
     return write_dicom((phantom.image * 4095).astype(np.uint16), study)
 
 

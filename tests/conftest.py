@@ -2,6 +2,7 @@
 
 import functools
 import gc
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -35,6 +36,12 @@ def pytest_runtest_setup(item: pytest.Item) -> None:
     """Let actors of earlier tests go, which pytest held with what it had captured: a training that waits for their slots waits for ever."""
     if item.get_closest_marker("slow"):
         gc.collect()
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """One process more than there are cores, because tests also wait: for servers, browsers and processes that start."""
+    return (os.cpu_count() or 1) + 1
 
 
 @pytest.hookimpl(optionalhook=True)

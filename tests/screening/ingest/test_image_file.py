@@ -1,5 +1,6 @@
 """image_file: orientation against Pillow's own transposition, and PNG and JPEG files with parts that are none."""
 
+import functools
 import io
 import struct
 import zlib
@@ -16,6 +17,7 @@ from screening.ingest.ingest import Ingested, ingest
 from tests.screening import hostile
 
 ORIENTATION = 0x0112
+QUICK = {"PNG": {"compress_level": 1}, "JPEG": {"quality": 95}}  # to write
 # EXIF orientation → what turns an upright picture into what is stored: the reverse of what a viewer does
 STORED_AS = {
     1: None, 2: Image.Transpose.FLIP_LEFT_RIGHT, 3: Image.Transpose.ROTATE_180, 4: Image.Transpose.FLIP_TOP_BOTTOM,
@@ -49,13 +51,19 @@ def _stored(upright: Image.Image, orientation: int) -> Image.Image:
     return upright if method is None else upright.transpose(method)
 
 
+@functools.cache
+def _upright(shape: tuple[int, int], bits: int, format: str) -> tuple[Image.Image, Ingested]:
+    """A chest, and what ingest gives of it when it is stored upright."""
+    upright = Image.fromarray(hostile.chest(*shape, bits))
+    return upright, _ingest(_saved(upright, format, **QUICK[format]))
+
+
 @pytest.mark.parametrize("orientation", STORED_AS)
 @pytest.mark.parametrize("shape", [(1301, 1100), (700, 900), (150, 131)])
 def test_png_is_shown_upright_to_the_last_pixel(orientation: int, shape: tuple[int, int]):
     for bits in (8, 16):
-        upright = Image.fromarray(hostile.chest(*shape, bits))
-        expected = _ingest(_saved(upright, "PNG"))
-        data = _saved(_stored(upright, orientation), "PNG", exif=_exif(orientation))
+        upright, expected = _upright(shape, bits, "PNG")
+        data = _saved(_stored(upright, orientation), "PNG", exif=_exif(orientation), **QUICK["PNG"])
         with Image.open(io.BytesIO(data)) as image:
             assert np.array_equal(ImageOps.exif_transpose(image), upright)  # as others see it
         shown = _ingest(data)
@@ -71,9 +79,8 @@ def test_jpeg_is_shown_upright_at_every_reduction(orientation: int, shape: tuple
 
     The blocks of the coding lie elsewhere in a turned picture, so that noise comes out otherwise.
     """
-    upright = Image.fromarray(hostile.chest(*shape, 8))
-    expected = _ingest(_saved(upright, "JPEG", quality=95))
-    shown = _ingest(_saved(_stored(upright, orientation), "JPEG", quality=95, exif=_exif(orientation)))
+    upright, expected = _upright(shape, 8, "JPEG")
+    shown = _ingest(_saved(_stored(upright, orientation), "JPEG", exif=_exif(orientation), **QUICK["JPEG"]))
     assert (shown.columns["Rows"], shown.columns["Columns"]) == shape
     assert np.abs(shown.pixels.astype(int) - expected.pixels).mean() < 2
     for axis in (0, 1):

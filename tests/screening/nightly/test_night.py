@@ -89,6 +89,7 @@ def test_what_more_than_one_run_did_is_told_together(
     assert step.detail.endswith(" 1 rejected, 0 failed")
 
 
+@pytest.mark.slow  # two nights
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_night_that_died_is_gone_on_with(tmp_path: Path, bundle: str, hook: tuple[str, list]) -> None:
     url, got = hook

@@ -46,6 +46,7 @@ def radiographs(bundle: str, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_manifest(path, [row | {"label": label} for row, label in zip(rows, labels, strict=True)])
 
 
+@pytest.mark.slow  # several evaluations
 def test_a_site_gets_numbers_of_its_own_and_the_same_networks(bundle: str, radiographs: Path, tmp_path: Path) -> None:
     manifest = read_manifest(str(radiographs))
     fitted, found = fit_site(bundle, manifest, "north", str(tmp_path / "north"), RULES, least=5, how=HOW)
