@@ -23,6 +23,7 @@ from tests.screening.instance_rows import refused_row, write_instances
 from tests.screening.run.plans import index
 
 
+@pytest.mark.slow  # two nights and a redrive
 @pytest.mark.usefixtures("ray_cluster")
 def test_a_lost_object_is_a_failed_row_that_can_be_redriven(small_archive: Path, bundle: str, tmp_path: Path) -> None:
     lost = small_archive / "03.dcm"
