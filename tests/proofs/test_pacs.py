@@ -92,7 +92,7 @@ def test_what_was_gone_from_a_pacs_is_redriven_once_it_is_back(
     for file in (*FILES[:3], side_view):
         orthanc.add(file)
     counts = night(orthanc.dicomweb_url, results)
-    assert (counts["outcomes"], counts["reasons"]) == ({"scored": 3, "rejected": 1}, {"lateral_view": 1})
+    assert (counts["outcomes"], counts["reasons"]) == ({"scored": 3, "rejected": 1, "failed": 0}, {"lateral_view": 1})
 
     def redriven(*more: str) -> list[dict]:
         runs = json.loads(screening("redrive", str(results), "--pseudonym-key", str(key), "--json", *more).stdout)
