@@ -33,14 +33,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_runtest_setup(item: pytest.Item) -> None:
-    """Let actors of earlier tests go, which pytest held with what it had captured: who waits for their slots waits long or for ever."""
+    """Let actors of earlier tests go, which pytest held with what it had captured: a training that waits for their slots waits for ever."""
     if item.get_closest_marker("slow"):
-        gc.collect()
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _no_actors_of_other_files(request: pytest.FixtureRequest) -> None:
-    if share_of(request.node.nodeid.partition("::")[0]) == "ray":
         gc.collect()
 
 

@@ -176,7 +176,7 @@ def check_content(content: np.ndarray, valid: np.ndarray) -> None:
     """
     if min(content.shape) < MIN_FITTED_SIDE:
         raise ImageRefused(Reason.TOO_SMALL, f"a strip: {min(content.shape)} pixels across once it is {max(content.shape)} long")
-    values = content.ravel() if valid.all() else content[valid]
+    values = content[valid]
     if values.size < 0.05 * content.size:
         raise ImageRefused(Reason.BLANK, "nearly all pixels are padding")
     low, high = np.percentile(values[::7], (1, 99))

@@ -18,7 +18,7 @@ SIZE = 512  # pixels a side of everything downstream
 _LARGEST = 1e30  # of a rescaled value or a window: squares and differences stay far from what a float32 cannot hold
 _SMALLEST_RANGE = 1e-5  # of rescaled values or a window, for the same reason
 _RESOLVED_RANGE = 2.0**-16  # of rescaled values, as a share of the largest: 2^8 steps of the 2^24 that a float32 tells apart
-_SAMPLED = 64  # every so manieth pixel says where an order statistic is looked for
+_SAMPLED = 64  # one pixel in so many tells below which value an order statistic lies
 _ROWS_AT_ONCE = 64  # so that what is summed stays in the processor's cache
 WINDOW_PERCENTILES = (0.5, 99.5)  # shown as black and white where the header says nothing and there are more than 8 bits
 
@@ -121,7 +121,10 @@ def _area_means(values: np.ndarray, start: float, stop: float, count: int) -> np
 
 
 def area_shares(length: int, count: int) -> np.ndarray:
-    """Return (count, length) float32: the share of each of `length` pixels in each of `count` means over equal parts of them."""
+    """Return (count, length) float32: the share of each of `length` pixels in each of `count` means over equal parts of them.
+
+    The same shares as in `_area_means`. A product with this matrix is the faster way to few means of many pixels.
+    """
     edges, at = np.linspace(0, length, count + 1)[:, None], np.arange(length)
     overlap = np.clip(np.minimum(edges[1:], at + 1) - np.maximum(edges[:-1], at), 0, None)
     return (overlap * (count / length)).astype(np.float32)
@@ -183,7 +186,7 @@ def windowed_by_range(values: np.ndarray, lowest: float, highest: float) -> np.n
 
 def windowed_by_percentiles(fitted: Fitted, values: np.ndarray) -> np.ndarray:
     """Return values in [0, 1] between the WINDOW_PERCENTILES of what is not padding; all 0 where these are equal."""
-    population = values.ravel() if fitted.valid.all() else values[fitted.valid]
+    population = values[fitted.valid]
     if population.size == 0:
         return np.zeros_like(values)
     low_at, high_at = (int(percentile / 100 * (population.size - 1)) for percentile in WINDOW_PERCENTILES)

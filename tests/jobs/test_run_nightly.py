@@ -45,7 +45,7 @@ def told(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], ra
     return run
 
 
-@pytest.mark.slow  # a Ray of its own
+@pytest.mark.slow  # a whole night
 def test_a_night_by_one_file(config: Path, told: Callable[..., tuple[str, str]]) -> None:
     out, err = told("nightly", str(config), "--date", "2020-03-01", "--json", expected=1)
     record = json.loads(out)

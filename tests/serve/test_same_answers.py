@@ -82,7 +82,7 @@ def test_all_doors_give_one_answer(served: Served, archive: str, tmp_path: Path)
     assert {("scored", "pneumonia"), ("scored", "covid"), ("rejected", "index")} <= outcomes
 
 
-@pytest.mark.slow  # a server and a night each
+@pytest.mark.slow  # a night each
 @pytest.mark.parametrize("points", OTHER_POINTS.values(), ids=OTHER_POINTS)
 def test_all_doors_give_one_answer_at_other_operating_points(served: Served, archive: str, tmp_path: Path, points: Overrides) -> None:
     own, file = load_manifest(served.bundle_url), str(tmp_path / "points.json")

@@ -57,10 +57,10 @@ def test_what_looks_like_no_chest_at_all_is_left_alone():
 
 
 def test_real_radiographs():
-    """Of every sixth real image none is swapped or refused, and of their negatives 97 % are found."""
+    """Of every third real image none is swapped or refused, and of their negatives 97 % are found."""
     folder = cxr_folder()
     with open(folder / "labels.csv") as file:
-        rows = list(csv.DictReader(file))[::6]
+        rows = list(csv.DictReader(file))[::3]
     found = []
     for row in rows:
         answer = ingest((folder / row["image"]).read_bytes(), IngestConfig(), None)

@@ -167,7 +167,7 @@ def test_a_run_with_another_key_is_not_resumed(small_archive: Path, bundle: str,
         list(screen(other))
 
 
-@pytest.mark.slow  # four nights
+@pytest.mark.slow  # two nights
 def test_other_operating_points_are_another_bundle_in_all_but_weights(
     first: RunManifest, results: Path, archive: str, bundle: str, tmp_path: Path
 ) -> None:

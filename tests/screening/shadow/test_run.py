@@ -51,7 +51,7 @@ def shadow(made: tuple[ResultsLayout, str, str]) -> Callable[..., Shadow]:
     return lambda candidate, **asked: Shadow(made[0].root, candidate, KEY, machine=MACHINE, **asked)
 
 
-@pytest.mark.slow  # three nights
+@pytest.mark.slow  # a night and two shadow runs
 def test_a_candidate_judges_beside_the_promoted_bundle(made: tuple[ResultsLayout, str, str], shadow: Callable[..., Shadow]) -> None:
     layout, current, candidate = made
     bundle = read_history(layout)[0].bundle_url
