@@ -38,6 +38,13 @@ class Preprocessing(FrozenModel):
         exclude_if=lambda gamma: gamma == 1,  # bundles keep the digest that they had before there was any
         description="power of the pixels in [0, 1] before stages 2 and 3: below 1 shows the lungs brighter, with more contrast",
     )
+    lung_brightness: float | None = Field(
+        None,
+        gt=0,
+        lt=1,
+        exclude_if=lambda brightness: brightness is None,
+        description="geometric mean inside the lungs that stages 2 and 3 see at least: the power of darker ones lies below gamma",
+    )
     mean: float = Field(0.5, description="subtracted from pixels in [0, 1] before a network sees them")
     std: float = Field(0.25, gt=0, description="then divided by this")
     mask_threshold: float = Field(0.5, gt=0, lt=1, description="lung where stage 1's score is at or above it")

@@ -35,6 +35,7 @@ class StageConfig:
     mixup: float = 0.0  # how much two images of a batch are blended: both parameters of its Beta distribution; 0 blends none
     averaging: float = 0.0  # decay, a step, of the running average of the weights that is judged and kept; 0 keeps the weights as they are
     kept_of_first: float = 0.0  # share that the weights of an earlier bundle keep in those that a training from them ends with
+    last_layer_anew: bool = False  # whether a DenseNet's last layer is fitted anew after the training, see train.last_layer
     begins_with: str | None = None  # earlier stage whose weights this one begins with, unless a bundle to begin from brings its own
 
     def __post_init__(self) -> None:
@@ -49,6 +50,7 @@ class StageConfig:
         _check(self.mixup >= 0, "mixup must be 0 or more")
         _check(0 <= self.averaging < 1, "averaging must be 0 or more and below 1")
         _check(0 <= self.kept_of_first < 1, "what is kept of the first weights must be 0 or more and below 1")
+        _check(self.architecture == "densenet" or not self.last_layer_anew, "only a densenet's last layer can be fitted anew")
         _check((self.coarse_size is None) == (self.coarse_epochs == 0), "a coarse size and coarse epochs go together")
         if self.coarse_size is not None:
             fits = 32 <= self.coarse_size < self.input_size and self.coarse_size % 32 == 0
@@ -124,7 +126,7 @@ class FitConfig:
         """
         if weight is None or name not in OLD_GROUPS:
             return replace(self, distill_weight=weight)
-        return replace(self.with_stage(name, balance="label", kept_of_first=0.0), distill_weight=weight)
+        return replace(self.with_stage(name, balance="label", kept_of_first=0.0, last_layer_anew=False), distill_weight=weight)
 
     def with_epochs(self, epochs: int | None = None, coarse: int | None = None) -> "FitConfig":
         """Return a copy that trains every stage for at most `epochs` epochs (None: as many as before), see `StageConfig.with_epochs`."""
@@ -144,7 +146,7 @@ def preset(chosen: str, /, **overrides: Any) -> FitConfig:
 
     All but "small" have the paper's DenseNet-121: "public" at 256 pixels a side behind a narrower U-Net, "full" at 512. "hospitals" is for
     sets of several hospitals: batches are even by source and label, images are made to look like those of other scanners, and stages 2
-    and 3 see the lungs brighter. Its stage 2 keeps half of an earlier bundle's weights.
+    and 3 see the lungs brighter, dark ones most. Its stage 2 keeps half of an earlier bundle's weights, and its last layer is fitted anew.
     `overrides` are fields of FitConfig. Raises UsageError for a preset that is none.
     """
     if chosen == "small":
@@ -170,11 +172,12 @@ def preset(chosen: str, /, **overrides: Any) -> FitConfig:
     elif chosen == "hospitals":
         densenet = {"batch_size": 24, "learning_rate": 4e-4, "weight_decay": 5e-2, "scanners": 1.0, "balance": "source"}
         densenet |= {"augmentation": 1.5, "mixup": 0.2, "averaging": 0.99}
+        halfway = {"kept_of_first": 0.5, "last_layer_anew": True}
         config = FitConfig(
             name="hospitals",
-            preprocessing=Preprocessing(gamma=0.6),
+            preprocessing=Preprocessing(gamma=0.6, lung_brightness=0.6),
             lungs=StageConfig("unet", 128, epochs=20, batch_size=16, learning_rate=2e-3, patience=20, arguments={"base_channels": 16}),
-            pneumonia=StageConfig("densenet", 192, epochs=5, patience=5, coarse_size=160, coarse_epochs=4, kept_of_first=0.5, **densenet),
+            pneumonia=StageConfig("densenet", 192, epochs=5, patience=5, coarse_size=160, coarse_epochs=4, **halfway, **densenet),
             covid=StageConfig("densenet", 192, epochs=8, patience=8, coarse_size=160, coarse_epochs=5, begins_with="pneumonia", **densenet),
         )
     elif chosen == "full":

@@ -18,6 +18,7 @@ from train.data.images import ImageCache, cached, listed
 from train.data.inputs import StageInputs, stage_inputs, with_old_data
 from train.data.manifest import Manifest, read_manifest
 from train.frozen import FrozenStages, mean_of_weights, save_provisional, spec_of, taken_over, weights_to_begin_with
+from train.last_layer import refitted
 from train.loop.progress import OnEpoch, watched
 from train.loop.trainer import train_stage
 from train.pretrained import Pretrained, read_pretrained
@@ -139,6 +140,9 @@ def _train_stages(
         curves[name], state = trained.curve, trained.state
         if initial is not None and given is None and name in frozen:
             state = mean_of_weights(initial, state, config.stage(name).kept_of_first)
+        if config.stage(name).last_layer_anew:
+            on_progress(f"stage {name}: fitting the last layer anew", 0, 0)
+            state = refitted(name, inputs, state, config)
         frozen[name] = FrozenStages(spec_of(config.stage(name)), state)
     return curves
 
@@ -163,13 +167,15 @@ def _inputs(
 def _with_preprocessing_of(earlier: Bundle | None, stages: Sequence[str], config: FitConfig) -> FitConfig:
     """Return `config` with the preprocessing that the taken-over stages were trained with.
 
-    Gamma is what stages 2 and 3 learn behind: where stage 2 is trained, and not held to the earlier one, the configuration's own holds.
+    How bright lungs are is what stages 2 and 3 learn behind: where stage 2 is trained, and not held to the earlier one, the
+    configuration's own holds.
     """
     if earlier is None:
         return config
     own = "pneumonia" in stages and config.distill_weight is None
-    gamma = (config if own else earlier.manifest).preprocessing.gamma
-    return dataclasses.replace(config, preprocessing=earlier.manifest.preprocessing.model_copy(update={"gamma": gamma}))
+    behind = (config if own else earlier.manifest).preprocessing
+    tone = {"gamma": behind.gamma, "lung_brightness": behind.lung_brightness}
+    return dataclasses.replace(config, preprocessing=earlier.manifest.preprocessing.model_copy(update=tone))
 
 
 def _run_name(stage: str, manifest: Manifest, frozen: Mapping[str, FrozenStages], config: FitConfig, pretrained: Pretrained | None) -> str:

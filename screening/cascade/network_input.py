@@ -1,10 +1,15 @@
 """From 8-bit pixels to what a network sees. Training and inference both call this, so that they see the same."""
 
+import math
+
 import torch
 import torch.nn.functional as F
 
 from schemas.bundle import Preprocessing
 from screening.cascade.heatmap import resize_maps
+
+_DARKEST = 0.01  # pixels below it count as this much: the logarithm of black is no number
+_LEAST_POWER = 0.1  # below it a lung would be one grey
 
 
 def network_input(
@@ -42,9 +47,24 @@ def compose(image: torch.Tensor, weight: torch.Tensor | None, preprocessing: Pre
     """Return the input of one stage from images (B, 1, S, S) in [0, 1] and what they are weighted with, the same, None for stage 1."""
     if weight is None:
         return (image - preprocessing.mean) / preprocessing.std
-    if preprocessing.gamma != 1:
-        image = image.clamp(0, 1) ** preprocessing.gamma
+    if preprocessing.gamma != 1 or preprocessing.lung_brightness is not None:
+        image = image.clamp(0, 1) ** _exponent(image, weight, preprocessing)
     return (image - preprocessing.mean) / preprocessing.std * weight
+
+
+def _exponent(image: torch.Tensor, weight: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor | float:
+    """Return the power that shows stages 2 and 3 the pixels: gamma, and for each image with darker lungs a lower one, (B, 1, 1, 1).
+
+    x ** e has the geometric mean exp(e * mean ln x), so e = ln(lung_brightness) / mean ln x brings it to `lung_brightness`.
+    """
+    if preprocessing.lung_brightness is None:
+        return preprocessing.gamma
+    lung = weight > 0
+    total = (image.clamp(_DARKEST, 1).log() * lung).sum((1, 2, 3), keepdim=True)
+    mean = total / lung.sum((1, 2, 3), keepdim=True).clamp_min(1)
+    return (math.log(preprocessing.lung_brightness) / mean.clamp_max(-_DARKEST)).clamp(
+        min(_LEAST_POWER, preprocessing.gamma), preprocessing.gamma
+    )
 
 
 def lung_mask_of(logits: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:

@@ -51,13 +51,14 @@ def test_a_site_is_judged_by_its_own_points_and_every_other_by_the_bundles() -> 
         SitePoints(operating_points={"pneumonia": own}, calibration={"covid": line})
 
 
-def test_a_digest_is_what_it_was_before_there_were_points_of_sites_and_a_gamma() -> None:
+def test_a_digest_is_what_it_was_before_there_were_points_of_sites_and_a_tone() -> None:
     facts = {name: value for name, value in MANIFEST.model_dump(mode="json").items() if name != "sites"}
-    assert "gamma" not in facts["preprocessing"]
+    assert not {"gamma", "lung_brightness"} & facts["preprocessing"].keys()
     canonical = json.dumps(facts, sort_keys=True, separators=(",", ":"))
     assert MANIFEST.digest() == hashlib.sha256(canonical.encode()).hexdigest()
-    brighter = MANIFEST.preprocessing.model_copy(update={"gamma": 0.6})
-    assert MANIFEST.model_copy(update={"preprocessing": brighter}).digest() != MANIFEST.digest()
+    for field in ("gamma", "lung_brightness"):
+        brighter = MANIFEST.preprocessing.model_copy(update={field: 0.6})
+        assert MANIFEST.model_copy(update={"preprocessing": brighter}).digest() != MANIFEST.digest()
 
 
 def test_the_digest_survives_json() -> None:

@@ -37,6 +37,7 @@ def test_distillation_draws_that_stage_alone_by_label() -> None:
     held = hospitals.distilled("pneumonia", 0.0)
     assert (held.distill_weight, held.pneumonia.balance, held.covid.balance) == (0.0, "label", "source")
     assert (hospitals.pneumonia.kept_of_first, held.pneumonia.kept_of_first) == (0.5, 0.0)
+    assert hospitals.pneumonia.last_layer_anew > held.pneumonia.last_layer_anew
     assert hospitals.distilled("covid", 1.0) == preset("hospitals", distill_weight=1.0)  # which check_beginning refuses
 
 
@@ -57,6 +58,7 @@ def test_is_plain_json(name: str) -> None:
         ("covid", {"mixup": -0.1}, "mixup"),
         ("covid", {"averaging": 1.0}, "averaging"),
         ("pneumonia", {"kept_of_first": 1.0}, "first weights"),
+        ("lungs", {"last_layer_anew": True}, "only a densenet"),
         ("pneumonia", {"begins_with": "covid"}, "not trained before it"),
     ],
 )

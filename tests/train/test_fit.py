@@ -174,15 +174,17 @@ def test_one_stage_takes_the_others_over_and_a_seed_gives_the_same_twice(radiogr
 
 
 @pytest.mark.slow
-def test_what_is_kept_of_the_first_weights_changes_nothing_but_the_last_ones(radiographs: Path, fitted: tuple, tmp_path: Path) -> None:
+def test_what_follows_the_training_changes_nothing_but_the_last_weights(radiographs: Path, fitted: tuple, tmp_path: Path) -> None:
     folder, states = fitted[0], {"first": load(fitted[0]).networks["pneumonia"].state_dict()}
-    for name, share in (("plain", 0.0), ("kept", 0.25)):
-        config = tiny(seed=1).with_stage("pneumonia", kept_of_first=share)
+    for name, changes in (("plain", {}), ("kept", {"kept_of_first": 0.25}), ("anew", {"last_layer_anew": True})):
+        config = tiny(seed=1).with_stage("pneumonia", **changes)
         fit("pneumonia", str(radiographs), str(tmp_path / name), config, init_from=folder)
         states[name] = load(str(tmp_path / name)).networks["pneumonia"].state_dict()
     for name, value in states["kept"].items():
         if value.is_floating_point():
             torch.testing.assert_close(value, 0.25 * states["first"][name] + 0.75 * states["plain"][name])
+    changed = [name for name, value in states["anew"].items() if not torch.equal(value, states["plain"][name])]
+    assert changed == ["head.weight", "head.bias"]
 
 
 def without_speed(manifest: BundleManifest, stage: str) -> list[dict[str, Any]]:

@@ -28,7 +28,7 @@ from train.stages import OLD_TUNING, STAGES, TUNING
 
 SPLITS = ("train", "val")
 LAYERS = {"image": np.float16, "weight": np.float16, "target": np.uint8}
-_NEUTRAL = {"gamma": 1.0, "mean": 0.0, "std": 1.0}  # leaves pixels in [0, 1]
+_NEUTRAL = {"gamma": 1.0, "lung_brightness": None, "mean": 0.0, "std": 1.0}  # leaves pixels in [0, 1]
 
 
 @dataclass(frozen=True)

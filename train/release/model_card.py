@@ -149,6 +149,8 @@ def _details(manifest: BundleManifest, megabytes: float) -> str:
     facts = f"Weights: {megabytes:.1f} MB. Code: chest-screening {code}. Licence of the weights: {license}. Heatmap: {manifest.heatmap}."
     if manifest.preprocessing.gamma != 1:
         facts += f" Stages 2 and 3 see pixels in [0, 1] to the power of {manifest.preprocessing.gamma:g}."
+    if manifest.preprocessing.lung_brightness is not None:
+        facts += f" Darker lungs are brightened until their geometric mean is {manifest.preprocessing.lung_brightness:g}."
     return f"{words}\n\n{table}\n\n{facts}"
 
 

@@ -1,6 +1,7 @@
 """What the networks see, against formulas and against Pillow's resize."""
 
 import numpy as np
+import pytest
 import torch
 from PIL import Image
 
@@ -58,6 +59,26 @@ def test_stages_behind_the_mask_see_a_power_of_the_pixels_and_stage_1_does_not()
     torch.testing.assert_close(network_input(pixels, brighter, 512, mask, torch.full((2, 8, 8), 0.5)), 0.5 * expected, rtol=0, atol=1e-6)
     assert torch.equal(network_input(pixels, brighter, 512), network_input(pixels, PREPROCESSING, 512))
     assert torch.equal(network_input(pixels[1:], brighter, 256, mask[1:])[0], network_input(pixels, brighter, 256, mask)[1])
+
+
+def test_dark_lungs_are_brightened_to_a_geometric_mean_and_bright_ones_are_not():
+    pixels = torch.full((4, 1, 512, 512), 250, dtype=torch.uint8)
+    for image, tone in zip(pixels, (40, 100, 200, 0), strict=True):
+        image[:, 100:400, 100:400] = tone  # 255 e^-1.85, ln 0.6 / ln(100 / 255) = 0.55, above 0.6 anyway, black
+    mask = torch.zeros(4, 512, 512, dtype=torch.bool)
+    mask[:, 110:390, 110:390] = True
+    brightened = Preprocessing(mean=0.4, std=0.2, gamma=0.6, lung_brightness=0.6)
+    x = network_input(pixels, brightened, 512, mask)
+    inside = (x * 0.2 + 0.4)[:, 0, 200, 200]
+    torch.testing.assert_close(inside, torch.tensor([0.6, 0.6, (200 / 255) ** 0.6, 0.0]), rtol=0, atol=1e-5)
+    assert (x[~mask[:, None]] == 0).all()
+    torch.testing.assert_close(network_input(pixels[1:2], brightened, 512, mask[1:2]), x[1:2])  # whatever is beside it
+    faded = network_input(pixels, brightened, 512, mask, torch.full((4, 8, 8), 0.5))
+    torch.testing.assert_close(faded, x / 2)
+    assert torch.isfinite(network_input(pixels, brightened, 512, torch.zeros_like(mask))).all()
+    only = Preprocessing(mean=0.4, std=0.2, lung_brightness=0.6)
+    assert network_input(pixels, only, 512, mask)[2, 0, 200, 200].item() == pytest.approx((200 / 255 - 0.4) / 0.2, abs=1e-5)
+    assert torch.equal(network_input(pixels, brightened, 512), network_input(pixels, PREPROCESSING, 512))
 
 
 def test_the_mask_is_true_at_the_threshold():

@@ -51,12 +51,12 @@ def test_stage_1_learns_masks_from_images_that_have_one(rows: dict[str, np.ndarr
     assert arrays["target"].mean(axis=(1, 2)) == pytest.approx(share, abs=0.01)
 
 
-@pytest.mark.parametrize("gamma", [1.0, 0.6])
+@pytest.mark.parametrize("tone", [{}, {"gamma": 0.6}, {"gamma": 0.6, "lung_brightness": 0.6}])
 @pytest.mark.parametrize(("stage", "used", "targets"), [("pneumonia", 6, [0, 1, 1, 0, 1, 1]), ("covid", 4, [0, 1, 0, 1])])
 def test_training_sees_the_pixels_that_the_cascade_sees(
-    rows: dict[str, np.ndarray], config: FitConfig, earlier: str, stage: str, used: int, targets: list[int], gamma: float
+    rows: dict[str, np.ndarray], config: FitConfig, earlier: str, stage: str, used: int, targets: list[int], tone: dict[str, float]
 ) -> None:
-    preprocessing = config.preprocessing.model_copy(update={"gamma": gamma})
+    preprocessing = config.preprocessing.model_copy(update=tone)
     layers = make_layers(rows, stage=stage, input_size=SIZE, preprocessing=preprocessing, earlier=(earlier, False), strata={})
     arrays = unpack(layers, SIZE)
     assert arrays["target"].tolist() == targets

@@ -57,12 +57,18 @@ def test_the_card_states_what_was_measured_beside_what_was_printed(folder: str, 
     assert r"<b>here\|" in text
 
 
-def test_the_card_states_a_gamma_that_changes_something(folder: str, metrics: dict) -> None:
+@pytest.mark.parametrize(
+    ("field", "value", "said"),
+    [
+        ("gamma", 0.6, "Stages 2 and 3 see pixels in [0, 1] to the power of 0.6."),
+        ("lung_brightness", 0.7, "Darker lungs are brightened until their geometric mean is 0.7."),
+    ],
+)
+def test_the_card_states_what_makes_lungs_brighter(folder: str, metrics: dict, field: str, value: float, said: str) -> None:
     manifest = load_manifest(folder)
-    brighter = manifest.model_copy(update={"preprocessing": manifest.preprocessing.model_copy(update={"gamma": 0.6})})
-    said = "Stages 2 and 3 see pixels in [0, 1] to the power of"
+    brighter = manifest.model_copy(update={"preprocessing": manifest.preprocessing.model_copy(update={field: value})})
     assert said not in model_card(manifest, metrics, 1.0)
-    assert f"{said} 0.6." in model_card(brighter, metrics, 1.0)
+    assert said in model_card(brighter, metrics, 1.0)
 
 
 def test_every_table_of_the_card_has_rows_of_one_length(folder: str, metrics: dict) -> None:
