@@ -180,7 +180,7 @@ def _with_preprocessing_of(earlier: Bundle | None, stages: Sequence[str], config
 
 def _run_name(stage: str, manifest: Manifest, frozen: Mapping[str, FrozenStages], config: FitConfig, pretrained: Pretrained | None) -> str:
     """Return a name that other data, another configuration or other earlier stages change: Ray Train resumes what bears the same."""
-    said = config.to_json() | {"storage_url": None, "manifest": manifest.digest}
+    said = config.to_json() | {"name": None, "storage_url": None, "manifest": manifest.digest}
     weights = {name: part.digest() for name, part in frozen.items()}
     content = json.dumps([stage, said, weights, *([pretrained.provenance["sha256"]] if pretrained else [])], sort_keys=True)
     return f"{stage}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"

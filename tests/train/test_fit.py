@@ -212,7 +212,7 @@ def test_a_killed_worker_costs_at_most_an_epoch_and_changes_nothing(
         for name, config, on_epoch in (
             ("broken", config, kill_once),
             ("whole", dataclasses.replace(config, storage_url=None), None),
-            ("finished", config, None),
+            ("finished", dataclasses.replace(config, name="again"), None),
         )
     )
     assert killed
