@@ -35,7 +35,7 @@ class StageConfig:
     mixup: float = 0.0  # how much two images of a batch are blended: both parameters of its Beta distribution; 0 blends none
     averaging: float = 0.0  # decay, a step, of the running average of the weights that is judged and kept; 0 keeps the weights as they are
     kept_of_first: float = 0.0  # share that the weights of an earlier bundle keep in those that a training from them ends with
-    last_layer_anew: bool = False  # whether a DenseNet's last layer is fitted anew after the training, see train.last_layer
+    last_layer_anew: bool = False  # whether a DenseNet that began with an earlier bundle's weights is given a new one, see train.last_layer
     begins_with: str | None = None  # earlier stage whose weights this one begins with, unless a bundle to begin from brings its own
 
     def __post_init__(self) -> None:
@@ -146,7 +146,7 @@ def preset(chosen: str, /, **overrides: Any) -> FitConfig:
 
     All but "small" have the paper's DenseNet-121: "public" at 256 pixels a side behind a narrower U-Net, "full" at 512. "hospitals" is for
     sets of several hospitals: batches are even by source and label, images are made to look like those of other scanners, and stages 2
-    and 3 see the lungs brighter, dark ones most. Its stage 2 keeps half of an earlier bundle's weights, and its last layer is fitted anew.
+    and 3 see the lungs brighter, dark ones most. Its stage 2 keeps half of an earlier bundle's weights, and gets a new last layer.
     `overrides` are fields of FitConfig. Raises UsageError for a preset that is none.
     """
     if chosen == "small":

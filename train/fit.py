@@ -140,9 +140,9 @@ def _train_stages(
         curves[name], state = trained.curve, trained.state
         if initial is not None and given is None and name in frozen:
             state = mean_of_weights(initial, state, config.stage(name).kept_of_first)
-        if config.stage(name).last_layer_anew:
-            on_progress(f"stage {name}: fitting the last layer anew", 0, 0)
-            state = refitted(name, inputs, state, config)
+            if config.stage(name).last_layer_anew:
+                on_progress(f"stage {name}: fitting the last layer anew", 0, 0)
+                state = refitted(name, inputs, state, config)
         frozen[name] = FrozenStages(spec_of(config.stage(name)), state)
     return curves
 
