@@ -15,11 +15,12 @@ import ray
 import torch
 
 from schemas.bundle import Preprocessing
-from screening.cascade.device import computes_bf16, use_threads
+from screening.cascade.device import use_threads
 from screening.cascade.network_input import compose
 from train.config import FitConfig
 from train.data.inputs import StageInputs, on_cascade_workers, unpack
 from train.frozen import FrozenStages, State, spec_of
+from train.loop.objective import autocast
 
 PENALTY = 0.25  # half the squared coefficients weigh so much beside the mean cross-entropy
 DARKER, BRIGHTER = 1.4, 2 / 3  # each image is also shown with the bundle's gamma times these
@@ -72,9 +73,9 @@ def _features(rows: dict[str, Sequence[Any]], part: ray.ObjectRef, preprocessing
     arrays = unpack(rows, size)
     image, weight = (torch.from_numpy(arrays[name]).to(device).float().unsqueeze(1) for name in ("image", "weight"))
     seen = []
-    with torch.autocast(device.type, torch.bfloat16, enabled=computes_bf16(device)):
-        for view in views(preprocessing):
-            x = compose(image, weight, view).contiguous(memory_format=torch.channels_last)
+    for view in views(preprocessing):
+        x = compose(image, weight, view).contiguous(memory_format=torch.channels_last)
+        with autocast(device):
             seen.append(module.features_of(x).float().mean((2, 3)))
     return {"features": torch.stack(seen, 1).cpu().numpy(), "target": arrays["target"]}
 

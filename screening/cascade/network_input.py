@@ -62,9 +62,8 @@ def _exponent(image: torch.Tensor, weight: torch.Tensor, preprocessing: Preproce
     lung = weight > 0
     total = (image.clamp(_DARKEST, 1).log() * lung).sum((1, 2, 3), keepdim=True)
     mean = total / lung.sum((1, 2, 3), keepdim=True).clamp_min(1)
-    return (math.log(preprocessing.lung_brightness) / mean.clamp_max(-_DARKEST)).clamp(
-        min(_LEAST_POWER, preprocessing.gamma), preprocessing.gamma
-    )
+    power = math.log(preprocessing.lung_brightness) / mean.clamp_max(-_DARKEST)
+    return power.clamp(min(_LEAST_POWER, preprocessing.gamma), preprocessing.gamma)
 
 
 def lung_mask_of(logits: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:
