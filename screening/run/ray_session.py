@@ -47,6 +47,8 @@ def ray_session(*, actors: int = 1) -> Iterator[None]:
         slots = (os.cpu_count() or 1) + math.ceil(actors / 2) + 1  # Ray's CPUs are slots, not threads
         store = min(actors * OBJECT_STORE_BYTES, int(OBJECT_STORE_SHARE * memory_bytes()))
         options |= {"num_cpus": slots, "include_dashboard": False, "object_store_memory": store}
+        # Ray warns of worker processes by the number that may start at once: as many as there are slots, not cores
+        options |= {"_system_config": {"worker_maximum_startup_concurrency": slots}}
         # Else Ray's processes listen on every interface, and whoever reaches one of their ports can run code here. On a Mac Ray is on
         # loopback alone; this is what the variable RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER sets, but only before ray is imported.
         ray_constants.ENABLE_RAY_CLUSTER = False

@@ -187,6 +187,13 @@ def test_what_follows_the_training_changes_nothing_but_the_last_weights(radiogra
     assert changed == ["head.weight", "head.bias"]
 
 
+def test_a_stage_that_begins_with_nothing_keeps_its_last_weights(radiographs: Path, fitted: tuple, tmp_path: Path) -> None:
+    config = tiny().with_stage("pneumonia", last_layer_anew=True, kept_of_first=0.5)
+    fit("pneumonia", str(radiographs), str(tmp_path), config, init_from=fitted[0], fresh=True)
+    kept, first = (load(folder).networks["pneumonia"].state_dict() for folder in (str(tmp_path), fitted[0]))
+    assert all(torch.equal(kept[name], value) for name, value in first.items())
+
+
 def without_speed(manifest: BundleManifest, stage: str) -> list[dict[str, Any]]:
     """The curve of a stage, which must repeat itself to the last digit."""
     return [{name: value for name, value in line.items() if name != "images_per_second"} for line in manifest.metrics["curves"][stage]]

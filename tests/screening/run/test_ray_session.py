@@ -1,6 +1,8 @@
 """The local Ray that a run starts, as its workers see it."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 import ray
@@ -10,6 +12,16 @@ from screening.run.ray_session import OBJECT_STORE_BYTES, OBJECT_STORE_SHARE, ra
 from tests.listening import open_to_others
 
 pytestmark = pytest.mark.usefixtures("ray_cluster")  # ray_session(actors=2)
+
+MANY_WORKERS = """
+import os, time, ray
+from screening.run.ray_session import ray_session
+with ray_session():
+    Actor = ray.remote(num_cpus=0)(type("Actor", (), {"answer": lambda self: 1}))
+    actors = [Actor.remote() for _ in range(4 * min(os.cpu_count(), 4) + 12)]
+    ray.get([actor.answer.remote() for actor in actors])
+    time.sleep(3)  # Ray's messages come by another thread
+"""
 
 
 @ray.remote
@@ -42,3 +54,11 @@ def test_no_usage_report_leaves_and_workers_keep_one_heap() -> None:
 def test_no_process_of_a_local_session_listens_to_other_machines() -> None:
     ray.get(environment_of_a_worker.remote())  # so that there is a worker
     assert open_to_others() == []
+
+
+@pytest.mark.slow
+def test_more_workers_than_cores_are_nothing_to_warn_of() -> None:
+    environment = os.environ | {"RAY_preload_python_modules": ""}  # so that workers start sooner
+    environment.pop("RAY_ADDRESS", None)
+    run = subprocess.run([sys.executable, "-c", MANY_WORKERS], env=environment, capture_output=True, text=True, check=True)
+    assert run.stdout + run.stderr == ""
