@@ -37,6 +37,11 @@ class Tuberculosis(StrEnum):
 
 
 TuberculosisAs = Annotated[Tuberculosis, typer.Option(help="what tuberculosis counts as in stages 2 and 3")]
+TeacherFile = Annotated[
+    str | None,
+    typer.Option(help="file of torch.export, one of your own: stage 2 learns its features, and labels have the last layer alone"),
+]
+TeacherLicense = Annotated[str | None, typer.Option(help="licence of its weights, for the bundle's record")]
 ExcludeLicense = Annotated[str | None, typer.Option(help="regular expression: leave out images whose licence it finds, in any case")]
 
 
@@ -57,6 +62,8 @@ def command(
         str | None, typer.Option(help="file of a DenseNet-121 (torchvision, TorchXRayVision, CheXNet) that stage 2 begins with")
     ] = None,
     weights_license: Annotated[str | None, typer.Option(help="licence of that file, for the bundle's record")] = None,
+    teacher: TeacherFile = None,
+    teacher_license: TeacherLicense = None,
     tuberculosis: TuberculosisAs = Tuberculosis.PNEUMONIA,
     exclude_license: ExcludeLicense = None,
     distill_weight: Annotated[
@@ -97,6 +104,7 @@ def command(
     configs.stages_of(stage.value, init_from)
     earlier = None if init_from is None else check_bundle(init_from)
     configs.check_beginning(stage.value, config, earlier, fresh_weights, old_manifest)
+    configs.check_teacher(configs.stages_of(stage.value, init_from), config, teacher is not None)
     for url in filter(None, (manifest, old_manifest)):
         check_manifest(url, ("train", "val"))
     from jobs.display import Steps
@@ -104,9 +112,11 @@ def command(
     with answer_apart(json), Steps(err) as steps:
         from train.fit import fit
         from train.loop.progress import describe
+        from train.teacher import read_teacher
 
         options = {"init_from": init_from, "fresh": fresh_weights, "old_manifest": old_manifest}
         options |= {"init_weights": init_weights, "weights_license": weights_license or ""}
+        options |= {"teacher": teacher and read_teacher(teacher, teacher_license or "")}
         watch = {"on_epoch": lambda line: steps.say(describe(line)), "on_progress": steps.show}
         bundle = fit(stage.value, manifest, output, config, **options, **watch)
     if json:

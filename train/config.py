@@ -210,6 +210,14 @@ def check_pretrained(stages: Sequence[str], config: FitConfig, init_weights: str
         _check(bool(trained) and not trained[0].arguments, able)
 
 
+def check_teacher(stages: Sequence[str], config: FitConfig, given: bool) -> None:
+    """Raise UsageError for --teacher where no DenseNet is trained, or where something else holds it."""
+    if given:
+        densenet = any(config.stage(name).architecture == "densenet" for name in stages)
+        _check(densenet, "--teacher is for a DenseNet: train stage pneumonia or covid")
+        _check(config.distill_weight is None, "--teacher and --distill-weight hold a network to two others: give one")
+
+
 def check_beginning(stage: str, config: FitConfig, earlier: BundleManifest | None, fresh: bool, old_manifest: str | None) -> None:
     """Raise UsageError for an earlier bundle that cannot be begun from, and for options that are nothing without another.
 

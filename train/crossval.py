@@ -29,6 +29,7 @@ from train.fit import as_configured, fit
 from train.frozen import takes_weights_of
 from train.loop.progress import OnEpoch
 from train.stages import STAGES
+from train.teacher import Teacher
 
 CROSSVAL_FILE = "crossval.json"
 LEFT_OUT = "test"  # split that the images of the source left out have in a fold's manifest
@@ -44,6 +45,7 @@ def cross_validate(
     *,
     sources: Sequence[str] | None = None,
     fresh: bool = False,
+    teacher: Teacher | None = None,
     how: Resampling | None = None,
     on_epoch: OnEpoch | None = None,
     on_progress: OnProgress = unwatched,
@@ -62,6 +64,7 @@ def cross_validate(
             its weights where its record shows that they have not and the network is the same, otherwise with fresh ones.
         sources: those to leave out; None is every one that has enough images of both classes.
         fresh: begin every fold with fresh weights.
+        teacher: whose features the stage learns in every fold, see train.teacher.
         how: of the intervals.
         on_epoch: called with one dict an epoch, from another thread.
         on_progress: while folds are trained and judged.
@@ -80,13 +83,14 @@ def cross_validate(
         url = _write_fold(manifest, source, folder)
         bundle_url = join(folder, "bundle")
         start = {"init_from": init_from, "fresh": always or has_seen(first.training_data, source)}
-        if not _is_of(bundle_url, stage, url, config, first.digest(), start["fresh"]):
-            fit(stage, url, bundle_url, _stored_in(config, folder), **start, on_epoch=on_epoch, on_progress=told)
+        if not _is_of(bundle_url, stage, url, config, (first.digest(), start["fresh"]), teacher):
+            fit(stage, url, bundle_url, _stored_in(config, folder), **start, teacher=teacher, on_epoch=on_epoch, on_progress=told)
         folds.append(
             {"source": source, "fresh_weights": start["fresh"]} | _judged(stage, bundle_url, url, folder, how or Resampling(), told)
         )
     answer = {"by": "source", "stage": stage, "manifest_sha256": manifest.digest, "folds": folds} | _summary(folds)
     answer["init_from"] = first.digest()
+    answer["taught_by"] = None if teacher is None else teacher.provenance
     answer["configuration"] = config.to_json() | {"storage_url": None}
     put_atomic(join(storage_url, CROSSVAL_FILE), json.dumps(answer, indent=2, allow_nan=False).encode())
     return answer
@@ -143,17 +147,20 @@ def _stored_in(config: FitConfig, folder_url: str) -> FitConfig:
     return dataclasses.replace(config, storage_url=join(folder_url, "training"))
 
 
-def _is_of(bundle_url: str, stage: str, manifest_url: str, config: FitConfig, first: str, fresh: bool) -> bool:
-    """Return whether a fold's bundle is there: that stage trained on that manifest, so configured and begun, beside the bundle `first`."""
+def _is_of(bundle_url: str, stage: str, manifest_url: str, config: FitConfig, begun: tuple[str, bool], teacher: Teacher | None) -> bool:
+    """Return whether a fold's bundle is there: that stage trained on that manifest, so configured, begun and taught.
+
+    `begun` is the digest of the bundle beside which it was trained, and whether with fresh weights.
+    """
     filesystem, path = filesystem_of(bundle_url)
     if not filesystem.exists(path):
         return False
     made = load_manifest(bundle_url)
     record, earlier = made.training_data, made.training_data.get("init_from", {})
     trained = (record.get("manifest_sha256"), record.get("stages_trained"), made.metrics.get("configuration"))
-    begun = (earlier.get("digest"), earlier.get("fresh_weights"))
+    trained += (earlier.get("digest"), earlier.get("fresh_weights"), record.get("taught_by"))
     digest, configuration = as_configured(read_manifest(manifest_url), config).digest, config.to_json() | {"storage_url": None}
-    return trained == (digest, [stage], json.loads(json.dumps(configuration))) and begun == (first, fresh)
+    return trained == (digest, [stage], json.loads(json.dumps(configuration)), *begun, teacher and teacher.provenance)
 
 
 def _judged(stage: str, bundle_url: str, manifest_url: str, folder_url: str, how: Resampling, on_progress: OnProgress) -> dict[str, Any]:

@@ -11,10 +11,12 @@ from screening.benchmark.random_bundle import save_random_bundle
 from screening.errors import UsageError
 from tests.archives import phantom_pixels
 from tests.train.radiographs import write_manifest, write_radiographs
+from tests.train.teachers import write_teacher
 from train.config import FitConfig, preset
 from train.crossval import CROSSVAL_FILE, both_classes, cross_validate, has_seen
 from train.data.manifest import read_manifest
 from train.evaluation.intervals import Resampling
+from train.teacher import read_teacher
 
 HOW = Resampling(replicates=20)
 
@@ -102,3 +104,8 @@ def test_each_hospital_is_judged_by_a_network_that_has_not_seen_it(hospitals: Pa
     made = json.loads((tmp_path / "out/without-east/bundle/bundle.json").read_text())
     assert (begun["fresh_weights"], made["training_data"]["init_from"]["fresh_weights"]) == (False, False)
     assert len(lines) == trained + 1, "a fold behind other lungs was taken for this one"
+
+    options |= {"sources": ["east"], "teacher": read_teacher(str(write_teacher(tmp_path / "teacher.pt2")))}
+    taught = [cross_validate("pneumonia", manifest, str(tmp_path / "out"), config, str(elsewhere), **options) for _ in range(2)]
+    assert [found["taught_by"]["file"] for found in taught] == ["teacher.pt2"] * 2
+    assert len(lines) == trained + 2, "a fold without a teacher was taken for one with it, or a taught one was trained again"

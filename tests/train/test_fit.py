@@ -17,6 +17,7 @@ from screening.errors import TrainingError, UsageError
 from tests.told import Told
 from tests.train.event_files import scalars_of
 from tests.train.radiographs import write_manifest, write_radiographs
+from tests.train.teachers import write_teacher
 from train.config import FitConfig, StageConfig, preset
 from train.data.manifest import read_manifest
 from train.evaluation.choices import AuditDepth
@@ -24,6 +25,7 @@ from train.evaluation.evaluate import evaluate
 from train.evaluation.intervals import Resampling
 from train.evaluation.page import evaluation_page
 from train.fit import fit
+from train.teacher import read_teacher
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
 
@@ -192,6 +194,24 @@ def test_a_stage_that_begins_with_nothing_keeps_its_last_weights(radiographs: Pa
     fit("pneumonia", str(radiographs), str(tmp_path), config, init_from=fitted[0], fresh=True)
     kept, first = (load(folder).networks["pneumonia"].state_dict() for folder in (str(tmp_path), fitted[0]))
     assert all(torch.equal(kept[name], value) for name, value in first.items())
+
+
+def test_a_taught_stage_learns_features_first_and_labels_with_its_last_layer(radiographs: Path, fitted: tuple, tmp_path: Path) -> None:
+    teacher = read_teacher(str(write_teacher(tmp_path / "teacher.pt2")), "CC0-1.0")
+    lines: list[dict[str, Any]] = []
+    arguments = {"init_from": fitted[0], "teacher": teacher, "on_epoch": lines.append}
+    made = fit("pneumonia", str(radiographs), str(tmp_path / "taught"), tiny(seed=1), **arguments)
+    assert made.training_data["taught_by"] == teacher.provenance
+    assert "tuning_explained" in lines[0]
+    assert "tuning_auroc" not in lines[0]
+    first, taught = (load(folder).networks["pneumonia"].state_dict() for folder in (fitted[0], str(tmp_path / "taught")))
+    assert {name for name in ("features.conv0.weight", "head.weight", "head.bias") if torch.equal(first[name], taught[name])} == set()
+    for stage, config, message in (
+        ("lungs", tiny(), "--teacher is for a DenseNet"),
+        ("pneumonia", tiny(distill_weight=1.0), "hold a network to two others"),
+    ):
+        with pytest.raises(UsageError, match=message):
+            fit(stage, str(radiographs), str(tmp_path), config, init_from=fitted[0], teacher=teacher)
 
 
 def without_speed(manifest: BundleManifest, stage: str) -> list[dict[str, Any]]:

@@ -18,6 +18,7 @@ TAGS = {
     "tuning_distillation": "loss/tuning_distillation",
     "tuning_dice": "tuning/dice",
     "tuning_auroc": "tuning/auroc",
+    "tuning_explained": "tuning/explained",
     "images_per_second": "speed/images_per_second",
 }
 

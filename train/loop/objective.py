@@ -23,11 +23,12 @@ class Objective:
     """The loss of one stage's batches, and of its tuning split.
 
     `sources`: the data sets that a batch is drawn evenly from, D's groups first. `old`: those of them that are D_o, none without an
-    earlier model.
+    earlier model. `figure`: name of what is judged beside the loss.
     """
 
     def __init__(self, job: Job, device: torch.device):
-        self._loss = STAGES[job.stage].loss
+        self._stage = STAGES[job.stage]
+        self._loss, self.figure = self._stage.loss, self._stage.figure
         self._device = device
         self._groups = tuple(job.shares)
         self._weight, self.old, self._teacher = 0.0, (), None
@@ -46,6 +47,14 @@ class Objective:
         new = len(x) // len(self.sources) * len(self._groups)
         old = self.is_old(len(x)).to(x.device)
         return incremental_loss(logit[:new], target[:new], logit[old], self._earlier_logit(x[old]), self._weight)
+
+    def target(self, x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+        """Return what a batch's logits are compared with: its labels or masks."""
+        return target
+
+    def performance(self, targets: np.ndarray, logits: np.ndarray) -> float | None:
+        """Return the figure of the stage over N images, see train.stages."""
+        return self._stage.performance(targets, logits)
 
     def is_old(self, size: int) -> torch.Tensor:
         """Return which rows of a batch of that size are of D_o, (size,) bool."""

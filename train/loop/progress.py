@@ -75,7 +75,7 @@ def describe(line: EpochLine) -> str:
     """Return one line for people: `pneumonia  epoch  3/12  loss 0.312  tuning loss 0.287  auroc 0.981  212 images/s`."""
     figures = [
         f"{name.removeprefix('tuning_')} {line[name]:.3f}"
-        for name in ("tuning_distillation", "tuning_dice", "tuning_auroc")
+        for name in ("tuning_distillation", "tuning_dice", "tuning_auroc", "tuning_explained")
         if line.get(name) is not None
     ]
     return "  ".join(

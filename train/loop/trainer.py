@@ -21,7 +21,9 @@ from train.data.inputs import StageInputs, old_source
 from train.frozen import FrozenStages
 from train.loop.entry import train_worker
 from train.loop.job import CHECKPOINT_FILE, Distillation, Job
+from train.loop.teaching import network_of
 from train.stages import OLD_TUNING, STAGES, TUNING
+from train.teacher import Teacher
 
 State = Mapping[str, torch.Tensor]
 
@@ -43,6 +45,7 @@ def train_stage(
     *,
     initial: State | None = None,
     earlier: FrozenStages | None = None,
+    teacher: Teacher | None = None,
     events_url: str | None = None,
     board: Any = None,
 ) -> Trained:
@@ -57,6 +60,7 @@ def train_stage(
         initial: weights to begin with.
         earlier: the network that `config.distill_weight` holds this one to, on the old data: those that `with_old_data` added, or else
             the old groups of `inputs`. With a weight of 0 or None it takes no part.
+        teacher: what the network learns the features of, in the place of labels: its last layer is then as it began.
         events_url: folder for the curve as TensorBoard events.
         board: actor for epoch lines, see train.loop.progress.
 
@@ -70,6 +74,7 @@ def train_stage(
         _steps(shares, inputs, config.stage(stage)),
         shares,
         distillation=_distillation(stage, inputs, config, earlier),
+        teacher=None if teacher is None else ray.put(teacher),
         initial=None if initial is None else ray.put(dict(initial)),
         events_url=events_url,
         board=board,
@@ -91,7 +96,7 @@ def train_stage(
         raise TrainingError(f"stage {stage} did not converge, its tuning loss is not a number: lower the learning rate")
     with best.as_directory() as folder:
         state = torch.load(Path(folder) / CHECKPOINT_FILE, map_location="cpu", weights_only=True)["module"]
-    return Trained(state, result.return_value)
+    return Trained(state if teacher is None else network_of(state), result.return_value)
 
 
 def _steps(shares: Mapping[str, int], inputs: StageInputs, config: StageConfig) -> int:

@@ -30,6 +30,7 @@ from train.loop.job import CHECKPOINT_FILE, Job
 from train.loop.objective import Objective, autocast
 from train.loop.scanners import as_elsewhere
 from train.loop.schedule import EarlyStopping, learning_rate
+from train.loop.teaching import Pupil, Teaching
 from train.loop.tuning import Judged, figures
 from train.stages import OLD_TUNING, STAGES, TUNING, Stage
 
@@ -63,14 +64,16 @@ class Worker:
         _settle(context.get_local_world_size())
         torch.manual_seed(job.config.seed)
         module = build(NetworkSpec(self.config.architecture, self.config.input_size, self.config.arguments))
-        self.module = module.to(memory_format=torch.channels_last)
         if job.initial is not None:
-            self.module.load_state_dict(self.module.state_dict() | dict(ray.get(job.initial)))  # a file of others brings no head
+            module.load_state_dict(module.state_dict() | dict(ray.get(job.initial)))  # a file of others brings no head
+        self.objective: Objective | Teaching = Objective(job, self.device) if job.teacher is None else Teaching(job, self.device)
+        if isinstance(self.objective, Teaching):
+            module = Pupil(module, self.objective.width)
+        self.module = module.to(memory_format=torch.channels_last)
         self.parallel: nn.Module = ray.train.torch.prepare_model(self.module)  # moves the module to the device, adds DDP
         self.averaged = _running_average(self.module, self.config.averaging) if self.config.averaging else None
         self.kept: nn.Module = self.module if self.averaged is None else self.averaged.module  # what is judged, and kept in the end
         self.optimizer = torch.optim.AdamW(self.module.parameters(), self.config.learning_rate, weight_decay=self.config.weight_decay)
-        self.objective = Objective(job, self.device)
         self.old_tuning = TUNING if set(self.objective.old) <= set(job.shares) else OLD_TUNING
         self.shards = {name: ray.train.get_dataset_shard(name) for name in {*self.objective.sources, TUNING, self.old_tuning}}
         self.stopping = EarlyStopping(self.config.patience)
@@ -143,7 +146,7 @@ class Worker:
         if self.old_tuning != TUNING:
             for groups, x, logit, _ in self._judged(self.old_tuning):
                 judged.see_old(self.objective, self.stage, groups, x, logit)
-        return figures(_gather(judged, self.world), self.stage, self.objective)
+        return figures(_gather(judged, self.world), self.objective)
 
     @torch.no_grad()
     def _judged(self, name: str) -> Iterator[tuple[np.ndarray, torch.Tensor, torch.Tensor, torch.Tensor]]:
@@ -157,7 +160,7 @@ class Worker:
             x, target = self._on_device(rows, augmented=False)
             with autocast(self.device):
                 logit = self.kept(x)
-            yield rows["group"], x, logit.float(), target
+            yield rows["group"], x, logit.float(), self.objective.target(x, target)
 
     def _on_device(self, rows: Arrays, *, augmented: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Return network inputs (B, 1, S, S) float32, channels last, and targets, (B, 1) or (B, 1, S, S) float32, on the device."""

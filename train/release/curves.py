@@ -13,12 +13,12 @@ _SERIES = {  # column: words, colour, dash, shape
     "tuning_loss": ("tuning", VERMILION, "7 4", "square"),
     "tuning_distillation": ("tuning, distillation", GREEN, "2 3", "triangle"),
 }
-_FIGURES = {"tuning_dice": "Dice", "tuning_auroc": "AUROC"}
+_FIGURES = {"tuning_dice": "Dice", "tuning_auroc": "AUROC", "tuning_explained": "Variance of the teacher's features explained"}
 _PANEL, _WIDTH, _MARKS = 300, 880, 12  # pixels of a stage's height and of the picture; at most so many markers a line
 
 
 def curves_svg(curves: Mapping[str, Curve]) -> str:
-    """Return the picture, one row a stage: losses on the left, Dice or AUROC of the tuning split on the right, best epoch marked."""
+    """Return the picture, one row a stage: losses on the left, the figure of the tuning split on the right, best epoch marked."""
     rows = [tag("g", _row(stage, curve), transform=f"translate(0 {_PANEL * i})") for i, (stage, curve) in enumerate(curves.items())]
     height = _PANEL * len(curves)
     picture = svg("curves", "Training", "; ".join(_said(stage, curve) for stage, curve in curves.items()), _WIDTH, height, *rows)

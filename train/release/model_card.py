@@ -189,6 +189,9 @@ def _training_data(data: dict[str, Any]) -> str:
         parts.append(f"Weights were rounded to float16 from bundle `{packed[:12]}`; every figure below was measured after that.")
     if earlier := data.get("init_from"):
         parts.append(f"Began from bundle `{earlier['digest'][:12]}`.")
+    for name, words in (("init_weights", "Weights to begin with"), ("taught_by", "Stage 2 was taught the features of")):
+        if file := data.get(name):
+            parts.append(f"{words}: `{file['file']}`, SHA-256 `{file['sha256']}`, licence {file['license']}.")
     return "\n\n".join(parts)
 
 

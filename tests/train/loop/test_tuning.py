@@ -29,7 +29,7 @@ def judged(objective: Objective, groups: list[str], logits: list[float]) -> Judg
 def test_groups_weigh_the_same_however_rare_and_whoever_saw_them(plain: Objective) -> None:
     first = judged(plain, ["normal", "normal", "normal", "covid"], [-1.0, -2.0, 0.5, 1.0])
     second = judged(plain, ["pneumonia", "covid"], [2.0, -1.0])
-    line = figures([first, second], PNEUMONIA, plain)
+    line = figures([first, second], plain)
 
     def loss(logit: float, target: float) -> float:
         return cross_entropy(torch.tensor([[logit]]), torch.tensor([[target]])).item()
@@ -42,10 +42,10 @@ def test_groups_weigh_the_same_however_rare_and_whoever_saw_them(plain: Objectiv
 
 def test_the_shares_of_workers_are_one_split(plain: Objective) -> None:
     groups, logits = ["normal", "pneumonia", "covid", "normal"], [0.3, 1.2, -0.7, -1.1]
-    whole = figures([judged(plain, groups, logits)], PNEUMONIA, plain)
+    whole = figures([judged(plain, groups, logits)], plain)
     parts = [judged(plain, groups[:1], logits[:1]), judged(plain, groups[1:], logits[1:])]
-    assert figures(parts, PNEUMONIA, plain) == pytest.approx(whole)
+    assert figures(parts, plain) == pytest.approx(whole)
 
 
 def test_one_class_alone_has_no_area(plain: Objective) -> None:
-    assert figures([judged(plain, ["covid", "pneumonia"], [1.0, 2.0])], PNEUMONIA, plain)["tuning_auroc"] is None
+    assert figures([judged(plain, ["covid", "pneumonia"], [1.0, 2.0])], plain)["tuning_auroc"] is None
