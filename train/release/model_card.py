@@ -107,13 +107,14 @@ def _unseen(crossval: dict[str, Any]) -> str:
         )
         for fold in crossval["folds"]
     ]
-    recipe = crossval["configuration"][crossval["stage"]]
+    recipe, teacher = crossval["configuration"][crossval["stage"]], crossval.get("taught_by")
+    taught = f" Each was taught the features of `{teacher['file']}`." if teacher else ""
     columns = ["left out", "first weights", "positive / negative", "AUROC (95 % CI)", "sensitivity", "specificity", "AUROC, lungs erased"]
     return "\n\n".join(
         [
             f"{STAGES[crossval['stage']]}. Each row is a network trained without that source, at {recipe['input_size']} pixels a side for "
             f"{recipe['epochs']} epochs, and judged on the source's images outside split test. The others chose the operating point. "
-            f"Bundle `{crossval['init_from'][:12]}` brought the other stages.",
+            f"Bundle `{crossval['init_from'][:12]}` brought the other stages.{taught}",
             markdown_table(columns, rows),
             f"Mean AUROC {crossval['mean_auroc']:.3f}, least {crossval['least_auroc']:.3f}.",
         ]
@@ -189,10 +190,22 @@ def _training_data(data: dict[str, Any]) -> str:
         parts.append(f"Weights were rounded to float16 from bundle `{packed[:12]}`; every figure below was measured after that.")
     if earlier := data.get("init_from"):
         parts.append(f"Began from bundle `{earlier['digest'][:12]}`.")
-    for name, words in (("init_weights", "Weights to begin with"), ("taught_by", "Stage 2 was taught the features of")):
-        if file := data.get(name):
-            parts.append(f"{words}: `{file['file']}`, SHA-256 `{file['sha256']}`, licence {file['license']}.")
-    return "\n\n".join(parts)
+    return "\n\n".join([*parts, *_files_of_others(data)])
+
+
+def _files_of_others(data: dict[str, Any]) -> list[str]:
+    """Return a line for each file of other people's weights that this bundle, or one that it began from, was trained with."""
+    lines = []
+    record = data
+    while record:
+        for name, words in (("init_weights", "began with the weights of"), ("taught_by", "was taught the features of")):
+            if file := record.get(name):
+                stage = next(stage for stage in record["stages_trained"] if stage in STAGES)
+                lines.append(
+                    f"{STAGES[stage].partition(':')[0]} {words} `{file['file']}`, SHA-256 `{file['sha256']}`, licence {file['license']}."
+                )
+        record = record.get("init_from", {}).get("training_data")
+    return lines
 
 
 def _evaluation_data(metrics: dict[str, Any], trained_on: str | None) -> str:
