@@ -1,8 +1,8 @@
 """Other people's network as a teacher: a file of torch.export, of any architecture, whose features a DenseNet learns to give.
 
-Weights of photographs are to be had for many networks, and a screening has one. What a network trained on millions of photographs sees in a
-radiograph holds at a hospital that no network has seen better than what some thousand radiographs of a few hospitals teach. So its features
-are learnt first, without labels (Romero et al. 2015, "FitNets: Hints for thin deep nets"), and the labels have the last layer alone.
+Weights of photographs are to be had for many networks. In the tries of the released bundle's model card what they see in lungs carried to a
+hospital left out at least as well as what some thousand radiographs of the others teach. So features are learnt first, without labels
+(Romero et al. 2015, "FitNets: Hints for thin deep nets"), and the labels have the last layer alone.
 """
 
 import hashlib
@@ -23,19 +23,15 @@ _TRIED = (2, 3, 64, 64)  # another number of images and another size than it was
 
 @dataclass(frozen=True)
 class Teacher:
-    """An exported network: `program`, the file's content, and `provenance` for the bundle's record."""
+    """An exported network: `program`, the file's content, `width`, how many features it gives, and `provenance` for the record."""
 
     program: bytes
+    width: int
     provenance: dict[str, Any]
 
     def features(self, device: torch.device | str = "cpu") -> nn.Module:
         """Return the network on a device, (B, 3, S, S) float32 in [-1, 1] to (B, F) float32."""
         return move_to_device_pass(torch.export.load(io.BytesIO(self.program)), str(device)).module()
-
-    def width(self) -> int:
-        """Return F, how many features it gives."""
-        with torch.no_grad():
-            return self.features()(torch.zeros(_TRIED)).shape[1]
 
 
 def read_teacher(url: str, license: str = "") -> Teacher:
@@ -48,10 +44,9 @@ def read_teacher(url: str, license: str = "") -> Teacher:
         raise TrainingError(f"{url} is missing: --teacher names a file of torch.export")
     content = read_bytes(url)
     facts = {"file": url.rsplit("/", 1)[-1], "sha256": hashlib.sha256(content).hexdigest(), "license": license or "not stated"}
-    teacher = Teacher(content, facts)
     needed = "--teacher takes (B, 3, S, S) in [-1, 1] and gives (B, F), for any B and S"
     try:
-        network = teacher.features()
+        network = torch.export.load(io.BytesIO(content)).module()
     except Exception as error:  # zip, JSON, pickle and graph: whatever one of them says, the file is none
         raise TrainingError(f"{url} is no file of torch.export: {type(error).__name__}: {error}") from error
     try:
@@ -62,7 +57,7 @@ def read_teacher(url: str, license: str = "") -> Teacher:
     if not isinstance(features, torch.Tensor) or features.ndim != 2 or len(features) != _TRIED[0] or not features.isfinite().all():
         given = tuple(features.shape) if isinstance(features, torch.Tensor) else type(features).__name__
         raise TrainingError(f"{url} gives {given}, finite or not: {needed}")
-    return teacher
+    return Teacher(content, features.shape[1], facts)
 
 
 def as_photographs(x: torch.Tensor, preprocessing: Preprocessing) -> torch.Tensor:

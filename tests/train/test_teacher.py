@@ -37,7 +37,7 @@ def test_the_network_of_the_file_for_any_number_of_images_of_any_size(tmp_path: 
     teacher = read_teacher(str(path), license="Apache-2.0")
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     assert teacher.provenance == {"file": "teacher.pt2", "sha256": digest, "license": "Apache-2.0"}
-    assert teacher.width() == 4
+    assert teacher.width == 4
     x = torch.rand(5, 3, 96, 96)
     with torch.no_grad():
         torch.testing.assert_close(teacher.features()(x), FourFeatures()(x))
@@ -71,7 +71,7 @@ def test_the_program_of_the_documentation_writes_a_teacher(tmp_path: Path, monke
     torch.save(torchvision.models.efficientnet_b0().state_dict(), "efficientnet_b0.pth")
     [program] = re.findall(r"```python\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
     exec(compile(program, "docs/training.md", "exec"), {})
-    assert read_teacher("teacher.pt2").width() == 1280
+    assert read_teacher("teacher.pt2").width == 1280
 
 
 @pytest.mark.parametrize("preprocessing", [Preprocessing(), Preprocessing(gamma=0.6)])

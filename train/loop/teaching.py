@@ -39,7 +39,7 @@ class Teaching:
     def __init__(self, job: Job, device: torch.device):
         teacher = ray.get(job.teacher)
         self.sources: tuple[str, ...] = tuple(job.shares)
-        self.width = teacher.width()
+        self.width = teacher.width
         self._features = teacher.features(device)
         self._preprocessing = job.config.preprocessing
 
