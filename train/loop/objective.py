@@ -58,6 +58,8 @@ class Objective:
 
     def is_old(self, size: int) -> torch.Tensor:
         """Return which rows of a batch of that size are of D_o, (size,) bool."""
+        if not self.old:
+            return torch.zeros(size, dtype=torch.bool)  # data sets of D alone may have shares that differ
         return torch.from_numpy(np.repeat([name in self.old for name in self.sources], size // len(self.sources)))
 
     def by_image(self, logit: torch.Tensor, target: torch.Tensor) -> list[float]:

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from train.loop.job import Job
+from train.loop.objective import Objective
 from train.teacher import as_photographs
 
 NETWORK = "network."  # prefix of the names of the weights that are the stage's own
@@ -27,42 +28,28 @@ class Pupil(nn.Module):
         return self.map(self.network.features_of(x).mean(dim=(2, 3)))
 
 
-class Teaching:
-    """The mean squared difference to a teacher's features, in the place of an `Objective` of train.loop.objective.
+class Teaching(Objective):
+    """The mean squared difference to a teacher's features, in the place of the loss against labels.
 
     The teacher sees each image as it is augmented for this step, lungs alone.
     """
 
-    figure = "explained"
-    old: tuple[str, ...] = ()
-
     def __init__(self, job: Job, device: torch.device):
+        super().__init__(job, device)
         teacher = ray.get(job.teacher)
-        self.sources: tuple[str, ...] = tuple(job.shares)
-        self.width = teacher.width
+        self.figure, self.width = "explained", teacher.width
+        self._loss = _squared_difference
         self._features = teacher.features(device)
         self._preprocessing = job.config.preprocessing
 
     def __call__(self, x: torch.Tensor, answer: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return the loss of a batch, a scalar: `x` (B, 1, S, S), `answer` (B, F); the label is not looked at."""
-        return (answer - self.target(x, target)).square().mean()
+        return self._loss(answer, self.target(x, target)).mean()
 
     @torch.no_grad()
     def target(self, x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
         """Return the teacher's features of a batch, (B, F) float32."""
         return self._features(as_photographs(x, self._preprocessing)).float()
-
-    def is_old(self, size: int) -> torch.Tensor:
-        """Return which rows of a batch of that size are old data, (size,) bool: none."""
-        return torch.zeros(size, dtype=torch.bool)
-
-    def by_image(self, answer: torch.Tensor, target: torch.Tensor) -> list[float]:
-        """Return the loss of each image."""
-        return (answer - target).square().mean(dim=1).tolist()
-
-    def total(self, loss: float, distilled: float | None) -> float:
-        """Return the objective of a mean loss."""
-        return loss
 
     def performance(self, targets: np.ndarray, answers: np.ndarray) -> float | None:
         """Return the share of the features' variance over N images that the answers explain, (N, F) both; None where they do not vary."""
@@ -73,3 +60,8 @@ class Teaching:
 def network_of(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Return the weights of a `Pupil`'s network alone."""
     return {name.removeprefix(NETWORK): tensor for name, tensor in state.items() if name.startswith(NETWORK)}
+
+
+def _squared_difference(answer: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
+    """Return the mean squared difference of each of B images, (B, F) both."""
+    return (answer - target).square().mean(dim=1)

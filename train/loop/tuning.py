@@ -8,7 +8,6 @@ import numpy as np
 import torch
 
 from train.loop.objective import Objective
-from train.loop.teaching import Teaching
 from train.stages import Stage
 
 GroupLoss = tuple[str, float]  # of one image: the group it is from, its loss
@@ -23,7 +22,7 @@ class Judged:
     targets: list[np.ndarray] = field(default_factory=list)
     logits: list[np.ndarray] = field(default_factory=list)
 
-    def see(self, objective: Objective | Teaching, groups: np.ndarray, logit: torch.Tensor, target: torch.Tensor) -> None:
+    def see(self, objective: Objective, groups: np.ndarray, logit: torch.Tensor, target: torch.Tensor) -> None:
         """Add a batch of D: groups (B,) of str, logits and targets (B, ...) float32."""
         self.losses += zip(groups, objective.by_image(logit, target), strict=True)
         self.targets.append(target.cpu().numpy())
@@ -37,7 +36,7 @@ class Judged:
             self.distilled += zip(groups[old], objective.distilled(x[chosen], logit[chosen]), strict=True)
 
 
-def figures(parts: Sequence[Judged], objective: Objective | Teaching) -> dict[str, Any]:
+def figures(parts: Sequence[Judged], objective: Objective) -> dict[str, Any]:
     """Return the tuning columns of an epoch line from all workers' shares.
 
     Groups weigh the same, as in training; the tuning loss is what training minimises, so that the best epoch is the best by Eq. 2.

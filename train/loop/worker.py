@@ -66,7 +66,7 @@ class Worker:
         module = build(NetworkSpec(self.config.architecture, self.config.input_size, self.config.arguments))
         if job.initial is not None:
             module.load_state_dict(module.state_dict() | dict(ray.get(job.initial)))  # a file of others brings no head
-        self.objective: Objective | Teaching = Objective(job, self.device) if job.teacher is None else Teaching(job, self.device)
+        self.objective = Objective(job, self.device) if job.teacher is None else Teaching(job, self.device)
         if isinstance(self.objective, Teaching):
             module = Pupil(module, self.objective.width)
         self.module = module.to(memory_format=torch.channels_last)

@@ -49,6 +49,10 @@ def test_old_data_are_the_old_groups_of_the_batch(batch: tuple) -> None:
     assert objective(0.5)(x, logit, target).item() == pytest.approx((plain + 0.5 * distilled).item(), rel=1e-3)
 
 
+def test_without_an_earlier_model_no_image_of_a_batch_is_old_however_many_sources_share_it() -> None:
+    assert objective(None).is_old(25).tolist() == [False] * 25
+
+
 def test_old_data_of_their_own_stand_behind_the_new(batch: tuple) -> None:
     x, logit, target = batch
     both = objective(2.0, ("old normal", "old pneumonia"))
