@@ -21,9 +21,14 @@ RAY_FIXTURES = re.compile(r"\b(ray_cluster|served)\b")  # a server runs on Ray
 
 
 @functools.cache
-def share_of(file: str) -> str:
-    """Return which tests a file's must share a process with: those of the file, and where they use Ray all that do."""
-    return "ray" if RAY_FIXTURES.search((ROOT / file).read_text()) else file
+def share_of(file: str, *, trains_apart: bool = False) -> str:
+    """Return which tests a file's must share a process with: those of the file, and where they use Ray all that do.
+
+    With `trains_apart` those that train do not share one with the others that use Ray: of the slow tests they are more than half.
+    """
+    if not RAY_FIXTURES.search((ROOT / file).read_text()):
+        return file
+    return "ray of trainings" if trains_apart and file.startswith("tests/train/") else "ray"
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -46,11 +51,16 @@ def pytest_xdist_auto_num_workers() -> int:
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """Keep the tests of a file in one process, because they share fixtures, and those that use Ray in one: two Rays are one too many."""
+    """Keep the tests of a file in one process, because they share fixtures, and those that use Ray in one: two Rays are one too many.
+
+    Of the slow tests many start a Ray of their own, so that trainings may have one too.
+    """
     from xdist.scheduler import LoadScopeScheduling
+
+    slow = config.option.markexpr.startswith("slow")
 
     class ByShare(LoadScopeScheduling):
         def _split_scope(self, nodeid: str) -> str:
-            return share_of(nodeid.partition("::")[0])
+            return share_of(nodeid.partition("::")[0], trains_apart=slow)
 
     return ByShare(config, log)
