@@ -24,7 +24,7 @@ RAY_FIXTURES = re.compile(r"\b(ray_cluster|served)\b")  # a server runs on Ray
 def share_of(file: str, *, trains_apart: bool = False) -> str:
     """Return which tests a file's must share a process with: those of the file, and where they use Ray all that do.
 
-    With `trains_apart` those that train do not share one with the others that use Ray: of the slow tests they are more than half.
+    With `trains_apart` those of training do not share one with the others that use Ray: among slow tests they take about half of the time.
     """
     if not RAY_FIXTURES.search((ROOT / file).read_text()):
         return file
