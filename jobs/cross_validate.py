@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import typer
 
 from jobs.console import answer_apart, err, out, print_json, run_command
-from jobs.fit_stage import ExcludeLicense, Preset, TeacherFile, TeacherLicense, Tuberculosis, TuberculosisAs
+from jobs.fit_stage import ExcludeLicense, InitWeights, Preset, Tuberculosis, TuberculosisAs, WeightsLicense
 
 
 class By(StrEnum):
@@ -33,8 +33,8 @@ def command(
     size: Annotated[int, typer.Option(min=32, help="pixels a side: small images tell recipes apart, too")] = 160,
     epochs: Annotated[int, typer.Option(min=1, help="of each fold")] = 6,
     fresh_weights: Annotated[bool, typer.Option("--fresh-weights", help="begin every fold with fresh weights")] = False,
-    teacher: TeacherFile = None,
-    teacher_license: TeacherLicense = None,
+    init_weights: InitWeights = None,
+    weights_license: WeightsLicense = None,
     tuberculosis: TuberculosisAs = Tuberculosis.PNEUMONIA,
     exclude_license: ExcludeLicense = None,
     workers: Annotated[int, typer.Option(min=1, help="training processes, one CPU or GPU each")] = 1,
@@ -67,11 +67,10 @@ def command(
         from train.crossval import cross_validate
         from train.evaluation.intervals import Resampling
         from train.loop.progress import describe
-        from train.teacher import read_teacher
 
         config = dataclasses.replace(config, tuberculosis=tuberculosis.value, exclude_license=exclude_license)
         options = {"sources": source, "fresh": fresh_weights, "how": Resampling(replicates, seed)}
-        options |= {"teacher": teacher and read_teacher(teacher, teacher_license or "")}
+        options |= {"init_weights": init_weights, "weights_license": weights_license or ""}
         watch = {"on_epoch": lambda line: steps.say(describe(line)), "on_progress": steps.show}
         found = cross_validate(stage.value, rows, output, config, init_from, **options, **watch)
     if json:

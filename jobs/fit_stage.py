@@ -26,6 +26,7 @@ class Preset(StrEnum):
     SMALL = "small"  # synthetic studies, minutes on two cores
     PUBLIC = "public"  # about a thousand radiographs, without a GPU: U-Net and DenseNet-121 at 256
     HOSPITALS = "hospitals"  # some thousand of several hospitals, without a GPU: batches even by source, images of many scanners
+    PHOTOGRAPHS = "photographs"  # the same with a stage 2 that photographs taught: labels have its last layer alone
     FULL = "full"  # U-Net at 256, DenseNet-121 at 512
 
 
@@ -37,11 +38,11 @@ class Tuberculosis(StrEnum):
 
 
 TuberculosisAs = Annotated[Tuberculosis, typer.Option(help="what tuberculosis counts as in stages 2 and 3")]
-TeacherFile = Annotated[
+InitWeights = Annotated[
     str | None,
-    typer.Option(help="file of torch.export, one of your own: stage 2 learns its features, and labels have the last layer alone"),
+    typer.Option(help="file of other people's weights that stage 2 begins with: a DenseNet-121, or an EfficientNet-Lite2 for photographs"),
 ]
-TeacherLicense = Annotated[str | None, typer.Option(help="licence of its weights, for the bundle's record")]
+WeightsLicense = Annotated[str | None, typer.Option(help="licence of that file, for the bundle's record")]
 ExcludeLicense = Annotated[str | None, typer.Option(help="regular expression: leave out images whose licence it finds, in any case")]
 
 
@@ -58,12 +59,8 @@ def command(
     gpus: Annotated[bool, typer.Option("--gpus", help="one GPU a worker (NCCL); otherwise CPUs (gloo)")] = False,
     init_from: Annotated[str | None, typer.Option(help="bundle that brings the other stages, and the first weights of this one")] = None,
     fresh_weights: Annotated[bool, typer.Option("--fresh-weights", help="let --init-from bring the other stages alone")] = False,
-    init_weights: Annotated[
-        str | None, typer.Option(help="file of a DenseNet-121 (torchvision, TorchXRayVision, CheXNet) that stage 2 begins with")
-    ] = None,
-    weights_license: Annotated[str | None, typer.Option(help="licence of that file, for the bundle's record")] = None,
-    teacher: TeacherFile = None,
-    teacher_license: TeacherLicense = None,
+    init_weights: InitWeights = None,
+    weights_license: WeightsLicense = None,
     tuberculosis: TuberculosisAs = Tuberculosis.PNEUMONIA,
     exclude_license: ExcludeLicense = None,
     distill_weight: Annotated[
@@ -104,7 +101,7 @@ def command(
     configs.stages_of(stage.value, init_from)
     earlier = None if init_from is None else check_bundle(init_from)
     configs.check_beginning(stage.value, config, earlier, fresh_weights, old_manifest)
-    configs.check_teacher(configs.stages_of(stage.value, init_from), config, teacher is not None)
+    configs.check_first_weights(configs.stages_of(stage.value, init_from), config, init_weights, earlier, fresh_weights)
     for url in filter(None, (manifest, old_manifest)):
         check_manifest(url, ("train", "val"))
     from jobs.display import Steps
@@ -112,11 +109,9 @@ def command(
     with answer_apart(json), Steps(err) as steps:
         from train.fit import fit
         from train.loop.progress import describe
-        from train.teacher import read_teacher
 
         options = {"init_from": init_from, "fresh": fresh_weights, "old_manifest": old_manifest}
         options |= {"init_weights": init_weights, "weights_license": weights_license or ""}
-        options |= {"teacher": teacher and read_teacher(teacher, teacher_license or "")}
         watch = {"on_epoch": lambda line: steps.say(describe(line)), "on_progress": steps.show}
         bundle = fit(stage.value, manifest, output, config, **options, **watch)
     if json:

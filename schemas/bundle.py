@@ -20,7 +20,7 @@ class FrozenModel(BaseModel):
 class Network(FrozenModel):
     """One stage's network and where its weights lie."""
 
-    architecture: Literal["unet", "densenet"]
+    architecture: Literal["unet", "densenet", "efficientnet_lite"]
     arguments: dict[str, Any] = Field(default_factory=dict, description="keyword arguments of the architecture's constructor")
     input_size: int = Field(gt=0, multiple_of=32, description="pixels a side at which the network runs")
     file: str = Field(pattern=r"^[A-Za-z0-9_.-]+\.safetensors$", description="file in the bundle's folder")

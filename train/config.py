@@ -7,8 +7,9 @@ from typing import Any, Literal
 
 from schemas.bundle import STAGES, BundleManifest, Preprocessing
 from screening.errors import UsageError
+from screening.models.architectures import Described
 
-PRESETS = ("small", "public", "hospitals", "full")
+PRESETS = ("small", "public", "hospitals", "photographs", "full")
 GROUPS_PER_BATCH = {"lungs": 1, "pneumonia": 3, "covid": 2}
 OLD_GROUPS = {"pneumonia": ("normal", "pneumonia")}  # what an earlier model of a stage knew, the old data of Eq. 2
 
@@ -16,12 +17,26 @@ _LAST_EPOCH = "the last epoch is one at the full input size"
 
 
 @dataclass(frozen=True)
+class LastLayer:
+    """How the last layer of stage 2 or 3 is fitted to the training images, see train.last_layer."""
+
+    views: Literal["exposures", "mirrored"]  # each image as it is, and brighter and darker, or as in a mirror
+    penalty: float  # what half the squared coefficients weigh beside the mean cross-entropy
+    balance: Literal["labels", "batches"] = "labels"  # what counts the same: both labels, or what does in a batch, see StageConfig.balance
+
+    def __post_init__(self) -> None:
+        _check(self.views in ("exposures", "mirrored"), f"views are exposures or mirrored, not {self.views!r}")
+        _check(self.balance in ("labels", "batches"), f"the balance of a last layer is labels or batches, not {self.balance!r}")
+        _check(self.penalty > 0, "the penalty of the last layer must be above 0")
+
+
+@dataclass(frozen=True)
 class StageConfig:
     """One stage's network and how it is trained."""
 
-    architecture: str  # "unet" or "densenet"
+    architecture: str  # "unet", "densenet" or "efficientnet_lite"
     input_size: int  # pixels a side at which the network is trained and runs
-    epochs: int  # passes over the largest group, at most
+    epochs: int  # passes over the largest group, at most; 0 leaves the network as it begins, and labels have its last layer alone
     batch_size: int  # images a step, over all workers
     learning_rate: float  # peak of the one-cycle schedule
     arguments: dict[str, Any] = field(default_factory=dict)  # of the architecture's constructor
@@ -35,12 +50,13 @@ class StageConfig:
     mixup: float = 0.0  # how much two images of a batch are blended: both parameters of its Beta distribution; 0 blends none
     averaging: float = 0.0  # decay, a step, of the running average of the weights that is judged and kept; 0 keeps the weights as they are
     kept_of_first: float = 0.0  # share that the weights of an earlier bundle keep in those that a training from them ends with
-    last_layer_anew: bool = False  # whether a DenseNet that began with an earlier bundle's weights is given a new one, see train.last_layer
+    last_layer: LastLayer | None = None  # how it is fitted anew to a network that began with other weights; None keeps the trained one
     begins_with: str | None = None  # earlier stage whose weights this one begins with, unless a bundle to begin from brings its own
 
     def __post_init__(self) -> None:
         _check(self.input_size >= 32 and self.input_size % 32 == 0, f"input size {self.input_size} is not a multiple of 32")
-        _check(self.epochs >= 1, "epochs must be at least 1")
+        _check(self.epochs >= 0, "epochs must be 0 or more")
+        _check(self.epochs > 0 or self.last_layer is not None, "a network that is not trained needs its last layer fitted")
         _check(self.batch_size >= 1, "batch size must be at least 1")
         _check(self.learning_rate > 0, "learning rate must be above 0")
         _check(self.patience >= 1, "patience must be at least 1")
@@ -50,7 +66,7 @@ class StageConfig:
         _check(self.mixup >= 0, "mixup must be 0 or more")
         _check(0 <= self.averaging < 1, "averaging must be 0 or more and below 1")
         _check(0 <= self.kept_of_first < 1, "what is kept of the first weights must be 0 or more and below 1")
-        _check(self.architecture == "densenet" or not self.last_layer_anew, "only a densenet's last layer can be fitted anew")
+        _check(self.architecture != "unet" or self.last_layer is None, "a U-Net has no last layer that could be fitted anew")
         _check((self.coarse_size is None) == (self.coarse_epochs == 0), "a coarse size and coarse epochs go together")
         if self.coarse_size is not None:
             fits = 32 <= self.coarse_size < self.input_size and self.coarse_size % 32 == 0
@@ -58,7 +74,12 @@ class StageConfig:
             _check(self.coarse_epochs < self.epochs, f"{self.coarse_epochs} coarse epochs of {self.epochs}: {_LAST_EPOCH}")
 
     def with_epochs(self, epochs: int, coarse: int | None = None) -> "StageConfig":
-        """Return a copy of at most `epochs` epochs, `coarse` of them coarse if it has a coarse size; None is its share."""
+        """Return a copy of at most `epochs` epochs, `coarse` of them coarse if it has a coarse size; None is its share.
+
+        A network that is not trained stays so.
+        """
+        if not self.epochs:
+            return self
         if coarse is None or self.coarse_size is None:
             coarse = self.coarse_epochs * epochs // self.epochs
         return replace(self, epochs=epochs, coarse_epochs=coarse, coarse_size=self.coarse_size if coarse else None)
@@ -122,11 +143,12 @@ class FitConfig:
         """Return a copy whose stage `name` is held by `weight` to the bundle it begins from (None: by nothing).
 
         Old and new images are then drawn evenly by label: the old data of Eq. 2 are groups of labels, whatever the hospital. And nothing
-        but the weight holds it.
+        but the weight holds it: a network that is trained has no last layer fitted after it.
         """
         if weight is None or name not in OLD_GROUPS:
             return replace(self, distill_weight=weight)
-        return replace(self.with_stage(name, balance="label", kept_of_first=0.0, last_layer_anew=False), distill_weight=weight)
+        last_layer = None if self.stage(name).epochs else self.stage(name).last_layer
+        return replace(self.with_stage(name, balance="label", kept_of_first=0.0, last_layer=last_layer), distill_weight=weight)
 
     def with_epochs(self, epochs: int | None = None, coarse: int | None = None) -> "FitConfig":
         """Return a copy that trains every stage for at most `epochs` epochs (None: as many as before), see `StageConfig.with_epochs`."""
@@ -142,11 +164,12 @@ class FitConfig:
 
 
 def preset(chosen: str, /, **overrides: Any) -> FitConfig:
-    """Return preset "small" (synthetic studies), "public", "hospitals" (some thousand radiographs, without a GPU) or "full".
+    """Return preset "small" (synthetic studies), "public", "hospitals", "photographs" (both for some thousand, without a GPU) or "full".
 
     All but "small" have the paper's DenseNet-121: "public" at 256 pixels a side behind a narrower U-Net, "full" at 512. "hospitals" is for
     sets of several hospitals: batches are even by source and label, images are made to look like those of other scanners, and stages 2
     and 3 see the lungs brighter, dark ones most. Its stage 2 keeps half of an earlier bundle's weights, and gets a new last layer.
+    "photographs" is the same, but stage 2 is an EfficientNet-Lite2 that stays as photographs taught it: labels have its last layer alone.
     `overrides` are fields of FitConfig. Raises UsageError for a preset that is none.
     """
     if chosen == "small":
@@ -172,7 +195,7 @@ def preset(chosen: str, /, **overrides: Any) -> FitConfig:
     elif chosen == "hospitals":
         densenet = {"batch_size": 24, "learning_rate": 4e-4, "weight_decay": 5e-2, "scanners": 1.0, "balance": "source"}
         densenet |= {"augmentation": 1.5, "mixup": 0.2, "averaging": 0.99}
-        halfway = {"kept_of_first": 0.5, "last_layer_anew": True}
+        halfway = {"kept_of_first": 0.5, "last_layer": LastLayer("exposures", penalty=0.25)}
         config = FitConfig(
             name="hospitals",
             preprocessing=Preprocessing(gamma=0.6, lung_brightness=0.6),
@@ -180,6 +203,15 @@ def preset(chosen: str, /, **overrides: Any) -> FitConfig:
             pneumonia=StageConfig("densenet", 192, epochs=5, patience=5, coarse_size=160, coarse_epochs=4, **halfway, **densenet),
             covid=StageConfig("densenet", 192, epochs=8, patience=8, coarse_size=160, coarse_epochs=5, begins_with="pneumonia", **densenet),
         )
+    elif chosen == "photographs":
+        lite2 = {
+            "arguments": {"width": 1.1, "depth": 1.2, "resolution": 260},
+            "last_layer": LastLayer("mirrored", penalty=2.0, balance="batches"),
+        }
+        untrained = {"epochs": 0, "batch_size": 24, "learning_rate": 4e-4, "balance": "source"}
+        config = preset("hospitals", name="photographs")
+        config = config.with_stage("covid", begins_with=None, last_layer=LastLayer("exposures", penalty=0.25))
+        config = replace(config, pneumonia=StageConfig("efficientnet_lite", 128, **untrained, **lite2))
     elif chosen == "full":
         config = FitConfig(
             name="full",
@@ -202,20 +234,33 @@ def stages_of(stage: str, init_from: str | None) -> tuple[str, ...]:
     return (stage,)
 
 
-def check_pretrained(stages: Sequence[str], config: FitConfig, init_weights: str | None) -> None:
-    """Raise UsageError for --init-weights where no DenseNet-121 is trained."""
+def check_first_weights(
+    stages: Sequence[str], config: FitConfig, init_weights: str | None, earlier: BundleManifest | None, fresh: bool
+) -> None:
+    """Raise UsageError for --init-weights that no trained stage could begin with, and for a stage that is not trained without weights.
+
+    `earlier` is the bundle of --init-from, `fresh` is --fresh-weights.
+    """
+    first = first_classifier(stages, config)
     if init_weights is not None:
-        trained = [config.stage(name) for name in stages if config.stage(name).architecture == "densenet"]
-        able = "--init-weights are of a DenseNet-121: train stage pneumonia or covid, not --preset small"
-        _check(bool(trained) and not trained[0].arguments, able)
+        able = "--init-weights are of a DenseNet-121 or an EfficientNet-Lite: train stage pneumonia or covid, not --preset small"
+        lite = first is not None and config.stage(first).architecture == "efficientnet_lite"
+        _check(first is not None and (lite or not config.stage(first).arguments), able)
+    for name in stages:
+        begins = name == first and init_weights is not None
+        begins |= earlier is not None and not fresh and takes_weights_of(earlier.networks[name], config.stage(name))
+        needs = f"stage {name} of this --preset is not trained: name --init-weights, or an --init-from that has such weights"
+        _check(config.stage(name).epochs > 0 or begins, needs)
 
 
-def check_teacher(stages: Sequence[str], config: FitConfig, given: bool) -> None:
-    """Raise UsageError for --teacher where no DenseNet is trained, or where something else holds it."""
-    if given:
-        densenet = any(config.stage(name).architecture == "densenet" for name in stages)
-        _check(densenet, "--teacher is for a DenseNet: train stage pneumonia or covid")
-        _check(config.distill_weight is None, "--teacher and --distill-weight hold a network to two others: give one")
+def first_classifier(stages: Sequence[str], config: FitConfig) -> str | None:
+    """Return the first of some stages that --init-weights are for: the first that is no U-Net."""
+    return next((name for name in stages if config.stage(name).architecture != "unet"), None)
+
+
+def takes_weights_of(old: Described, stage: StageConfig) -> bool:
+    """Return whether a stage so configured can begin with an earlier network's weights. The size of its images does not matter."""
+    return (old.architecture, dict(old.arguments)) == (stage.architecture, dict(stage.arguments))
 
 
 def check_beginning(stage: str, config: FitConfig, earlier: BundleManifest | None, fresh: bool, old_manifest: str | None) -> None:

@@ -18,7 +18,7 @@ from schemas.progress import OnProgress, unwatched, within
 from screening.bundle.checks import load_manifest
 from screening.errors import TrainingError, UsageError
 from screening.storage import filesystem_of, join, put_atomic
-from train.config import FitConfig
+from train.config import FitConfig, takes_weights_of
 from train.data.manifest import Manifest, read_manifest
 from train.data.strata import LEAST_IMAGES
 from train.evaluation.choices import AuditDepth
@@ -26,10 +26,10 @@ from train.evaluation.evaluate import evaluate
 from train.evaluation.intervals import Resampling
 from train.evaluation.metrics_file import METRICS_FILE, write_metrics
 from train.fit import as_configured, fit
-from train.frozen import takes_weights_of
+from train.frozen import spec_of
 from train.loop.progress import OnEpoch
+from train.pretrained import read_pretrained
 from train.stages import STAGES
-from train.teacher import Teacher
 
 CROSSVAL_FILE = "crossval.json"
 LEFT_OUT = "test"  # split that the images of the source left out have in a fold's manifest
@@ -45,7 +45,8 @@ def cross_validate(
     *,
     sources: Sequence[str] | None = None,
     fresh: bool = False,
-    teacher: Teacher | None = None,
+    init_weights: str | None = None,
+    weights_license: str = "",
     how: Resampling | None = None,
     on_epoch: OnEpoch | None = None,
     on_progress: OnProgress = unwatched,
@@ -64,7 +65,8 @@ def cross_validate(
             its weights where its record shows that they have not and the network is the same, otherwise with fresh ones.
         sources: those to leave out; None is every one that has enough images of both classes.
         fresh: begin every fold with fresh weights.
-        teacher: whose features the stage learns in every fold, see train.teacher.
+        init_weights: file of other people's weights that every fold begins with, see train.pretrained.
+        weights_license: of that file.
         how: of the intervals.
         on_epoch: called with one dict an epoch, from another thread.
         on_progress: while folds are trained and judged.
@@ -75,7 +77,9 @@ def cross_validate(
     """
     chosen = _checked(sources, both_classes(manifest, stage))
     first = load_manifest(init_from)
-    always = fresh or not takes_weights_of(first.networks[stage], config.stage(stage))
+    file = None if init_weights is None else read_pretrained(init_weights, spec_of(config.stage(stage)), weights_license).provenance
+    others = {"init_weights": init_weights, "weights_license": weights_license}
+    always = fresh or file is not None or not takes_weights_of(first.networks[stage], config.stage(stage))
     folds = []
     for number, source in enumerate(chosen, start=1):
         told = within(on_progress, f"without {source} ({number} of {len(chosen)})")
@@ -83,14 +87,14 @@ def cross_validate(
         url = _write_fold(manifest, source, folder)
         bundle_url = join(folder, "bundle")
         start = {"init_from": init_from, "fresh": always or has_seen(first.training_data, source)}
-        if not _is_of(bundle_url, stage, url, config, (first.digest(), start["fresh"]), teacher):
-            fit(stage, url, bundle_url, _stored_in(config, folder), **start, teacher=teacher, on_epoch=on_epoch, on_progress=told)
+        if not _is_of(bundle_url, stage, url, config, (first.digest(), start["fresh"], file)):
+            fit(stage, url, bundle_url, _stored_in(config, folder), **start, **others, on_epoch=on_epoch, on_progress=told)
         folds.append(
             {"source": source, "fresh_weights": start["fresh"]} | _judged(stage, bundle_url, url, folder, how or Resampling(), told)
         )
     answer = {"by": "source", "stage": stage, "manifest_sha256": manifest.digest, "folds": folds} | _summary(folds)
     answer["init_from"] = first.digest()
-    answer["taught_by"] = None if teacher is None else teacher.provenance
+    answer["init_weights"] = file
     answer["configuration"] = config.to_json() | {"storage_url": None}
     put_atomic(join(storage_url, CROSSVAL_FILE), json.dumps(answer, indent=2, allow_nan=False).encode())
     return answer
@@ -147,10 +151,10 @@ def _stored_in(config: FitConfig, folder_url: str) -> FitConfig:
     return dataclasses.replace(config, storage_url=join(folder_url, "training"))
 
 
-def _is_of(bundle_url: str, stage: str, manifest_url: str, config: FitConfig, begun: tuple[str, bool], teacher: Teacher | None) -> bool:
-    """Return whether a fold's bundle is there: that stage trained on that manifest, so configured, begun and taught.
+def _is_of(bundle_url: str, stage: str, manifest_url: str, config: FitConfig, begun: tuple[str, bool, dict[str, Any] | None]) -> bool:
+    """Return whether a fold's bundle is there: that stage trained on that manifest, so configured and begun.
 
-    `begun` is the digest of the bundle beside which it was trained, and whether with fresh weights.
+    `begun` is the digest of the bundle beside which it was trained, whether without its weights, and the file of others that brought some.
     """
     filesystem, path = filesystem_of(bundle_url)
     if not filesystem.exists(path):
@@ -158,9 +162,9 @@ def _is_of(bundle_url: str, stage: str, manifest_url: str, config: FitConfig, be
     made = load_manifest(bundle_url)
     record, earlier = made.training_data, made.training_data.get("init_from", {})
     trained = (record.get("manifest_sha256"), record.get("stages_trained"), made.metrics.get("configuration"))
-    trained += (earlier.get("digest"), earlier.get("fresh_weights"), record.get("taught_by"))
+    trained += (earlier.get("digest"), earlier.get("fresh_weights"), record.get("init_weights"))
     digest, configuration = as_configured(read_manifest(manifest_url), config).digest, config.to_json() | {"storage_url": None}
-    return trained == (digest, [stage], json.loads(json.dumps(configuration)), *begun, teacher and teacher.provenance)
+    return trained == (digest, [stage], json.loads(json.dumps(configuration)), *begun)
 
 
 def _judged(stage: str, bundle_url: str, manifest_url: str, folder_url: str, how: Resampling, on_progress: OnProgress) -> dict[str, Any]:

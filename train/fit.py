@@ -13,7 +13,7 @@ from schemas.progress import OnProgress, unwatched, within
 from screening.bundle.networks import Bundle, load
 from screening.errors import TrainingError
 from screening.storage import join, put_atomic
-from train.config import FitConfig, check_beginning, check_pretrained, check_teacher, stages_of
+from train.config import FitConfig, check_beginning, check_first_weights, first_classifier, stages_of
 from train.data.images import ImageCache, cached, listed
 from train.data.inputs import StageInputs, stage_inputs, with_old_data
 from train.data.manifest import Manifest, read_manifest
@@ -27,7 +27,6 @@ from train.release.export import export
 from train.release.operating_points import check_rule
 from train.session import training_session
 from train.stages import STAGES as TASKS
-from train.teacher import Teacher
 
 
 def fit(
@@ -41,7 +40,6 @@ def fit(
     old_manifest: str | None = None,
     init_weights: str | None = None,
     weights_license: str = "",
-    teacher: Teacher | None = None,
     on_epoch: OnEpoch | None = None,
     on_progress: OnProgress = unwatched,
 ) -> BundleManifest:
@@ -59,9 +57,8 @@ def fit(
         fresh: begin as without a bundle, which then brings the other stages alone.
         old_manifest: what those old data are, its normal and pneumonia images; None takes those of `manifest_url`. With a weight of 0
             there is no second term, and it is not read: plain training from the same weights.
-        init_weights: file of a DenseNet-121 that the first DenseNet trained begins with, see train.pretrained.
+        init_weights: file of other people's weights that the first classifier begins with, see train.pretrained.
         weights_license: of that file.
-        teacher: whose features the first DenseNet trained learns, without labels, see train.teacher: they have its last layer alone.
         on_epoch: called with one dict an epoch, from another thread.
         on_progress: while a stage is trained, called from another thread too. Training may end before its last epoch.
 
@@ -74,10 +71,10 @@ def fit(
     for name in ("pneumonia", "covid"):
         check_rule(config.rule(name))
     earlier = load(init_from) if init_from else None
-    pretrained = None if init_weights is None else read_pretrained(init_weights, weights_license)
-    check_pretrained(stages, config, init_weights)
-    check_teacher(stages, config, teacher is not None)
     check_beginning(stage, config, earlier.manifest if earlier else None, fresh, old_manifest)
+    check_first_weights(stages, config, init_weights, earlier.manifest if earlier else None, fresh)
+    first = first_classifier(stages, config)
+    pretrained = None if init_weights is None else read_pretrained(init_weights, spec_of(config.stage(first)), weights_license)
     manifest = as_configured(read_manifest(manifest_url), config)
     config = _with_preprocessing_of(earlier, stages, config)
     old = read_manifest(old_manifest) if old_manifest is not None and config.distill_weight else None
@@ -88,11 +85,13 @@ def fit(
         old_images = None if old is None else _old_images(old, storage_url, config, on_progress)
         _check_groups(stages, (manifest, images), old and (old, old_images), config)
         frozen = taken_over(earlier, leave=stages if fresh else ())
-        curves = _train_stages(stages, (images, old_images), manifest, frozen, config, storage_url, board, on_progress, pretrained, teacher)
+        curves = _train_stages(stages, (images, old_images), manifest, frozen, config, storage_url, board, on_progress, pretrained)
         options = {"earlier": earlier, "provisional_url": f"{storage_url}/provisional", "on_progress": on_progress}
-        options |= {"init_weights": pretrained and pretrained.provenance, "taught_by": teacher and teacher.provenance, "fresh": fresh}
+        options |= {"init_weights": pretrained and pretrained.provenance, "fresh": fresh}
         exported = export(output_url, manifest, images, frozen, config, curves, **options)
-    put_atomic(join(output_url, CURVES_FILE), curves_svg(curves).encode())
+    trained = {name: curve for name, curve in curves.items() if curve}
+    if trained:
+        put_atomic(join(output_url, CURVES_FILE), curves_svg(trained).encode())
     return exported
 
 
@@ -118,40 +117,40 @@ def _train_stages(
     board: ActorHandle | None,
     on_progress: OnProgress,
     pretrained: Pretrained | None,
-    teacher: Teacher | None,
 ) -> dict[str, list[dict[str, Any]]]:
     """Train stage after stage, put each into `frozen`, and return their curves. `images` are D's and, of their own manifest, D_o's."""
     curves = {}
-    first = next((name for name in stages if config.stage(name).architecture == "densenet"), None)
+    first = first_classifier(stages, config)
     for name in stages:
-        given, taught_by = (pretrained, teacher) if name == first else (None, None)
-        others = [other.provenance["sha256"] for other in (given, taught_by) if other is not None]
-        run_name = _run_name(name, manifest, frozen, config, others)
+        given = pretrained if name == first else None
+        recipe = config.stage(name)
+        run_name = _run_name(name, manifest, frozen, config, given and given.provenance["sha256"])
         earlier = {other: frozen[other] for other in STAGES[: STAGES.index(name)]}
         before = save_provisional(f"{storage_url}/before-{run_name}", earlier, config) if earlier else None
         inputs = _inputs(name, *images, before, config, f"{storage_url}/inputs-{run_name}", within(on_progress, f"stage {name}"))
-        on_progress(f"stage {name}: starting to train", 0, 0)
         initial = weights_to_begin_with(name, frozen, config) if given is None else given.state
-        trained = train_stage(
-            name,
-            inputs,
-            config,
-            f"{storage_url}/runs",
-            run_name,
-            initial=initial,
-            earlier=frozen.get(name),
-            teacher=taught_by,
-            events_url=f"{storage_url}/events/{run_name}",
-            board=board,
-        )
-        curves[name], state = trained.curve, trained.state
+        curves[name], state = [], initial
+        if recipe.epochs:
+            on_progress(f"stage {name}: starting to train", 0, 0)
+            trained = train_stage(
+                name,
+                inputs,
+                config,
+                f"{storage_url}/runs",
+                run_name,
+                initial=initial,
+                earlier=frozen.get(name),
+                events_url=f"{storage_url}/events/{run_name}",
+                board=board,
+            )
+            curves[name], state = trained.curve, trained.state
         goes_on = initial is not None and given is None and name in frozen
-        if goes_on:
-            state = mean_of_weights(initial, state, config.stage(name).kept_of_first)
-        if taught_by is not None or (goes_on and config.stage(name).last_layer_anew):
-            on_progress(f"stage {name}: fitting the last layer anew", 0, 0)
-            state = refitted(name, inputs, state, config)
-        frozen[name] = FrozenStages(spec_of(config.stage(name)), state)
+        if goes_on and recipe.epochs:
+            state = mean_of_weights(initial, state, recipe.kept_of_first)
+        if recipe.last_layer is not None and (goes_on or not recipe.epochs):
+            on_progress(f"stage {name}: fitting the last layer", 0, 0)
+            state = refitted(name, inputs, state, config, frozen.get(name) if config.distill_weight else None)
+        frozen[name] = FrozenStages(spec_of(recipe), state)
     return curves
 
 
@@ -186,14 +185,14 @@ def _with_preprocessing_of(earlier: Bundle | None, stages: Sequence[str], config
     return dataclasses.replace(config, preprocessing=earlier.manifest.preprocessing.model_copy(update=tone))
 
 
-def _run_name(stage: str, manifest: Manifest, frozen: Mapping[str, FrozenStages], config: FitConfig, others: Sequence[str]) -> str:
+def _run_name(stage: str, manifest: Manifest, frozen: Mapping[str, FrozenStages], config: FitConfig, file: str | None) -> str:
     """Return a name that other data, another configuration or other earlier stages change: Ray Train resumes what bears the same.
 
-    `others` are the digests of other people's files.
+    `file` is the digest of other people's weights.
     """
     said = config.to_json() | {"name": None, "storage_url": None, "manifest": manifest.digest}
     weights = {name: part.digest() for name, part in frozen.items()}
-    content = json.dumps([stage, said, weights, *others], sort_keys=True)
+    content = json.dumps([stage, said, weights, *([file] if file else [])], sort_keys=True)
     return f"{stage}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"
 
 

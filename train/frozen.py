@@ -7,10 +7,10 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
-from schemas.bundle import STAGES, Network, OperatingPoint
+from schemas.bundle import STAGES, OperatingPoint
 from screening.bundle.networks import Bundle, NetworkSpec, save_bundle
 from screening.models.build import build
-from train.config import FitConfig, StageConfig
+from train.config import FitConfig, StageConfig, takes_weights_of
 
 State = Mapping[str, torch.Tensor]
 
@@ -76,11 +76,6 @@ def mean_of_weights(first: State, last: State, share: float) -> State:
     zero-shot models").
     """
     return {name: torch.lerp(value, first[name].to(value), share) if value.is_floating_point() else value for name, value in last.items()}
-
-
-def takes_weights_of(old: NetworkSpec | Network, stage: StageConfig) -> bool:
-    """Return whether a stage so configured can begin with an earlier network's weights. The size of its images does not matter."""
-    return (old.architecture, dict(old.arguments)) == (stage.architecture, dict(stage.arguments))
 
 
 def save_provisional(folder_url: str, frozen: Mapping[str, FrozenStages], config: FitConfig) -> str:

@@ -1,12 +1,13 @@
-"""The last layer of a trained DenseNet fitted anew, to the training images as they are, in several exposures.
+"""The last layer of stage 2 or 3 fitted to the training images as they are, in several views, under a strong penalty.
 
-The network below it is left as it was trained. Its last layer has followed images that were turned, blurred and blended. Fitted to plain
-images under a strong penalty it leans less on what goes with the label at some hospitals only (Kirichenko et al. 2023, "Last layer
-re-training is sufficient for robustness to spurious correlations").
+The network below it is left as it is. The last layer of one that was trained has followed images that were turned, blurred and blended:
+fitted to plain images it leans less on what goes with the label at some hospitals only (Kirichenko et al. 2023, "Last layer re-training
+is sufficient for robustness to spurious correlations"). One that is not trained has no other part that labels reach.
 """
 
 import os
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
@@ -17,70 +18,139 @@ import torch
 from schemas.bundle import Preprocessing
 from screening.cascade.device import use_threads
 from screening.cascade.network_input import compose
+from screening.models.build import build
 from train.config import FitConfig
-from train.data.inputs import StageInputs, on_cascade_workers, unpack
+from train.data.inputs import StageInputs, old_sources, on_cascade_workers, unpack
 from train.frozen import FrozenStages, State, spec_of
 from train.loop.objective import autocast
 
-PENALTY = 0.25  # half the squared coefficients weigh so much beside the mean cross-entropy
-DARKER, BRIGHTER = 1.4, 2 / 3  # each image is also shown with the bundle's gamma times these
+DARKER, BRIGHTER = 1.4, 2 / 3  # images are also shown with the bundle's gamma times these
+LEAST_SPREAD = 0.01  # of the median one: a feature that varies less is not blown up, which float16 could not hold
+CENTRE = "centre"  # tensor of a network whose features are what is left above it
 
 
-def refitted(stage: str, inputs: StageInputs, state: State, config: FitConfig) -> State:
-    """Return the weights of a stage with its last layer fitted anew: logistic regression, each label with half of the weight.
+def refitted(stage: str, inputs: StageInputs, state: State, config: FitConfig, earlier: FrozenStages | None = None) -> State:
+    """Return the weights of a stage with its last layer fitted anew by logistic regression.
 
-    Every training image counts once a view of it, whatever its source. The features of all of them are held in this process, 12 KB an image
-    for a DenseNet-121.
+    `state` may lack the last layer. Each label has half of the weight, whatever the source, or each stratum what it has in a batch.
+    `earlier` is a network that `config.distill_weight` holds the layer to on the old data (Eq. 2), those that `with_old_data` added or else
+    the old groups of `inputs`. The features of all images are held in this process, 12 KB an image for three views of a DenseNet-121.
     """
-    part = ray.put(FrozenStages(spec_of(config.stage(stage)), state))
-    arguments = {"part": part, "preprocessing": config.preprocessing, "use_gpu": config.use_gpu}
-    features, targets = [], []
-    for name in inputs.shares:
-        answers = inputs.datasets[name].map_batches(_features, fn_kwargs=arguments, **on_cascade_workers(config.workers, config.use_gpu))
-        for batch in answers.iter_batches(batch_size=None, batch_format="numpy"):
-            features.append(np.stack(list(batch["features"])))
-            targets.append(batch["target"])
-    weight, bias = fitted(np.concatenate(features), np.concatenate(targets) > 0)
-    return {**state, "head.weight": torch.from_numpy(weight)[None].float(), "head.bias": torch.tensor([bias], dtype=torch.float32)}
+    recipe = config.stage(stage)
+    spec = spec_of(recipe)
+    state = build(spec).state_dict() | dict(state)
+    if CENTRE in state:
+        state[CENTRE] = torch.zeros_like(state[CENTRE])
+    arguments = {"preprocessing": config.preprocessing, "views": recipe.last_layer.views, "use_gpu": config.use_gpu}
+    arguments |= {"part": ray.put(FrozenStages(spec, state)), "earlier": earlier and ray.put(earlier)}
+    old = () if earlier is None else old_sources(stage, inputs)
+    seen = {name: _seen(inputs.datasets[name], arguments, config) for name in {*inputs.shares, *old} if inputs.rows[name]}
+    features, positive = (
+        np.concatenate([seen[name][column] for name in inputs.shares if name in seen]) for column in ("features", "positive")
+    )
+    drawn = [np.full(len(seen[name]["positive"]), n / len(seen[name]["positive"])) for name, n in inputs.shares.items() if name in seen]
+    counts = np.concatenate(drawn) if recipe.last_layer.balance == "batches" else None
+    held = None
+    if earlier is not None:
+        held = Held(*(np.concatenate([seen[name][column] for name in old]) for column in ("features", "score")), config.distill_weight)
+    layer = fitted(features, positive, recipe.last_layer.penalty, counts, held)
+    if CENTRE in state:
+        state[CENTRE] = torch.from_numpy(layer.centre).float()
+    bias = layer.intercept if CENTRE in state else layer.intercept - layer.weight @ layer.centre
+    return state | {"head.weight": torch.from_numpy(layer.weight)[None].float(), "head.bias": torch.tensor([bias], dtype=torch.float32)}
 
 
-def views(preprocessing: Preprocessing) -> tuple[Preprocessing, ...]:
-    """Return how each training image is shown: as the bundle shows it, and brighter and darker, whatever the tone of its lungs."""
+def shown(image: torch.Tensor, weight: torch.Tensor, preprocessing: Preprocessing, views: str) -> list[torch.Tensor]:
+    """Return what a network sees of images (B, 1, S, S) in [0, 1] and their weights in each view, all (B, 1, S, S).
+
+    As the bundle shows them, and either brighter and darker, whatever the tone of the lungs, or as in a mirror.
+    """
+    plain = compose(image, weight, preprocessing)
+    if views == "mirrored":
+        return [plain, plain.flip(-1)]
     others = ({"gamma": preprocessing.gamma * factor, "lung_brightness": None} for factor in (BRIGHTER, DARKER))
-    return (preprocessing, *(preprocessing.model_copy(update=other) for other in others))
+    return [plain, *(compose(image, weight, preprocessing.model_copy(update=other)) for other in others)]
 
 
-def fitted(features: np.ndarray, positive: np.ndarray) -> tuple[np.ndarray, float]:
-    """Return weight (C,) and bias of the logistic regression of labels (N,) bool on features (N, views, C), every view with that label."""
+@dataclass(frozen=True)
+class Layer:
+    """A linear layer: the logit of features f (C,) is weight @ (f - centre) + intercept."""
+
+    weight: np.ndarray
+    centre: np.ndarray
+    intercept: float
+
+
+@dataclass(frozen=True)
+class Held:
+    """The second term of Eq. 2 for a last layer: N old images, what an earlier model says of each view, and how much that weighs."""
+
+    features: np.ndarray  # (N, views, C)
+    scores: np.ndarray  # (N, views), in [0, 1]
+    weight: float  # lambda
+
+
+def fitted(features: np.ndarray, positive: np.ndarray, penalty: float, counts: np.ndarray | None = None, held: Held | None = None) -> Layer:
+    """Return the logistic regression of labels (N,) bool on standardised features (N, views, C), every view with that label.
+
+    `counts` (N,) is what each image counts beside the others; with None each label counts one half. With `held`, the mean cross-entropy
+    against an earlier model's scores is added to that against the labels. A score is a share of two labels: each old view stands there
+    once as a positive and once as a negative.
+    """
     from sklearn.linear_model import LogisticRegression
-    from sklearn.preprocessing import StandardScaler
 
-    images, shown, channels = features.shape
-    rows = features.reshape(-1, channels)
-    scaler = StandardScaler().fit(rows)
-    model = LogisticRegression(C=1 / (PENALTY * images * shown), class_weight="balanced", max_iter=3000)
-    model.fit(scaler.transform(rows), np.repeat(positive, shown))
-    weight = model.coef_[0] / scaler.scale_
-    return weight, float(model.intercept_[0] - weight @ scaler.mean_)
+    rows, labels = features.reshape(-1, features.shape[-1]), np.repeat(positive, features.shape[1])
+    centre, spread = rows.mean(axis=0, dtype=np.float64), rows.std(axis=0, dtype=np.float64)
+    spread = np.maximum(spread, LEAST_SPREAD * (np.median(spread) or 1))
+    weights = np.where(labels, 0.5 / labels.sum(), 0.5 / (~labels).sum())
+    if counts is not None:
+        weights = np.repeat(counts, features.shape[1]) / (counts.sum() * features.shape[1])
+    if held is not None:
+        old, scores = held.features.reshape(-1, rows.shape[1]), held.scores.ravel()
+        rows, labels = np.concatenate([rows, old, old]), np.concatenate([labels, np.ones(len(old), bool), np.zeros(len(old), bool)])
+        weights = np.concatenate([weights, held.weight * scores / len(old), held.weight * (1 - scores) / len(old)])
+    model = LogisticRegression(C=1 / penalty, max_iter=3000).fit((rows - centre) / spread, labels, sample_weight=weights)
+    return Layer(model.coef_[0] / spread, centre, float(model.intercept_[0]))
+
+
+def _seen(dataset: ray.data.Dataset, arguments: dict[str, Any], config: FitConfig) -> dict[str, np.ndarray]:
+    """Return the columns of `_features` of a whole data set, in its order."""
+    answers = dataset.map_batches(_features, fn_kwargs=arguments, **on_cascade_workers(config.workers, config.use_gpu))
+    batches = [dict(batch) for batch in answers.iter_batches(batch_size=None, batch_format="numpy")]
+    return {name: np.concatenate([np.stack(list(batch[name])) for batch in batches]) for name in batches[0]}
 
 
 @torch.no_grad()
-def _features(rows: dict[str, Sequence[Any]], part: ray.ObjectRef, preprocessing: Preprocessing, use_gpu: bool) -> dict[str, np.ndarray]:
-    """Return what the last layer is given of N rows of StageInputs, (N, views, C) float32, and their targets (N,)."""
+def _features(
+    rows: dict[str, Sequence[Any]],
+    part: ray.ObjectRef,
+    earlier: ray.ObjectRef | None,
+    preprocessing: Preprocessing,
+    views: str,
+    use_gpu: bool,
+) -> dict[str, np.ndarray]:
+    """Return what the last layer is given of N rows of StageInputs, (N, views, C) float32, and which are positive, (N,) bool.
+
+    And what an earlier network says of each view, (N, views) float32 in [0, 1].
+    """
     device = torch.device("cuda" if use_gpu else "cpu")
     use_threads(len(os.sched_getaffinity(0)))
     module, size = _network(part, device)
+    judge = None if earlier is None else _network(earlier, device)[0]
     arrays = unpack(rows, size)
     image, weight = (torch.from_numpy(arrays[name]).to(device).float().unsqueeze(1) for name in ("image", "weight"))
-    seen = []
-    for view in views(preprocessing):
-        x = compose(image, weight, view).contiguous(memory_format=torch.channels_last)
+    seen, said = [], []
+    for x in shown(image, weight, preprocessing, views):
+        x = x.contiguous(memory_format=torch.channels_last)
         with autocast(device):
             seen.append(module.features_of(x).float().mean((2, 3)))
-    return {"features": torch.stack(seen, 1).cpu().numpy(), "target": arrays["target"]}
+            if judge is not None:
+                said.append(judge(x).float().sigmoid()[:, 0])
+    answer = {"features": torch.stack(seen, 1).cpu().numpy(), "positive": arrays["target"] > 0}
+    return answer | ({"score": torch.stack(said, 1).cpu().numpy()} if said else {})
 
 
-@lru_cache(maxsize=1)
+@lru_cache(maxsize=2)
 def _network(part: ray.ObjectRef, device: torch.device) -> tuple[torch.nn.Module, int]:
     """Return a network on its device, and the pixels a side that it takes; built once in each process."""
     given = ray.get(part)

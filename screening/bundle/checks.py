@@ -17,7 +17,7 @@ from safetensors import SafetensorError, deserialize
 from schemas.bundle import FORMAT_VERSION, STAGES, BundleManifest
 from schemas.progress import OnProgress, counter, unwatched
 from screening.errors import BundleError
-from screening.models.architectures import ARCHITECTURE_OF_STAGE, Tensors, tensors_of
+from screening.models.architectures import ARCHITECTURES_OF_STAGE, Tensors, tensors_of
 from screening.storage import filesystem_of
 
 MANIFEST_FILE = "bundle.json"
@@ -44,8 +44,8 @@ def load_manifest(url: str) -> BundleManifest:
     for stage in STAGES:
         if stage not in manifest.networks:
             raise BundleError(f"{where} has no network for the stage {stage!r}: train all three stages, then save the bundle")
-        if manifest.networks[stage].architecture != ARCHITECTURE_OF_STAGE[stage]:
-            raise BundleError(f"{where}: the stage {stage!r} needs a {ARCHITECTURE_OF_STAGE[stage]}: save the bundle again")
+        if manifest.networks[stage].architecture not in ARCHITECTURES_OF_STAGE[stage]:
+            raise BundleError(f"{where}: the stage {stage!r} needs a {' or '.join(ARCHITECTURES_OF_STAGE[stage])}: save the bundle again")
     for stage in ("pneumonia", "covid"):
         if stage not in manifest.operating_points:
             raise BundleError(f"{where} has no operating point for the stage {stage!r}: choose one and save the bundle again")

@@ -3,17 +3,31 @@
 Said without torch, so that a bundle is checked whole by a process that never loads it. `screening.models` builds the networks.
 """
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol, TypeVar
 
 from screening.errors import BundleError
 
-ARCHITECTURE_OF_STAGE = {"lungs": "unet", "pneumonia": "densenet", "covid": "densenet"}
+ARCHITECTURES_OF_STAGE = {"lungs": ("unet",), "pneumonia": ("densenet", "efficientnet_lite"), "covid": ("densenet",)}
 
 MAX_CHANNELS = 4096  # of a U-Net's bottom: far above any sensible network, far below what fills a machine's memory
 MAX_GROWTH_RATE = 128  # with the limit below: above every published DenseNet, below what fills a machine's memory
 MAX_BLOCK_LAYERS = 64
 BOTTLENECK = 4  # a dense layer's 1 x 1 convolution gives this times the growth rate (Huang et al. 2017)
+
+LITE_STEM, LITE_HEAD = 32, 1280  # channels of EfficientNet-Lite's first and last convolution, whatever its width
+LITE_STAGES = (  # of EfficientNet-B0 (Tan and Le 2019, Table 1): kernel, stride, expansion, channels, layers
+    (3, 1, 1, 16, 1),
+    (3, 2, 6, 24, 2),
+    (5, 2, 6, 40, 2),
+    (3, 2, 6, 80, 3),
+    (5, 1, 6, 112, 3),
+    (5, 2, 6, 192, 4),
+    (3, 1, 6, 320, 1),
+)
+MAX_LITE_RESOLUTION = 2048
+MAX_LITE_SCALE = 4.0  # above every published EfficientNet
 
 Tensors = dict[str, tuple[int, ...]]  # name → shape
 Made = TypeVar("Made")
@@ -42,7 +56,7 @@ def made_by(makers: Mapping[str, Callable[..., Made]], network: Described) -> Ma
 
 def tensors_of(network: Described) -> Tensors:
     """Return name → shape of every tensor that the network's file must hold. Raises BundleError as `made_by` does."""
-    return made_by({"unet": unet_tensors, "densenet": densenet_tensors}, network)
+    return made_by({"unet": unet_tensors, "densenet": densenet_tensors, "efficientnet_lite": lite_tensors}, network)
 
 
 def check_unet(base_channels: int, depth: int) -> None:
@@ -94,6 +108,51 @@ def densenet_tensors(
             tensors[f"features.transition{block}.conv.weight"] = (channels // 2, channels, 1, 1)
             channels //= 2
     return tensors | _norm("features.norm5", channels) | {"head.weight": (1, channels), "head.bias": (1,)}
+
+
+def check_lite(width: float, depth: float, resolution: int) -> None:
+    """Raise ValueError for sizes that make no EfficientNet-Lite."""
+    if not all(isinstance(scale, int | float) and 0.25 <= scale <= MAX_LITE_SCALE for scale in (width, depth)):
+        raise ValueError(f"width and depth must be numbers of 0.25 to {MAX_LITE_SCALE:g}")
+    if not _integers(resolution) or not 32 <= resolution <= MAX_LITE_RESOLUTION:
+        raise ValueError(f"resolution must be a whole number of 32 to {MAX_LITE_RESOLUTION}")
+
+
+def lite_stages(width: float, depth: float) -> list[tuple[int, int]]:
+    """Return channels and layers of each stage of an EfficientNet-Lite.
+
+    Channels are multiples of 8 and not below nine tenths of what the width asks for. The first and the last stage are not deeper.
+    """
+    stages = []
+    for number, (*_, channels, layers) in enumerate(LITE_STAGES, start=1):
+        wide = max(8, int(channels * width + 4) // 8 * 8)
+        wide += 8 if wide < 0.9 * channels * width else 0
+        stages.append((wide, layers if number in (1, len(LITE_STAGES)) else math.ceil(layers * depth)))
+    return stages
+
+
+def lite_features(width: float, depth: float) -> int:
+    """Return how many features the last layer of an EfficientNet-Lite is given: the channels of its stem, stages and last convolution."""
+    return LITE_STEM + sum(channels for channels, _ in lite_stages(width, depth)) + LITE_HEAD
+
+
+def lite_tensors(width: float = 1.0, depth: float = 1.0, resolution: int = 224) -> Tensors:
+    """Return name → shape of the tensors of `screening.models.EfficientNetLite`. Raises ValueError as `check_lite` does."""
+    check_lite(width, depth, resolution)
+    tensors: Tensors = {"conv_stem.weight": (LITE_STEM, 1, 3, 3)} | _norm("bn1", LITE_STEM)
+    given = LITE_STEM
+    for stage, ((kernel, _, expansion, _, _), (channels, layers)) in enumerate(zip(LITE_STAGES, lite_stages(width, depth), strict=True)):
+        for layer in range(layers):
+            name, wide = f"blocks.{stage}.{layer}", given * expansion
+            convs = {"conv_dw": (wide, 1, kernel, kernel), ("conv_pw" if expansion == 1 else "conv_pwl"): (channels, wide, 1, 1)}
+            if expansion > 1:
+                convs = {"conv_pw": (wide, given, 1, 1)} | convs
+            for i, (conv, shape) in enumerate(convs.items(), start=1):
+                tensors |= {f"{name}.{conv}.weight": shape} | _norm(f"{name}.bn{i}", shape[0])
+            given = channels
+    features = lite_features(width, depth)
+    tensors |= {"conv_head.weight": (LITE_HEAD, given, 1, 1)} | _norm("bn2", LITE_HEAD)
+    return tensors | {"centre": (features,), "head.weight": (1, features), "head.bias": (1,)}
 
 
 def _double_conv(name: str, given: int, width: int) -> Tensors:

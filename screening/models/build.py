@@ -5,16 +5,18 @@ from torch import nn
 
 from screening.models.architectures import Described, made_by
 from screening.models.densenet import DenseNet
+from screening.models.efficientnet import EfficientNetLite
 from screening.models.unet import UNet
 
 
 def build(network: Described) -> nn.Module:
     """Return the described network with fresh weights, in channels-last memory format and training mode.
 
-    "unet": (B, 1, S, S) to (B, 1, S, S) logits. "densenet": (B, 1, S, S) to (B, 1) logits. Both take float input as
+    "unet": (B, 1, S, S) to (B, 1, S, S) logits. "densenet" and "efficientnet_lite": (B, 1, S, S) to (B, 1) logits. All take float input as
     `screening.cascade.network_input` makes it. Raises BundleError for an architecture or arguments that this code does not know.
     """
-    return made_by({"unet": UNet, "densenet": DenseNet}, network).to(memory_format=torch.channels_last)
+    makers = {"unet": UNet, "densenet": DenseNet, "efficientnet_lite": EfficientNetLite}
+    return made_by(makers, network).to(memory_format=torch.channels_last)
 
 
-__all__ = ["DenseNet", "UNet", "build"]
+__all__ = ["DenseNet", "EfficientNetLite", "UNet", "build"]

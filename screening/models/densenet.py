@@ -48,6 +48,12 @@ class DenseNet(nn.Module):
         nn.init.zeros_(self.head.bias)
         draw_first_weights(self)
 
+    @property
+    def last_block(self) -> tuple[str, ...]:
+        """Prefixes of the names of the last layers below the head."""
+        last = max(name for name, _ in self.features.named_children() if name.startswith("denseblock"))
+        return (f"features.{last}.", "features.norm5.")
+
     def features_of(self, x: torch.Tensor) -> torch.Tensor:
         """Return the last feature maps after their ReLU, (B, C, h, w), h = w = S / 32 with four blocks; C is 1,024 for DenseNet-121."""
         return self.relu(self.features(x))

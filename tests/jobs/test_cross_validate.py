@@ -40,11 +40,13 @@ def labels(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_options_reach_the_folds(called: list, labels: Path) -> None:
     options = ("--size", 96, "--epochs", 2, "--source", "east", "--tuberculosis", "left-out", "--exclude-license", "NC", "--fresh-weights")
+    options += ("--init-weights", "lite.pth", "--weights-license", "Apache-2.0")
     answer = invoke(labels, "--output", "out", "--init-from", RELEASED_BUNDLE, *options)
     assert answer.exit_code == 0, answer.output
     [((stage, manifest, output, config, init_from), given)] = called
     assert (stage, manifest.url, output, init_from, given["sources"]) == ("pneumonia", str(labels), "out", str(RELEASED_BUNDLE), ["east"])
     assert given["fresh"]
+    assert (given["init_weights"], given["weights_license"]) == ("lite.pth", "Apache-2.0")
     assert "east *" in answer.stdout
     assert (config.pneumonia.input_size, config.pneumonia.epochs, config.pneumonia.coarse_size) == (96, 2, None)
     assert (config.pneumonia.balance, config.tuberculosis, config.exclude_license) == ("source", "left-out", "NC")

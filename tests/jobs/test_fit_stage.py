@@ -67,7 +67,8 @@ def test_options_reach_the_training(called: list, labels: str) -> None:
 
 
 def test_incremental_learning_is_asked_for_by_name(called: list, labels: str) -> None:
-    arguments = f"fit pneumonia {labels} --output b --preset hospitals --init-from {RELEASED} --distill-weight 0.5 --old-manifest {labels}"
+    arguments = f"fit pneumonia {labels} --output b --preset photographs --init-from {RELEASED} --distill-weight 0.5"
+    arguments += f" --old-manifest {labels}"
     assert runner.invoke(make_app(), arguments.split()).exit_code == 0
     [((*_, config), options)] = called
     assert (config.distill_weight, options["init_from"], options["old_manifest"]) == (0.5, RELEASED, labels)
@@ -100,6 +101,8 @@ def test_wrong_usage(tmp_path: Path) -> None:
         (["pneumonia", "LABELS", "--init-from", RELEASED, "--distill-weight", "1"], UsageError, "--preset 512"),
         (["pneumonia", "LABELS", "--init-from", RELEASED, "--old-manifest", "none.csv"], UsageError, "--old-manifest names the old data"),
         (["all", "LABELS", "--preset", "public", "--epochs", "9", "--coarse-epochs", "9"], UsageError, "--coarse-epochs 9 must be below"),
+        (["all", "LABELS", "--preset", "photographs"], UsageError, "stage pneumonia of this --preset is not trained"),
+        (["lungs", "LABELS", "--init-from", RELEASED, "--init-weights", "lite.pth"], UsageError, "--init-weights are of a DenseNet-121 or"),
         (["all", "LABELS", "--workers", "3"], UsageError, "--workers 3 cannot share"),
     ],
 )

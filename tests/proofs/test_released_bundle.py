@@ -16,7 +16,7 @@ from train.evaluation.metrics_file import METRICS_FILE
 
 pytestmark = pytest.mark.slow
 
-LEAST = {"dice": 0.95, "pneumonia": 0.87, "covid": 0.90}  # what this release holds on the test splits; we want 0.95 and 0.93
+LEAST = {"dice": 0.95, "pneumonia": 0.90, "covid": 0.86}  # what this release holds on the test splits; we want 0.95 and 0.93
 
 
 @pytest.fixture(scope="module")

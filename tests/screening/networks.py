@@ -4,6 +4,7 @@ import torch
 from torch import nn
 
 from screening.models.densenet import DenseNet
+from screening.models.efficientnet import EfficientNetLite
 from screening.models.unet import UNet
 
 
@@ -11,6 +12,14 @@ def small_densenet(seed: int = 0, **arguments) -> DenseNet:
     """Return a DenseNet in evaluation mode; four blocks, so its maps are a 32nd of its input."""
     torch.manual_seed(seed)
     return untidy(DenseNet(**({"growth_rate": 8, "block_config": (2, 3, 2, 2), "num_init_features": 16} | arguments)))
+
+
+def small_lite(seed: int = 0, **arguments) -> EfficientNetLite:
+    """Return an EfficientNet-Lite in evaluation mode; its features have a centre, as those of a fitted last layer do."""
+    torch.manual_seed(seed)
+    network = untidy(EfficientNetLite(**({"width": 0.25, "depth": 0.5} | arguments)))
+    network.centre.normal_()
+    return network
 
 
 def small_unet(seed: int = 0, **arguments) -> UNet:

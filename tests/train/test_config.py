@@ -3,19 +3,20 @@ import json
 
 import pytest
 
+from schemas.bundle import BundleManifest, Network, OperatingPoint
 from screening.bundle.networks import NetworkSpec
 from screening.errors import UsageError
-from screening.models.architectures import ARCHITECTURE_OF_STAGE
+from screening.models.architectures import ARCHITECTURES_OF_STAGE
 from screening.models.build import build
-from train.config import PRESETS, StageConfig, preset
+from train.config import PRESETS, LastLayer, StageConfig, check_beginning, check_first_weights, preset
 
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_presets_name_networks_that_can_be_built(name: str) -> None:
     config = preset(name)
-    for stage, architecture in ARCHITECTURE_OF_STAGE.items():
+    for stage, architectures in ARCHITECTURES_OF_STAGE.items():
         chosen = config.stage(stage)
-        assert chosen.architecture == architecture
+        assert chosen.architecture in architectures
         build(NetworkSpec(chosen.architecture, chosen.input_size, chosen.arguments))
 
 
@@ -37,7 +38,8 @@ def test_distillation_draws_that_stage_alone_by_label() -> None:
     held = hospitals.distilled("pneumonia", 0.0)
     assert (held.distill_weight, held.pneumonia.balance, held.covid.balance) == (0.0, "label", "source")
     assert (hospitals.pneumonia.kept_of_first, held.pneumonia.kept_of_first) == (0.5, 0.0)
-    assert hospitals.pneumonia.last_layer_anew > held.pneumonia.last_layer_anew
+    assert hospitals.pneumonia.last_layer is not None
+    assert held.pneumonia.last_layer is None
     assert hospitals.distilled("covid", 1.0) == preset("hospitals", distill_weight=1.0)  # which check_beginning refuses
 
 
@@ -51,14 +53,15 @@ def test_is_plain_json(name: str) -> None:
     ("stage", "changes", "message"),
     [
         ("lungs", {"input_size": 100}, "multiple of 32"),
-        ("covid", {"epochs": 0}, "epochs"),
+        ("covid", {"epochs": -1}, "epochs"),
+        ("covid", {"epochs": 0}, "a network that is not trained needs its last layer fitted"),
         ("covid", {"learning_rate": 0.0}, "learning rate"),
         ("pneumonia", {"batch_size": 16}, "3 groups"),
         ("covid", {"batch_size": 3}, "2 groups"),
         ("covid", {"mixup": -0.1}, "mixup"),
         ("covid", {"averaging": 1.0}, "averaging"),
         ("pneumonia", {"kept_of_first": 1.0}, "first weights"),
-        ("lungs", {"last_layer_anew": True}, "only a densenet"),
+        ("lungs", {"last_layer": LastLayer("mirrored", 1.0)}, "a U-Net has no last layer"),
         ("pneumonia", {"begins_with": "covid"}, "not trained before it"),
     ],
 )
@@ -68,12 +71,61 @@ def test_contradictions_fail_in_the_constructor(stage: str, changes: dict, messa
 
 
 def test_unknown_presets_and_workers() -> None:
-    with pytest.raises(UsageError, match="small, public, hospitals, full"):
+    with pytest.raises(UsageError, match="small, public, hospitals, photographs, full"):
         preset("medium")
     with pytest.raises(UsageError, match="workers"):
         preset("small", workers=0)
     with pytest.raises(UsageError, match="--workers 3 cannot share every batch of this --preset evenly: take 1, 2, 4"):
         preset("small", workers=3)
+
+
+def test_what_photographs_taught_is_not_trained_whatever_the_epochs() -> None:
+    config = preset("photographs").with_epochs(7)
+    assert (config.lungs.epochs, config.pneumonia.epochs, config.covid.epochs) == (7, 0, 7)
+    assert dataclasses.replace(config, pneumonia=preset("hospitals").pneumonia).covid.begins_with is None
+    with pytest.raises(UsageError, match="views are"):
+        LastLayer("twice", 1.0)
+    with pytest.raises(UsageError, match="balance"):
+        LastLayer("mirrored", 1.0, "people")
+    with pytest.raises(UsageError, match="penalty"):
+        LastLayer("mirrored", 0.0)
+
+
+def manifest_of(**networks: tuple[str, dict]) -> BundleManifest:
+    """What the checks read of a bundle with those networks."""
+    described = {
+        stage: Network(architecture=name, arguments=arguments, input_size=64, file="a.safetensors", sha256="0" * 64)
+        for stage, (name, arguments) in networks.items()
+    }
+    point = OperatingPoint(threshold=0.5, rule="", data="")
+    return BundleManifest(name="earlier", networks=described, operating_points={"pneumonia": point, "covid": point})
+
+
+def test_a_stage_that_is_not_trained_needs_weights() -> None:
+    config = preset("photographs")
+    lite = manifest_of(pneumonia=("efficientnet_lite", config.pneumonia.arguments), covid=("densenet", {}), lungs=("unet", {}))
+    dense = manifest_of(pneumonia=("densenet", {}), covid=("densenet", {}), lungs=("unet", {}))
+    for stages, file, earlier, fresh in (
+        (("pneumonia",), "lite2.pth", dense, False),
+        (("pneumonia",), None, lite, False),
+        (("lungs", "pneumonia", "covid"), "lite2.pth", None, False),
+        (("covid",), None, dense, False),
+    ):
+        check_first_weights(stages, config, file, earlier, fresh)
+    for earlier, fresh in ((dense, False), (lite, True), (None, False)):
+        with pytest.raises(UsageError, match="stage pneumonia of this --preset is not trained: name --init-weights"):
+            check_first_weights(("pneumonia",), config, None, earlier, fresh)
+    with pytest.raises(UsageError, match="--init-weights are of a DenseNet-121 or an EfficientNet-Lite"):
+        check_first_weights(("pneumonia",), preset("small"), "densenet.pth", dense, False)
+
+
+def test_eq_2_holds_a_last_layer_too() -> None:
+    config = preset("photographs").distilled("pneumonia", 1.0)
+    assert config.pneumonia.last_layer == preset("photographs").pneumonia.last_layer
+    dense = manifest_of(pneumonia=("densenet", {}), covid=("densenet", {}), lungs=("unet", {}))
+    with pytest.raises(UsageError, match="that of --init-from takes 64 pixels a side, that of --preset 128"):
+        check_beginning("pneumonia", config, dense, False, None)
+    check_beginning("pneumonia", config.with_stage("pneumonia", input_size=64), dense, False, None)
 
 
 def test_coarse_epochs_come_first_and_keep_their_share() -> None:

@@ -6,17 +6,17 @@ from pathlib import Path
 
 import polars as pl
 import pytest
+import torch
 
 from screening.benchmark.random_bundle import save_random_bundle
 from screening.errors import UsageError
+from screening.models.efficientnet import EfficientNetLite
 from tests.archives import phantom_pixels
 from tests.train.radiographs import write_manifest, write_radiographs
-from tests.train.teachers import write_teacher
-from train.config import FitConfig, preset
+from train.config import FitConfig, LastLayer, preset
 from train.crossval import CROSSVAL_FILE, both_classes, cross_validate, has_seen
 from train.data.manifest import read_manifest
 from train.evaluation.intervals import Resampling
-from train.teacher import read_teacher
 
 HOW = Resampling(replicates=20)
 
@@ -105,7 +105,11 @@ def test_each_hospital_is_judged_by_a_network_that_has_not_seen_it(hospitals: Pa
     assert (begun["fresh_weights"], made["training_data"]["init_from"]["fresh_weights"]) == (False, False)
     assert len(lines) == trained + 1, "a fold behind other lungs was taken for this one"
 
-    options |= {"sources": ["east"], "teacher": read_teacher(str(write_teacher(tmp_path / "teacher.pt2")))}
-    taught = [cross_validate("pneumonia", manifest, str(tmp_path / "out"), config, str(elsewhere), **options) for _ in range(2)]
-    assert [found["taught_by"]["file"] for found in taught] == ["teacher.pt2"] * 2
-    assert len(lines) == trained + 2, "a fold without a teacher was taken for one with it, or a taught one was trained again"
+    photographs = {"architecture": "efficientnet_lite", "arguments": {"width": 0.25, "depth": 0.25}, "epochs": 0}
+    config = config.with_stage("pneumonia", **photographs, last_layer=LastLayer("mirrored", 1.0))
+    torch.save(EfficientNetLite(**photographs["arguments"]).state_dict(), tmp_path / "lite.pth")
+    options |= {"sources": ["east"], "init_weights": str(tmp_path / "lite.pth")}
+    untrained = [cross_validate("pneumonia", manifest, str(tmp_path / "out"), config, str(elsewhere), **options) for _ in range(2)]
+    assert [found["init_weights"]["file"] for found in untrained] == ["lite.pth"] * 2
+    assert untrained[0]["folds"] == json.loads(json.dumps(untrained[1]["folds"]))
+    assert len(lines) == trained + 1, "what is not trained has no epochs"

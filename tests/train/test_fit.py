@@ -14,18 +14,19 @@ from screening.bundle.checks import verify
 from screening.bundle.networks import load
 from screening.cascade.cascade import Cascade
 from screening.errors import TrainingError, UsageError
+from tests.archives import phantom_pixels
+from tests.screening.networks import small_lite
 from tests.told import Told
 from tests.train.event_files import scalars_of
 from tests.train.radiographs import write_manifest, write_radiographs
-from tests.train.teachers import write_teacher
-from train.config import FitConfig, StageConfig, preset
+from train.config import FitConfig, LastLayer, StageConfig, preset
 from train.data.manifest import read_manifest
 from train.evaluation.choices import AuditDepth
 from train.evaluation.evaluate import evaluate
 from train.evaluation.intervals import Resampling
 from train.evaluation.page import evaluation_page
 from train.fit import fit
-from train.teacher import read_teacher
+from train.weight_forms import OWN
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("ray_cluster")]
 
@@ -178,7 +179,7 @@ def test_one_stage_takes_the_others_over_and_a_seed_gives_the_same_twice(radiogr
 @pytest.mark.slow
 def test_what_follows_the_training_changes_nothing_but_the_last_weights(radiographs: Path, fitted: tuple, tmp_path: Path) -> None:
     folder, states = fitted[0], {"first": load(fitted[0]).networks["pneumonia"].state_dict()}
-    for name, changes in (("plain", {}), ("kept", {"kept_of_first": 0.25}), ("anew", {"last_layer_anew": True})):
+    for name, changes in (("plain", {}), ("kept", {"kept_of_first": 0.25}), ("anew", {"last_layer": LastLayer("exposures", 0.25)})):
         config = tiny(seed=1).with_stage("pneumonia", **changes)
         fit("pneumonia", str(radiographs), str(tmp_path / name), config, init_from=folder)
         states[name] = load(str(tmp_path / name)).networks["pneumonia"].state_dict()
@@ -190,28 +191,40 @@ def test_what_follows_the_training_changes_nothing_but_the_last_weights(radiogra
 
 
 def test_a_stage_that_begins_with_nothing_keeps_its_last_weights(radiographs: Path, fitted: tuple, tmp_path: Path) -> None:
-    config = tiny().with_stage("pneumonia", last_layer_anew=True, kept_of_first=0.5)
+    config = tiny().with_stage("pneumonia", last_layer=LastLayer("exposures", 0.25), kept_of_first=0.5)
     fit("pneumonia", str(radiographs), str(tmp_path), config, init_from=fitted[0], fresh=True)
     kept, first = (load(folder).networks["pneumonia"].state_dict() for folder in (str(tmp_path), fitted[0]))
     assert all(torch.equal(kept[name], value) for name, value in first.items())
 
 
-def test_a_taught_stage_learns_features_first_and_labels_with_its_last_layer(radiographs: Path, fitted: tuple, tmp_path: Path) -> None:
-    teacher = read_teacher(str(write_teacher(tmp_path / "teacher.pt2")), "CC0-1.0")
-    lines: list[dict[str, Any]] = []
-    arguments = {"init_from": fitted[0], "teacher": teacher, "on_epoch": lines.append}
-    made = fit("pneumonia", str(radiographs), str(tmp_path / "taught"), tiny(seed=1), **arguments)
-    assert made.training_data["taught_by"] == teacher.provenance
-    assert "tuning_explained" in lines[0]
-    assert "tuning_auroc" not in lines[0]
-    first, taught = (load(folder).networks["pneumonia"].state_dict() for folder in (fitted[0], str(tmp_path / "taught")))
-    assert {name for name in ("features.conv0.weight", "head.weight", "head.bias") if torch.equal(first[name], taught[name])} == set()
-    for stage, config, message in (
-        ("lungs", tiny(), "--teacher is for a DenseNet"),
-        ("pneumonia", tiny(distill_weight=1.0), "hold a network to two others"),
-    ):
-        with pytest.raises(UsageError, match=message):
-            fit(stage, str(radiographs), str(tmp_path), config, init_from=fitted[0], teacher=teacher)
+def test_a_stage_that_is_not_trained_keeps_what_a_file_of_others_brings(radiographs: Path, fitted: tuple, tmp_path: Path) -> None:
+    photographs = {"architecture": "efficientnet_lite", "arguments": {"width": 0.25, "depth": 0.25}, "epochs": 0}
+    config = tiny(seed=1).with_stage("pneumonia", **photographs, last_layer=LastLayer("mirrored", 1.0))
+    network = small_lite(**photographs["arguments"])
+    torch.save({name: tensor for name, tensor in network.state_dict().items() if not name.startswith(OWN)}, tmp_path / "lite.pth")
+    others = {"init_weights": str(tmp_path / "lite.pth"), "weights_license": "CC0-1.0"}
+    made = fit("pneumonia", str(radiographs), str(tmp_path / "made"), config, init_from=fitted[0], **others)
+    assert made.training_data["init_weights"]["license"] == "CC0-1.0"
+    assert made.training_data["stages_trained"] == ["pneumonia"]
+    assert made.metrics["curves"] == {"pneumonia": []}
+    assert not (tmp_path / "made/curves.svg").exists()
+    state = load(str(tmp_path / "made")).networks["pneumonia"].state_dict()
+    torch.testing.assert_close(state["conv_stem.weight"], network.conv_stem.weight / 2)
+    kept = {name for name, value in network.state_dict().items() if torch.equal(value, state[name])}
+    changed = {name for name in state.keys() - kept if "num_batches" not in name}
+    assert changed == {"conv_stem.weight", "centre", "head.weight", "head.bias"}
+
+    again = fit("pneumonia", str(radiographs), str(tmp_path / "again"), config, init_from=str(tmp_path / "made"))
+    assert again.networks["pneumonia"].sha256 == made.networks["pneumonia"].sha256, "the same weights from the bundle that has them"
+
+    held = config.distilled("pneumonia", 50.0)
+    options = {"init_from": fitted[0], "old_manifest": str(radiographs), **others}
+    fit("pneumonia", str(radiographs), str(tmp_path / "held"), held, **options)
+    pixels = phantom_pixels(12)
+    first, free, near = (Cascade.from_bundle(str(url))(pixels).pneumonia_logit for url in (fitted[0], tmp_path / "made", tmp_path / "held"))
+    assert np.abs(near - first).mean() < np.abs(free - first).mean() / 2, "Eq. 2 holds the last layer to the earlier stage"
+    with pytest.raises(UsageError, match="stage pneumonia of this --preset is not trained"):
+        fit("pneumonia", str(radiographs), str(tmp_path), config, init_from=fitted[0])
 
 
 def without_speed(manifest: BundleManifest, stage: str) -> list[dict[str, Any]]:

@@ -96,6 +96,12 @@ def with_old_data(stage: str, inputs: StageInputs, old: StageInputs) -> StageInp
     return StageInputs(inputs.datasets | datasets, inputs.rows | rows, inputs.lungs_not_found + old.lungs_not_found, inputs.shares)
 
 
+def old_sources(stage: str, inputs: StageInputs) -> tuple[str, ...]:
+    """Return the names of the data sets of old data: those that `with_old_data` added, or else the old groups of `inputs`."""
+    separate = OLD_TUNING in inputs.datasets
+    return tuple(old_source(group) if separate else group for group in STAGES[stage].old_groups)
+
+
 def old_source(group: str) -> str:
     """Return the name of the data set of old data that has a manifest of its own."""
     return f"old {group}"

@@ -121,8 +121,7 @@ def forgetful(network: DenseNet, fresh: DenseNet, level: str) -> DenseNet:
     """Return a copy of a network whose parameters down to a level of LEVELS are those of `fresh`. Running statistics are kept."""
     forgotten = ["head."]
     if level == "head_and_last_block":
-        last = max(name for name, _ in network.features.named_children() if name.startswith("denseblock"))
-        forgotten += [f"features.{last}.", "features.norm5."]
+        forgotten += network.last_block
     copied, source = copy.deepcopy(network), dict(fresh.named_parameters())
     with torch.no_grad():
         for name, parameter in copied.named_parameters():

@@ -26,7 +26,6 @@ class Job:
     steps: int  # batches an epoch
     shares: dict[str, int]  # the data sets of D, and how many images of each make a batch
     distillation: Distillation | None = None  # None is plain training
-    teacher: Any = None  # object reference of a train.teacher.Teacher, whose features the network learns in the place of labels
     initial: Any = None  # object reference of a state dict to begin with; None begins with fresh weights
     events_url: str | None = None  # folder of the curve's TensorBoard events
     board: Any = None  # actor that collects the epoch lines, see train.loop.progress

@@ -48,10 +48,6 @@ class Objective:
         old = self.is_old(len(x)).to(x.device)
         return incremental_loss(logit[:new], target[:new], logit[old], self._earlier_logit(x[old]), self._weight)
 
-    def target(self, x: torch.Tensor, target: torch.Tensor) -> torch.Tensor:
-        """Return what a batch's logits are compared with: its labels or masks."""
-        return target
-
     def performance(self, targets: np.ndarray, logits: np.ndarray) -> float | None:
         """Return the figure of the stage over N images, see train.stages."""
         return self._stage.performance(targets, logits)

@@ -17,13 +17,11 @@ from ray.train.v2.api.exceptions import TrainingFailedError
 from screening.errors import TrainingError
 from screening.storage import filesystem_of, is_local
 from train.config import FitConfig, StageConfig
-from train.data.inputs import StageInputs, old_source
+from train.data.inputs import StageInputs, old_sources
 from train.frozen import FrozenStages
 from train.loop.entry import train_worker
 from train.loop.job import CHECKPOINT_FILE, Distillation, Job
-from train.loop.teaching import network_of
-from train.stages import OLD_TUNING, STAGES, TUNING
-from train.teacher import Teacher
+from train.stages import OLD_TUNING, TUNING
 
 State = Mapping[str, torch.Tensor]
 
@@ -45,7 +43,6 @@ def train_stage(
     *,
     initial: State | None = None,
     earlier: FrozenStages | None = None,
-    teacher: Teacher | None = None,
     events_url: str | None = None,
     board: Any = None,
 ) -> Trained:
@@ -60,7 +57,6 @@ def train_stage(
         initial: weights to begin with.
         earlier: the network that `config.distill_weight` holds this one to, on the old data: those that `with_old_data` added, or else
             the old groups of `inputs`. With a weight of 0 or None it takes no part.
-        teacher: what the network learns the features of, in the place of labels: its last layer is then as it began.
         events_url: folder for the curve as TensorBoard events.
         board: actor for epoch lines, see train.loop.progress.
 
@@ -74,7 +70,6 @@ def train_stage(
         _steps(shares, inputs, config.stage(stage)),
         shares,
         distillation=_distillation(stage, inputs, config, earlier),
-        teacher=None if teacher is None else ray.put(teacher),
         initial=None if initial is None else ray.put(dict(initial)),
         events_url=events_url,
         board=board,
@@ -96,7 +91,7 @@ def train_stage(
         raise TrainingError(f"stage {stage} did not converge, its tuning loss is not a number: lower the learning rate")
     with best.as_directory() as folder:
         state = torch.load(Path(folder) / CHECKPOINT_FILE, map_location="cpu", weights_only=True)["module"]
-    return Trained(state if teacher is None else network_of(state), result.return_value)
+    return Trained(state, result.return_value)
 
 
 def _steps(shares: Mapping[str, int], inputs: StageInputs, config: StageConfig) -> int:
@@ -112,9 +107,7 @@ def _steps(shares: Mapping[str, int], inputs: StageInputs, config: StageConfig) 
 def _distillation(stage: str, inputs: StageInputs, config: FitConfig, earlier: FrozenStages | None) -> Distillation | None:
     if earlier is None or not config.distill_weight:
         return None
-    separate = OLD_TUNING in inputs.datasets
-    sources = tuple(old_source(group) if separate else group for group in STAGES[stage].old_groups)
-    return Distillation(ray.put(earlier), config.distill_weight, sources)
+    return Distillation(ray.put(earlier), config.distill_weight, old_sources(stage, inputs))
 
 
 def _run_config(storage_url: str, run_name: str, config: FitConfig) -> ray.train.RunConfig:

@@ -30,7 +30,6 @@ from train.loop.job import CHECKPOINT_FILE, Job
 from train.loop.objective import Objective, autocast
 from train.loop.scanners import as_elsewhere
 from train.loop.schedule import EarlyStopping, learning_rate
-from train.loop.teaching import Pupil, Teaching
 from train.loop.tuning import Judged, figures
 from train.stages import OLD_TUNING, STAGES, TUNING, Stage
 
@@ -66,9 +65,7 @@ class Worker:
         module = build(NetworkSpec(self.config.architecture, self.config.input_size, self.config.arguments))
         if job.initial is not None:
             module.load_state_dict(module.state_dict() | dict(ray.get(job.initial)))  # a file of others brings no head
-        self.objective = Objective(job, self.device) if job.teacher is None else Teaching(job, self.device)
-        if isinstance(self.objective, Teaching):
-            module = Pupil(module, self.objective.width)
+        self.objective = Objective(job, self.device)
         self.module = module.to(memory_format=torch.channels_last)
         self.parallel: nn.Module = ray.train.torch.prepare_model(self.module)  # moves the module to the device, adds DDP
         self.averaged = _running_average(self.module, self.config.averaging) if self.config.averaging else None
@@ -160,7 +157,7 @@ class Worker:
             x, target = self._on_device(rows, augmented=False)
             with autocast(self.device):
                 logit = self.kept(x)
-            yield rows["group"], x, logit.float(), self.objective.target(x, target)
+            yield rows["group"], x, logit.float(), target
 
     def _on_device(self, rows: Arrays, *, augmented: bool) -> tuple[torch.Tensor, torch.Tensor]:
         """Return network inputs (B, 1, S, S) float32, channels last, and targets, (B, 1) or (B, 1, S, S) float32, on the device."""

@@ -13,7 +13,7 @@ _SERIES = {  # column: words, colour, dash, shape
     "tuning_loss": ("tuning", VERMILION, "7 4", "square"),
     "tuning_distillation": ("tuning, distillation", GREEN, "2 3", "triangle"),
 }
-_FIGURES = {"tuning_dice": "Dice", "tuning_auroc": "AUROC", "tuning_explained": "Variance of the teacher's features explained"}
+_FIGURES = {"tuning_dice": "Dice", "tuning_auroc": "AUROC"}
 _PANEL, _WIDTH, _MARKS = 300, 880, 12  # pixels of a stage's height and of the picture; at most so many markers a line
 
 

@@ -34,15 +34,14 @@ def export(
     earlier: Bundle | None,
     provisional_url: str,
     init_weights: dict[str, Any] | None = None,
-    taught_by: dict[str, Any] | None = None,
     fresh: bool = False,
     on_progress: OnProgress = unwatched,
 ) -> BundleManifest:
     """Calibrate, choose the operating points on what the calibration gives, write the bundle to `output_url` and return its manifest.
 
-    `init_weights` says what file the first DenseNet began with, `taught_by` what file it learnt the features of. `frozen` holds all three
-    stages, `curves` one curve for each that was trained now; `earlier` is the bundle that the others are from, and unless `fresh` the
-    weights that the trained ones began with.
+    `init_weights` says what file the first classifier began with. `frozen` holds all three stages, `curves` one curve for each that was
+    trained now, empty for one whose last layer alone was fitted; `earlier` is the bundle that the others are from, and unless `fresh`
+    the weights that the trained ones began with.
     """
     provisional_url, told = save_provisional(provisional_url, frozen, config), within(on_progress, "operating points")
     scores = score_images(provisional_url, images, TUNING_SPLIT, use_gpu=config.use_gpu, on_progress=told)
@@ -55,7 +54,7 @@ def export(
         operating_points=scores.bundle.operating_points,
         calibration=scores.bundle.calibration,
         preprocessing=config.preprocessing,
-        training_data=_training_data(manifest, images, curves, earlier, {"init_weights": init_weights, "taught_by": taught_by}, fresh),
+        training_data=_training_data(manifest, images, curves, earlier, init_weights, fresh),
         metrics={TUNING_SPLIT: scores.summary(), "curves": dict(curves), "configuration": config.to_json() | {"storage_url": None}},
         code_version=version("chest-screening"),
         license=config.license,
@@ -98,12 +97,12 @@ def _training_data(
     images: ImageCache,
     curves: Mapping[str, list[dict[str, Any]]],
     earlier: Bundle | None,
-    others: Mapping[str, dict[str, Any] | None],
+    init_weights: dict[str, Any] | None,
     fresh: bool,
 ) -> dict[str, Any]:
     """Return what the bundle says of its data. Stages taken over keep the record of the bundle they came from."""
     record = manifest.training_data() | {"refused": images.refused, "stages_trained": list(curves)}
-    record |= {name: file for name, file in others.items() if file is not None}
+    record |= {"init_weights": init_weights} if init_weights is not None else {}
     if earlier is None:
         return record
     init_from = {"digest": earlier.manifest.digest(), "fresh_weights": fresh, "training_data": earlier.manifest.training_data}

@@ -30,6 +30,7 @@ LICENCES = {
     "montgomery": "National Library of Medicine, with attribution",
     "shenzhen": "National Library of Medicine, with attribution; lung masks CC BY-NC-SA 4.0",
 }
+CALLED = {"densenet": "a DenseNet", "efficientnet_lite": "an EfficientNet-Lite that photographs taught"}
 PAPER = """The first column is what *A Cascaded Learning Strategy for Robust COVID-19 Pneumonia Chest X-Ray Screening* (Yeh, Cheng
 et al., 2020) and DarkCovidNet (Ozturk et al., 2020) print, each on data of its own: the figures stand beside each other, they are
 no contest. DarkCovidNet's split is by image, so that one patient may be trained and tested on; ours, of the same NIH images and
@@ -95,10 +96,11 @@ def model_card(
 
 def _unseen(crossval: dict[str, Any]) -> str:
     """Return what the recipe does at hospitals that were left out of its training."""
+    recipe, file = crossval["configuration"][crossval["stage"]], crossval.get("init_weights")
     rows = [
         (
             fold["source"],
-            "fresh" if fold["fresh_weights"] else f"of {crossval['init_from'][:12]}",
+            f"of {file['file']}" if file else "fresh" if fold["fresh_weights"] else f"of {crossval['init_from'][:12]}",
             f"{fold['positives']} / {fold['negatives']}",
             estimate(fold["auroc"]),
             proportion(fold["sensitivity"]),
@@ -107,14 +109,14 @@ def _unseen(crossval: dict[str, Any]) -> str:
         )
         for fold in crossval["folds"]
     ]
-    recipe, teacher = crossval["configuration"][crossval["stage"]], crossval.get("taught_by")
-    taught = f" Each was taught the features of `{teacher['file']}`." if teacher else ""
+    made = f"trained without that source, at {recipe['input_size']} pixels a side for {recipe['epochs']} epochs"
+    if not recipe["epochs"]:
+        made = f"that is not trained, at {recipe['input_size']} pixels a side, with a last layer fitted without that source"
     columns = ["left out", "first weights", "positive / negative", "AUROC (95 % CI)", "sensitivity", "specificity", "AUROC, lungs erased"]
     return "\n\n".join(
         [
-            f"{STAGES[crossval['stage']]}. Each row is a network trained without that source, at {recipe['input_size']} pixels a side for "
-            f"{recipe['epochs']} epochs, and judged on the source's images outside split test. The others chose the operating point. "
-            f"Bundle `{crossval['init_from'][:12]}` brought the other stages.{taught}",
+            f"{STAGES[crossval['stage']]}. Each row is a network {made}, and judged on the source's images outside split test. "
+            f"The others chose the operating point. Bundle `{crossval['init_from'][:12]}` brought the other stages.",
             markdown_table(columns, rows),
             f"Mean AUROC {crossval['mean_auroc']:.3f}, least {crossval['least_auroc']:.3f}.",
         ]
@@ -141,9 +143,10 @@ def _details(manifest: BundleManifest, megabytes: float) -> str:
                 NOTHING if line is None else f"sigmoid({line.slope:.3f} logit {line.intercept:+.3f}), on {line.data}",
             )
         )
+    second, third = (CALLED[manifest.networks[stage].architecture] for stage in ("pneumonia", "covid"))
     words = (
-        "A cascade after Yeh, Cheng et al. (2020): a U-Net finds the lungs and all else is masked out, a DenseNet tells pneumonia of any "
-        "kind from normal, and a DenseNet on the image weighed by the second stage's heatmap tells COVID-19 from other pneumonia."
+        f"A cascade after Yeh, Cheng et al. (2020): a U-Net finds the lungs and all else is masked out, {second} tells pneumonia of any "
+        f"kind from normal, and {third} on the image weighed by the second stage's heatmap tells COVID-19 from other pneumonia."
     )
     table = markdown_table(["stage", "network", "pixels a side", "operating point", "calibration (Platt)"], rows)
     code, license = manifest.code_version or "not stated", manifest.license or "not stated"
@@ -198,12 +201,9 @@ def _files_of_others(data: dict[str, Any]) -> list[str]:
     lines = []
     record = data
     while record:
-        for name, words in (("init_weights", "began with the weights of"), ("taught_by", "was taught the features of")):
-            if file := record.get(name):
-                stage = next(stage for stage in record["stages_trained"] if stage in STAGES)
-                lines.append(
-                    f"{STAGES[stage].partition(':')[0]} {words} `{file['file']}`, SHA-256 `{file['sha256']}`, licence {file['license']}."
-                )
+        if file := record.get("init_weights"):
+            stage = STAGES[next(stage for stage in record["stages_trained"] if stage in STAGES)].partition(":")[0]
+            lines.append(f"{stage} began with the weights of `{file['file']}`, SHA-256 `{file['sha256']}`, licence {file['license']}.")
         record = record.get("init_from", {}).get("training_data")
     return lines
 

@@ -16,6 +16,9 @@ from screening.models.build import build
         ("unet", {"base_channels": 6, "depth": 5}),
         ("densenet", {}),
         ("densenet", {"growth_rate": 5, "block_config": [3], "num_init_features": 7}),
+        ("efficientnet_lite", {}),
+        ("efficientnet_lite", {"width": 1.1, "depth": 1.2, "resolution": 260}),
+        ("efficientnet_lite", {"width": 0.25, "depth": 2}),
         ("densenet", {"growth_rate": 4, "block_config": [1, 2, 1], "num_init_features": 9, "drop_rate": 0.1}),
     ],
 )
@@ -27,7 +30,7 @@ def test_the_tensors_are_those_of_the_network(architecture: str, arguments: dict
 @pytest.mark.parametrize(
     ("architecture", "arguments", "message"),
     [
-        ("resnet", {}, "unknown architecture 'resnet': this version knows densenet, unet"),
+        ("resnet", {}, "unknown architecture 'resnet': this version knows densenet, efficientnet_lite, unet"),
         ("unet", {"base_channels": 0}, "base_channels"),
         ("unet", {"base_channels": 8.0}, "base_channels"),
         ("unet", {"depth": 6}, "depth"),
@@ -38,6 +41,10 @@ def test_the_tensors_are_those_of_the_network(architecture: str, arguments: dict
         ("densenet", {"block_config": []}, "block_config"),
         ("densenet", {"block_config": [6, 65]}, "block_config"),
         ("densenet", {"block_config": 6}, "arguments"),
+        ("efficientnet_lite", {"width": 5.0}, "width and depth"),
+        ("efficientnet_lite", {"depth": "deep"}, "width and depth"),
+        ("efficientnet_lite", {"resolution": 224.0}, "resolution"),
+        ("efficientnet_lite", {"resolution": 16}, "resolution"),
     ],
 )
 def test_what_makes_no_network_is_refused_by_both(architecture: str, arguments: dict, message: str) -> None:

@@ -16,10 +16,12 @@ def described(architecture: str, **arguments: object) -> SimpleNamespace:
 def test_shapes_and_memory_format() -> None:
     unet = build(described("unet", base_channels=4, depth=3))
     densenet = build(described("densenet", growth_rate=4, block_config=[1, 2, 2, 1], num_init_features=8))
+    lite = build(described("efficientnet_lite", width=0.25, depth=0.25))
     x = torch.randn(2, 1, 96, 96)
     assert unet(x).shape == (2, 1, 96, 96)
     assert densenet(x).shape == (2, 1)
-    for network in (unet, densenet):
+    assert lite(x).shape == (2, 1)
+    for network in (unet, densenet, lite):
         assert network.training
         assert all(p.is_contiguous(memory_format=torch.channels_last) for p in network.parameters() if p.ndim == 4)
 

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from screening.models.folded import fold
-from tests.screening.networks import small_densenet, small_unet
+from tests.screening.networks import small_densenet, small_lite, small_unet
 
 
 @pytest.mark.parametrize("blocks", [(2, 3, 2, 2), (3, 2)])
@@ -18,6 +18,18 @@ def test_a_folded_densenet_gives_the_same_features(blocks: tuple[int, ...]):
     assert expected.shape[-1] * folded.reduction == 128
 
 
+def test_a_folded_efficientnet_gives_the_same_features():
+    network = small_lite()
+    x = torch.randn(3, 1, 96, 96)
+    folded = fold(network, torch.float32)
+    with torch.inference_mode():
+        expected = network.features_of(x)
+        torch.testing.assert_close(folded.features_of(x), expected, rtol=1e-3, atol=1e-4)
+        assert torch.equal(fold(network, torch.bfloat16).features_of(x), folded.features_of(x)), "one answer on every kind of machine"
+    assert expected.shape[-1] * folded.reduction == 96
+    assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
+
+
 def test_a_folded_unet_gives_the_same_logits():
     network = small_unet()
     x = torch.randn(3, 1, 64, 64)
@@ -25,7 +37,7 @@ def test_a_folded_unet_gives_the_same_logits():
         torch.testing.assert_close(fold(network, torch.float32)(x), network(x), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.parametrize("make", [small_unet, small_densenet])
+@pytest.mark.parametrize("make", [small_unet, small_densenet, small_lite])
 def test_folding_leaves_the_network_alone_and_shares_nothing_with_it(make):
     network = make()
     before = {key: value.clone() for key, value in network.state_dict().items()}

@@ -72,14 +72,14 @@ def test_the_card_states_what_makes_lungs_brighter(folder: str, metrics: dict, f
 
 
 def test_the_card_names_the_files_of_others_that_it_and_the_bundles_before_it_were_trained_with(folder: str, metrics: dict) -> None:
-    file = {"file": "photographs.pt2", "sha256": "ab" * 32, "license": "Apache-2.0"}
+    file = {"file": "photographs.pth", "sha256": "ab" * 32, "license": "Apache-2.0"}
     first = {"stages_trained": ["lungs", "pneumonia"], "init_weights": file | {"file": "densenet.pth"}}
-    second = {"stages_trained": ["pneumonia"], "taught_by": file, "init_from": {"digest": "cd" * 32, "training_data": first}}
+    second = {"stages_trained": ["pneumonia"], "init_weights": file, "init_from": {"digest": "cd" * 32, "training_data": first}}
     third = {"stages_trained": ["covid"], "init_from": {"digest": "ef" * 32, "training_data": second}}
     text = model_card(load_manifest(folder).model_copy(update={"training_data": third}), metrics, 1.0)
-    said = f"`photographs.pt2`, SHA-256 `{'ab' * 32}`, licence Apache-2.0."
-    assert f"Stage 2 was taught the features of {said}" in text
-    assert f"Stage 2 began with the weights of {said.replace('photographs.pt2', 'densenet.pth')}" in text
+    said = f"`photographs.pth`, SHA-256 `{'ab' * 32}`, licence Apache-2.0."
+    assert f"Stage 2 began with the weights of {said}" in text
+    assert f"Stage 2 began with the weights of {said.replace('photographs.pth', 'densenet.pth')}" in text
 
 
 def test_every_table_of_the_card_has_rows_of_one_length(folder: str, metrics: dict) -> None:
@@ -129,7 +129,8 @@ def test_what_the_recipe_does_at_hospitals_left_out_stands_above_its_own_split(f
     assert "Bundle `abababababab` brought the other stages." in text
     assert "| north | fresh | 20 / 20 | 0.812 (0.700 to 0.900) |" in text
     assert "Mean AUROC 0.812, least 0.812." in text
-    assert "taught" not in text
-    assert "Each was taught the features of `photographs.pt2`." in write_card(
-        folder, of(folder, metrics), crossvals=[crossval | {"taught_by": {"file": "photographs.pt2"}}]
-    )
+    assert "trained without that source, at 160 pixels a side for 6 epochs" in text
+    crossval |= {"init_weights": {"file": "lite.pth"}, "configuration": {"pneumonia": {"input_size": 128, "epochs": 0}}}
+    text = write_card(folder, of(folder, metrics), crossvals=[crossval])
+    assert "that is not trained, at 128 pixels a side, with a last layer fitted without that source" in text
+    assert "| north | of lite.pth | 20 / 20 |" in text
