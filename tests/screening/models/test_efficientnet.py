@@ -37,7 +37,7 @@ def test_it_is_torchvisions_without_squeeze_and_excitation() -> None:
     x = torch.randn(2, 1, 96, 96)
     with torch.no_grad():
         expected = theirs.features(x.repeat(1, 3, 1, 1)).mean((2, 3))
-        torch.testing.assert_close(ours.features_of(x).mean((2, 3))[:, -1280:], expected - ours.centre[-1280:], rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(ours.features_of(x).mean((2, 3))[:, -1280:], expected - ours.centre[-1280:], rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize(
