@@ -99,7 +99,8 @@ def _print(found: dict[str, Any], output: str) -> None:
     ]
     out.print(answer_table(pa.Table.from_pylist(rows), f"{STAGES[found['stage']]}, at a hospital it has not seen"))
     if any(fold["fresh_weights"] for fold in found["folds"]):
-        out.print("* begun with fresh weights")
+        file = found.get("init_weights")
+        out.print(f"* begun with the weights of {file['file']}" if file else "* begun with fresh weights", markup=False)
     out.print(
         f"mean AUROC {found['mean_auroc']:.3f}, least {found['least_auroc']:.3f}; mean sensitivity {found['mean_sensitivity']:.3f}, "
         f"specificity {found['mean_specificity']:.3f}",

@@ -73,7 +73,7 @@ class EfficientNetLite(nn.Module):
 
     def _maps(self, x: torch.Tensor) -> Iterator[torch.Tensor]:
         """Yield the maps after the stem, after each stage and after the last convolution."""
-        x = F.relu6(self.bn1(self.conv_stem(F.pad(x.to(self.conv_stem.weight.dtype), self.border))))
+        x = F.relu6(self.bn1(self.conv_stem(F.pad(x, self.border))))
         yield x
         for stage in self.blocks:
             x = stage(x)

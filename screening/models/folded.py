@@ -21,7 +21,7 @@ _NEVER_REACHED = 1e30  # a kink so far out that no activation passes it: the cha
 def fold(network: nn.Module, dtype: torch.dtype) -> "FoldedUNet | FoldedDenseNet | EfficientNetLite":
     """Return `network` for inference with convolutions in `dtype`, on the CPU. It shares no memory with the original.
 
-    An EfficientNet-Lite stays in float32: it takes a fraction of a DenseNet's time, and its answer is the same on every kind of machine.
+    An EfficientNet-Lite stays in float32: it takes a fraction of a DenseNet's time, and its answer does not depend on `dtype`.
     """
     if isinstance(network, EfficientNetLite):
         return folded_efficientnet(network)

@@ -54,6 +54,12 @@ def test_options_reach_the_folds(called: list, labels: Path) -> None:
     assert "mean AUROC 0.851, least 0.851" in answer.stdout
 
 
+def test_what_folds_began_with_is_said(labels: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for file, said in ((None, "* begun with fresh weights"), ({"file": "lite.pth"}, "* begun with the weights of lite.pth")):
+        monkeypatch.setattr("train.crossval.cross_validate", lambda *_, file=file, **__: FOUND | {"init_weights": file})
+        assert said in invoke(labels, "--output", "out", "--init-from", RELEASED_BUNDLE).stdout
+
+
 def test_json_is_what_was_found(called: list, labels: Path) -> None:
     assert json.loads(invoke(labels, "--output", "out", "--init-from", RELEASED_BUNDLE, "--json").stdout) == FOUND
 

@@ -81,8 +81,8 @@ def test_features_are_means_inside_the_lungs_and_maps_are_zero_outside() -> None
     torch.testing.assert_close(network(x), network.head(found.mean((2, 3))))
 
 
-def test_what_lies_outside_the_lungs_weighs_nothing_but_its_share_of_a_border() -> None:
+def test_an_image_is_judged_by_itself_and_one_without_lungs_by_the_bias() -> None:
     network, x = small_lite(), lungs()
     alone, pair = network(x[:1]), network(x)
     torch.testing.assert_close(alone, pair[:1])
-    assert network(torch.zeros(1, 1, 64, 64)).item() == network.head.bias.item(), "no lungs are like the mean of all"
+    assert network(torch.zeros(1, 1, 64, 64)).item() == network.head.bias.item()

@@ -25,7 +25,9 @@ def test_a_folded_efficientnet_gives_the_same_features():
     with torch.inference_mode():
         expected = network.features_of(x)
         torch.testing.assert_close(folded.features_of(x), expected, rtol=1e-3, atol=1e-4)
-        assert torch.equal(fold(network, torch.bfloat16).features_of(x), folded.features_of(x)), "one answer on every kind of machine"
+        assert torch.equal(fold(network, torch.bfloat16).features_of(x), folded.features_of(x)), (
+            "one answer, whatever a machine computes in"
+        )
     assert expected.shape[-1] * folded.reduction == 96
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
 
