@@ -24,6 +24,7 @@ ENVIRONMENT = {  # set before Ray starts, because its processes inherit it; on t
     # its buffers in again at every layer.
     "MALLOC_ARENA_MAX": "1",
     "RAY_DATA_DISABLE_PROGRESS_BARS": "1",
+    "RAY_DATA_PARQUET_FOOTER_NUM_ACTORS": "1",  # else every reading of Parquet starts up to 32 processes, for footers of some hundred files
     "RAY_preload_python_modules": "ray.data",  # every worker of ours needs it: it is imported before there is work, not after
     "RAY_BACKEND_LOG_LEVEL": "fatal",  # else each actor pool prints an error that is none (ray issue 53727)
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -44,6 +45,7 @@ def ray_session(*, actors: int = 1) -> Iterator[None]:
         os.environ.setdefault(name, value)
     options = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
     if not os.environ.get("RAY_ADDRESS"):
+        os.environ.setdefault("RAY_TRAIN_ENABLE_PREEMPTION_WATCHER", "0")  # a process a training, where nobody takes the machine away
         slots = (os.cpu_count() or 1) + math.ceil(actors / 2) + 1  # Ray's CPUs are slots, not threads
         store = min(actors * OBJECT_STORE_BYTES, int(OBJECT_STORE_SHARE * memory_bytes()))
         options |= {"num_cpus": slots, "include_dashboard": False, "object_store_memory": store}

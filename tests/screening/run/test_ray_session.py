@@ -6,6 +6,7 @@ import sys
 
 import pytest
 import ray
+from ray.data._internal.datasource_v2.formats.parquet.footer_file_indexer import FooterFileIndexer
 
 from screening.run.machine import memory_bytes
 from screening.run.ray_session import OBJECT_STORE_BYTES, OBJECT_STORE_SHARE, ray_session
@@ -49,6 +50,10 @@ def test_no_usage_report_leaves_and_workers_keep_one_heap() -> None:
     environment = ray.get(environment_of_a_worker.remote())
     assert environment["RAY_USAGE_STATS_ENABLED"] == "0"
     assert environment["MALLOC_ARENA_MAX"] == "1"
+
+
+def test_footers_of_parquet_are_read_by_one_process() -> None:
+    assert vars(FooterFileIndexer(ignore_missing_paths=False))["_num_actors"] == 1, "Ray names the variable otherwise"
 
 
 def test_no_process_of_a_local_session_listens_to_other_machines() -> None:
