@@ -8,6 +8,8 @@ import typer
 from jobs.console import answer_apart, err, out, print_json, run_command
 from jobs.fit_stage import ExcludeLicense, InitWeights, Preset, Tuberculosis, TuberculosisAs, WeightsLicense
 
+QUICK_SIZE = 160  # pixels a side: small images tell recipes apart, too
+
 
 class By(StrEnum):
     """What is left out in turn."""
@@ -30,7 +32,9 @@ def command(
     stage: Annotated[Judge, typer.Option(help="the stage to train")] = Judge.PNEUMONIA,
     source: Annotated[list[str] | None, typer.Option(help="leave out this one, once each  [default: each with both classes]")] = None,
     preset: Annotated[Preset, typer.Option(help="the recipe")] = Preset.HOSPITALS,
-    size: Annotated[int, typer.Option(min=32, help="pixels a side: small images tell recipes apart, too")] = 160,
+    size: Annotated[
+        int | None, typer.Option(min=32, help=f"pixels a side  [default: {QUICK_SIZE}, or the preset's of a network that is not trained]")
+    ] = None,
     epochs: Annotated[int, typer.Option(min=1, help="of each fold")] = 6,
     fresh_weights: Annotated[bool, typer.Option("--fresh-weights", help="begin every fold with fresh weights")] = False,
     init_weights: InitWeights = None,
@@ -56,6 +60,8 @@ def command(
     from train import config as configs
 
     config = configs.preset(preset.value, name="crossval", workers=workers, use_gpu=gpus, seed=seed)
+    recipe = config.stage(stage.value)
+    size = size or (QUICK_SIZE if recipe.epochs else recipe.input_size)
     config = config.with_epochs(epochs, 0).with_stage(stage.value, input_size=size, begins_with=None)
     check_bundle(init_from)
     rows = check_manifest(manifest, ("train", "val"))

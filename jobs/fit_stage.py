@@ -26,7 +26,7 @@ class Preset(StrEnum):
     SMALL = "small"  # synthetic studies, minutes on two cores
     PUBLIC = "public"  # about a thousand radiographs, without a GPU: U-Net and DenseNet-121 at 256
     HOSPITALS = "hospitals"  # some thousand of several hospitals, without a GPU: batches even by source, images of many scanners
-    PHOTOGRAPHS = "photographs"  # the same with a stage 2 that photographs taught: labels have its last layer alone
+    PHOTOGRAPHS = "photographs"  # the same behind a network that photographs taught: labels have the last layers alone
     FULL = "full"  # U-Net at 256, DenseNet-121 at 512
 
 
@@ -40,7 +40,9 @@ class Tuberculosis(StrEnum):
 TuberculosisAs = Annotated[Tuberculosis, typer.Option(help="what tuberculosis counts as in stages 2 and 3")]
 InitWeights = Annotated[
     str | None,
-    typer.Option(help="file of other people's weights that stage 2 begins with: a DenseNet-121, or an EfficientNet-Lite2 for photographs"),
+    typer.Option(
+        help="file of other people's weights that stage 2 or 3 begins with: a DenseNet-121, or an EfficientNet-Lite2 for photographs"
+    ),
 ]
 WeightsLicense = Annotated[str | None, typer.Option(help="licence of that file, for the bundle's record")]
 ExcludeLicense = Annotated[str | None, typer.Option(help="regular expression: leave out images whose licence it finds, in any case")]

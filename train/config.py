@@ -1,13 +1,13 @@
 """What a training can be told: one small frozen dataclass a stage, one for the whole, and the presets."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from schemas.bundle import STAGES, BundleManifest, Preprocessing
 from screening.errors import UsageError
-from screening.models.architectures import Described
+from screening.models.architectures import Described, size_step
 
 PRESETS = ("small", "public", "hospitals", "photographs", "full")
 GROUPS_PER_BATCH = {"lungs": 1, "pneumonia": 3, "covid": 2}
@@ -22,12 +22,16 @@ class LastLayer:
 
     views: Literal["exposures", "mirrored"]  # each image as it is, and brighter and darker, or as in a mirror
     penalty: float  # what half the squared coefficients weigh beside the mean cross-entropy
-    balance: Literal["labels", "batches"] = "labels"  # what counts the same: both labels, or what does in a batch, see StageConfig.balance
+    balance: Literal["labels", "batches"] = (
+        "labels"  # what counts the same: both labels, or what should in a batch, see StageConfig.balance
+    )
+    erased: float = 0.0  # what the images with their lungs erased weigh beside those with lungs alone: they are to say nothing
 
     def __post_init__(self) -> None:
         _check(self.views in ("exposures", "mirrored"), f"views are exposures or mirrored, not {self.views!r}")
         _check(self.balance in ("labels", "batches"), f"the balance of a last layer is labels or batches, not {self.balance!r}")
         _check(self.penalty > 0, "the penalty of the last layer must be above 0")
+        _check(self.erased >= 0, "the weight of images with their lungs erased must be 0 or more")
 
 
 @dataclass(frozen=True)
@@ -54,7 +58,8 @@ class StageConfig:
     begins_with: str | None = None  # earlier stage whose weights this one begins with, unless a bundle to begin from brings its own
 
     def __post_init__(self) -> None:
-        _check(self.input_size >= 32 and self.input_size % 32 == 0, f"input size {self.input_size} is not a multiple of 32")
+        step = size_step(self)
+        _check(self.input_size >= step and self.input_size % step == 0, f"input size {self.input_size} is not a multiple of {step}")
         _check(self.epochs >= 0, "epochs must be 0 or more")
         _check(self.epochs > 0 or self.last_layer is not None, "a network that is not trained needs its last layer fitted")
         _check(self.batch_size >= 1, "batch size must be at least 1")
@@ -69,8 +74,8 @@ class StageConfig:
         _check(self.architecture != "unet" or self.last_layer is None, "a U-Net has no last layer that could be fitted anew")
         _check((self.coarse_size is None) == (self.coarse_epochs == 0), "a coarse size and coarse epochs go together")
         if self.coarse_size is not None:
-            fits = 32 <= self.coarse_size < self.input_size and self.coarse_size % 32 == 0
-            _check(fits, f"coarse size {self.coarse_size} is not a multiple of 32 below {self.input_size}")
+            fits = step <= self.coarse_size < self.input_size and self.coarse_size % step == 0
+            _check(fits, f"coarse size {self.coarse_size} is not a multiple of {step} below {self.input_size}")
             _check(self.coarse_epochs < self.epochs, f"{self.coarse_epochs} coarse epochs of {self.epochs}: {_LAST_EPOCH}")
 
     def with_epochs(self, epochs: int, coarse: int | None = None) -> "StageConfig":
@@ -169,7 +174,8 @@ def preset(chosen: str, /, **overrides: Any) -> FitConfig:
     All but "small" have the paper's DenseNet-121: "public" at 256 pixels a side behind a narrower U-Net, "full" at 512. "hospitals" is for
     sets of several hospitals: batches are even by source and label, images are made to look like those of other scanners, and stages 2
     and 3 see the lungs brighter, dark ones most. Its stage 2 keeps half of an earlier bundle's weights, and gets a new last layer.
-    "photographs" is the same, but stage 2 is an EfficientNet-Lite2 that stays as photographs taught it: labels have its last layer alone.
+    "photographs" is the same, but stages 2 and 3 are an EfficientNet-Lite2 that stays as photographs taught it, shown each image in two
+    sizes: labels have the last layers alone.
     `overrides` are fields of FitConfig. Raises UsageError for a preset that is none.
     """
     if chosen == "small":
@@ -204,14 +210,15 @@ def preset(chosen: str, /, **overrides: Any) -> FitConfig:
             covid=StageConfig("densenet", 192, epochs=8, patience=8, coarse_size=160, coarse_epochs=5, begins_with="pneumonia", **densenet),
         )
     elif chosen == "photographs":
-        lite2 = {
-            "arguments": {"width": 1.1, "depth": 1.2, "resolution": 260},
-            "last_layer": LastLayer("mirrored", penalty=2.0, balance="batches"),
-        }
-        untrained = {"epochs": 0, "batch_size": 24, "learning_rate": 4e-4, "balance": "source"}
-        config = preset("hospitals", name="photographs")
-        config = config.with_stage("covid", begins_with=None, last_layer=LastLayer("exposures", penalty=0.25))
-        config = replace(config, pneumonia=StageConfig("efficientnet_lite", 128, **untrained, **lite2))
+        lite2 = {"width": 1.1, "depth": 1.2, "resolution": 260, "octaves": 2}
+        untrained = {"arguments": lite2, "epochs": 0, "batch_size": 24, "learning_rate": 4e-4, "balance": "source"}
+        pneumonia = LastLayer("mirrored", penalty=2.0, balance="batches", erased=2.0)
+        covid = LastLayer("mirrored", penalty=0.1, erased=2.0)
+        config = replace(
+            preset("hospitals", name="photographs"),
+            pneumonia=StageConfig("efficientnet_lite", 256, last_layer=pneumonia, **untrained),
+            covid=StageConfig("efficientnet_lite", 256, last_layer=covid, begins_with="pneumonia", **untrained),
+        )
     elif chosen == "full":
         config = FitConfig(
             name="full",
@@ -246,11 +253,26 @@ def check_first_weights(
         able = "--init-weights are of a DenseNet-121 or an EfficientNet-Lite: train stage pneumonia or covid, not --preset small"
         lite = first is not None and config.stage(first).architecture == "efficientnet_lite"
         _check(first is not None and (lite or not config.stage(first).arguments), able)
+    networks: dict[str, Described] = dict(earlier.networks) if earlier is not None else {}
+    if fresh:
+        networks = {name: network for name, network in networks.items() if name not in stages}
     for name in stages:
         begins = name == first and init_weights is not None
-        begins |= earlier is not None and not fresh and takes_weights_of(earlier.networks[name], config.stage(name))
+        begins |= stage_begun_with(name, networks, config) is not None
         needs = f"stage {name} of this --preset is not trained: name --init-weights, or an --init-from that has such weights"
         _check(config.stage(name).epochs > 0 or begins, needs)
+        networks[name] = config.stage(name)
+
+
+def stage_begun_with(stage: str, networks: Mapping[str, Described], config: FitConfig) -> str | None:
+    """Return whose weights a stage begins with, of the networks that are there: its own, or those of its configuration's `begins_with`.
+
+    None where there are none, or where the network is another.
+    """
+    for source in (stage, config.stage(stage).begins_with):
+        if source in networks and takes_weights_of(networks[source], config.stage(stage)):
+            return source
+    return None
 
 
 def first_classifier(stages: Sequence[str], config: FitConfig) -> str | None:

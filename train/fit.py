@@ -13,7 +13,7 @@ from schemas.progress import OnProgress, unwatched, within
 from screening.bundle.networks import Bundle, load
 from screening.errors import TrainingError
 from screening.storage import join, put_atomic
-from train.config import FitConfig, check_beginning, check_first_weights, first_classifier, stages_of
+from train.config import FitConfig, check_beginning, check_first_weights, first_classifier, stages_of, takes_weights_of
 from train.data.images import ImageCache, cached, listed
 from train.data.inputs import StageInputs, stage_inputs, with_old_data
 from train.data.manifest import Manifest, read_manifest
@@ -27,6 +27,8 @@ from train.release.export import export
 from train.release.operating_points import check_rule
 from train.session import training_session
 from train.stages import STAGES as TASKS
+
+_AFTER_TRAINING = ("kept_of_first", "last_layer")  # of a stage: with others the training is the same, and is not repeated
 
 
 def fit(
@@ -144,7 +146,7 @@ def _train_stages(
                 board=board,
             )
             curves[name], state = trained.curve, trained.state
-        goes_on = initial is not None and given is None and name in frozen
+        goes_on = given is None and name in frozen and takes_weights_of(frozen[name].spec, recipe)
         if goes_on and recipe.epochs:
             state = mean_of_weights(initial, state, recipe.kept_of_first)
         if recipe.last_layer is not None and (goes_on or not recipe.epochs):
@@ -191,6 +193,7 @@ def _run_name(stage: str, manifest: Manifest, frozen: Mapping[str, FrozenStages]
     `file` is the digest of other people's weights.
     """
     said = config.to_json() | {"name": None, "storage_url": None, "manifest": manifest.digest}
+    said |= {name: {key: value for key, value in said[name].items() if key not in _AFTER_TRAINING} for name in STAGES}
     weights = {name: part.digest() for name, part in frozen.items()}
     content = json.dumps([stage, said, weights, *([file] if file else [])], sort_keys=True)
     return f"{stage}-{hashlib.sha256(content.encode()).hexdigest()[:12]}"

@@ -94,7 +94,7 @@ class _Films:
         tables[TUNING] = self.layers({group: max(4, n // 2) for group, n in counts.items()}, sites)
         rows = {name: len(table) for name, table in tables.items()}
         strata = strata_of(STAGE, {(group, ""): n for group, n in counts.items()}, self._config, workers=1)
-        return StageInputs({name: ray.data.from_arrow(table) for name, table in tables.items()}, rows, 0, strata.shares)
+        return StageInputs({name: ray.data.from_arrow(table) for name, table in tables.items()}, rows, 0, strata.shares, strata.weights)
 
     def layers(self, counts: Mapping[str, int], sites: Sequence[str]) -> pa.Table:
         """Return so many films of each group, from the hospitals in turn."""

@@ -10,7 +10,7 @@ from torch import nn
 from schemas.bundle import STAGES, OperatingPoint
 from screening.bundle.networks import Bundle, NetworkSpec, save_bundle
 from screening.models.build import build
-from train.config import FitConfig, StageConfig, takes_weights_of
+from train.config import FitConfig, StageConfig, stage_begun_with
 
 State = Mapping[str, torch.Tensor]
 
@@ -59,14 +59,9 @@ def taken_over(earlier: Bundle | None, leave: Sequence[str] = ()) -> dict[str, F
 
 
 def weights_to_begin_with(stage: str, frozen: Mapping[str, FrozenStages], config: FitConfig) -> State | None:
-    """Return the earlier bundle's weights of a stage or, without them, those of the stage that its configuration begins with.
-
-    None where there are none, or where the network is of another shape.
-    """
-    source = stage if stage in frozen else config.stage(stage).begins_with
-    if source is None:
-        return None
-    return frozen[source].state if takes_weights_of(frozen[source].spec, config.stage(stage)) else None
+    """Return the weights that a stage begins with, of the stages that are there: see `train.config.stage_begun_with`."""
+    source = stage_begun_with(stage, {name: part.spec for name, part in frozen.items()}, config)
+    return None if source is None else frozen[source].state
 
 
 def mean_of_weights(first: State, last: State, share: float) -> State:

@@ -22,9 +22,9 @@ from screening.models.build import build
 from train.config import FitConfig
 from train.data.inputs import StageInputs, old_sources, on_cascade_workers, unpack
 from train.frozen import FrozenStages, State, spec_of
-from train.loop.objective import autocast
 
 DARKER, BRIGHTER = 1.4, 2 / 3  # images are also shown with the bundle's gamma times these
+SAYS_NOTHING = 0.5  # the score of an image without lungs
 LEAST_SPREAD = 0.01  # of the median one: a feature that varies less is not blown up, which float16 could not hold
 CENTRE = "centre"  # tensor of a network whose features are what is left above it
 
@@ -32,9 +32,10 @@ CENTRE = "centre"  # tensor of a network whose features are what is left above i
 def refitted(stage: str, inputs: StageInputs, state: State, config: FitConfig, earlier: FrozenStages | None = None) -> State:
     """Return the weights of a stage with its last layer fitted anew by logistic regression.
 
-    `state` may lack the last layer. Each label has half of the weight, whatever the source, or each stratum what it has in a batch.
+    `state` may lack the last layer. Each label has half of the weight, whatever the source, or each stratum what it should have in a batch.
     `earlier` is a network that `config.distill_weight` holds the layer to on the old data (Eq. 2), those that `with_old_data` added or else
-    the old groups of `inputs`. The features of all images are held in this process, 12 KB an image for three views of a DenseNet-121.
+    the old groups of `inputs`. The features of all images are held in this process: 12 KB an image for three views of a DenseNet-121, 35 KB
+    for two of an EfficientNet-Lite2 of two octaves, and 17 KB without their lungs.
     """
     recipe = config.stage(stage)
     spec = spec_of(recipe)
@@ -42,17 +43,27 @@ def refitted(stage: str, inputs: StageInputs, state: State, config: FitConfig, e
     if CENTRE in state:
         state[CENTRE] = torch.zeros_like(state[CENTRE])
     arguments = {"preprocessing": config.preprocessing, "views": recipe.last_layer.views, "use_gpu": config.use_gpu}
-    arguments |= {"part": ray.put(FrozenStages(spec, state)), "earlier": earlier and ray.put(earlier)}
+    arguments |= {
+        "part": ray.put(FrozenStages(spec, state)),
+        "earlier": earlier and ray.put(earlier),
+        "erased": recipe.last_layer.erased > 0,
+    }
     old = () if earlier is None else old_sources(stage, inputs)
     seen = {name: _seen(inputs.datasets[name], arguments, config) for name in {*inputs.shares, *old} if inputs.rows[name]}
     features, positive = (
         np.concatenate([seen[name][column] for name in inputs.shares if name in seen]) for column in ("features", "positive")
     )
-    drawn = [np.full(len(seen[name]["positive"]), n / len(seen[name]["positive"])) for name, n in inputs.shares.items() if name in seen]
+    sizes = {name: len(seen[name]["positive"]) for name in inputs.shares if name in seen}
+    drawn = [np.full(n, inputs.weights[name] / n) for name, n in sizes.items()]
     counts = np.concatenate(drawn) if recipe.last_layer.balance == "batches" else None
-    held = None
+    held = []
     if earlier is not None:
-        held = Held(*(np.concatenate([seen[name][column] for name in old]) for column in ("features", "score")), config.distill_weight)
+        held.append(
+            Held(*(np.concatenate([seen[name][column] for name in old]) for column in ("features", "score")), config.distill_weight)
+        )
+    if recipe.last_layer.erased:
+        erased = np.concatenate([seen[name]["erased"] for name in inputs.shares if name in seen])
+        held.append(Held(erased, np.full(erased.shape[:2], SAYS_NOTHING), recipe.last_layer.erased))
     layer = fitted(features, positive, recipe.last_layer.penalty, counts, held)
     if CENTRE in state:
         state[CENTRE] = torch.from_numpy(layer.centre).float()
@@ -83,19 +94,21 @@ class Layer:
 
 @dataclass(frozen=True)
 class Held:
-    """The second term of Eq. 2 for a last layer: N old images, what an earlier model says of each view, and how much that weighs."""
+    """N images that are held to given scores, as the second term of Eq. 2 holds the old ones to what an earlier model says of them."""
 
     features: np.ndarray  # (N, views, C)
     scores: np.ndarray  # (N, views), in [0, 1]
-    weight: float  # lambda
+    weight: float  # of their mean cross-entropy beside that against the labels: lambda
 
 
-def fitted(features: np.ndarray, positive: np.ndarray, penalty: float, counts: np.ndarray | None = None, held: Held | None = None) -> Layer:
+def fitted(
+    features: np.ndarray, positive: np.ndarray, penalty: float, counts: np.ndarray | None = None, held: Sequence[Held] = ()
+) -> Layer:
     """Return the logistic regression of labels (N,) bool on standardised features (N, views, C), every view with that label.
 
-    `counts` (N,) is what each image counts beside the others; with None each label counts one half. With `held`, the mean cross-entropy
-    against an earlier model's scores is added to that against the labels. A score is a share of two labels: each old view stands there
-    once as a positive and once as a negative.
+    `counts` (N,) is what each image counts beside the others; with None each label counts one half. The mean cross-entropy of those `held`
+    is added to that against the labels. A score is a share of two labels: each view stands there once as a positive and once as a
+    negative.
     """
     from sklearn.linear_model import LogisticRegression
 
@@ -105,10 +118,10 @@ def fitted(features: np.ndarray, positive: np.ndarray, penalty: float, counts: n
     weights = np.where(labels, 0.5 / labels.sum(), 0.5 / (~labels).sum())
     if counts is not None:
         weights = np.repeat(counts, features.shape[1]) / (counts.sum() * features.shape[1])
-    if held is not None:
-        old, scores = held.features.reshape(-1, rows.shape[1]), held.scores.ravel()
-        rows, labels = np.concatenate([rows, old, old]), np.concatenate([labels, np.ones(len(old), bool), np.zeros(len(old), bool)])
-        weights = np.concatenate([weights, held.weight * scores / len(old), held.weight * (1 - scores) / len(old)])
+    for group in held:
+        views, scores = group.features.reshape(-1, rows.shape[1]), group.scores.ravel()
+        rows, labels = np.concatenate([rows, views, views]), np.concatenate([labels, np.ones(len(views), bool), np.zeros(len(views), bool)])
+        weights = np.concatenate([weights, group.weight * scores / len(views), group.weight * (1 - scores) / len(views)])
     model = LogisticRegression(C=1 / penalty, max_iter=3000).fit((rows - centre) / spread, labels, sample_weight=weights)
     return Layer(model.coef_[0] / spread, centre, float(model.intercept_[0]))
 
@@ -127,27 +140,34 @@ def _features(
     earlier: ray.ObjectRef | None,
     preprocessing: Preprocessing,
     views: str,
+    erased: bool,
     use_gpu: bool,
 ) -> dict[str, np.ndarray]:
     """Return what the last layer is given of N rows of StageInputs, (N, views, C) float32, and which are positive, (N,) bool.
 
-    And what an earlier network says of each view, (N, views) float32 in [0, 1].
+    With `erased` also what it is given of what is not lung, (N, 1, C). With an earlier network also what that says of each view, (N, views)
+    in [0, 1].
+    All is computed in float32, so that a layer does not depend on whether a machine computes in bf16.
     """
     device = torch.device("cuda" if use_gpu else "cpu")
     use_threads(len(os.sched_getaffinity(0)))
     module, size = _network(part, device)
-    judge = None if earlier is None else _network(earlier, device)[0]
     arrays = unpack(rows, size)
     image, weight = (torch.from_numpy(arrays[name]).to(device).float().unsqueeze(1) for name in ("image", "weight"))
-    seen, said = [], []
-    for x in shown(image, weight, preprocessing, views):
-        x = x.contiguous(memory_format=torch.channels_last)
-        with autocast(device):
-            seen.append(module.features_of(x).float().mean((2, 3)))
-            if judge is not None:
-                said.append(judge(x).float().sigmoid()[:, 0])
-    answer = {"features": torch.stack(seen, 1).cpu().numpy(), "positive": arrays["target"] > 0}
-    return answer | ({"score": torch.stack(said, 1).cpu().numpy()} if said else {})
+    lungs = shown(image, weight, preprocessing, views)
+    answer = {"features": _pooled(module, lungs), "positive": arrays["target"] > 0}
+    if erased:
+        answer["erased"] = _pooled(module, [compose(image, (weight == 0).float(), preprocessing)])
+    if earlier is not None:
+        judge = _network(earlier, device)[0]
+        answer["score"] = torch.stack([judge(x).sigmoid()[:, 0] for x in lungs], 1).cpu().numpy()
+    return answer
+
+
+def _pooled(module: torch.nn.Module, views: Sequence[torch.Tensor]) -> np.ndarray:
+    """Return the means of a network's last maps of each view (B, 1, S, S), (B, views, C) float32."""
+    laid_out = (x.contiguous(memory_format=torch.channels_last) for x in views)
+    return torch.stack([module.features_of(x).mean((2, 3)) for x in laid_out], 1).cpu().numpy()
 
 
 @lru_cache(maxsize=2)

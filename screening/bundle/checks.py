@@ -17,7 +17,7 @@ from safetensors import SafetensorError, deserialize
 from schemas.bundle import FORMAT_VERSION, STAGES, BundleManifest
 from schemas.progress import OnProgress, counter, unwatched
 from screening.errors import BundleError
-from screening.models.architectures import ARCHITECTURES_OF_STAGE, Tensors, tensors_of
+from screening.models.architectures import ARCHITECTURES_OF_STAGE, Tensors, size_step, tensors_of
 from screening.storage import filesystem_of
 
 MANIFEST_FILE = "bundle.json"
@@ -89,10 +89,14 @@ def verify(url: str, digest: str | None = None, on_progress: OnProgress = unwatc
 
 
 def check_weights(url: str, manifest: BundleManifest, files: Mapping[str, bytes]) -> None:
-    """Raise BundleError where tensors in a stage's file are missing, too many, misshapen or not finite."""
+    """Raise BundleError where a stage's tensors are missing, too many, misshapen or not finite, or its size of image does not fit."""
     for stage in STAGES:
-        where = f"{url}/{manifest.networks[stage].file}"
-        expected = tensors_of(manifest.networks[stage])
+        network = manifest.networks[stage]
+        where = f"{url}/{network.file}"
+        expected = tensors_of(network)
+        if network.input_size % size_step(network):
+            needs = f"takes a multiple of {size_step(network)} pixels a side, not {network.input_size}"
+            raise BundleError(f"{url}/{MANIFEST_FILE}: the network of stage {stage!r} {needs}: save the bundle again")
         _check_tensors(where, expected, _arrays_of(where, files[stage]))
         if manifest.heatmap == "paper_reshape" and stage != "lungs" and expected["head.weight"][1] != PAPER_RESHAPE_CHANNELS:
             needs = f"'paper_reshape' needs {PAPER_RESHAPE_CHANNELS} feature channels, not {expected['head.weight'][1]}"

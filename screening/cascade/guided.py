@@ -11,40 +11,44 @@ from torch import nn
 
 from schemas.heatmap import HEATMAP_SIZE
 from screening.cascade.heatmap import resize_maps
-from screening.models.densenet import DenseNet
+from screening.models.build import DenseNet, EfficientNetLite
 
 ZERO_LEVEL = 128  # of the 8-bit image; -1 becomes 1, +1 becomes 255
 _HALF_RANGE = 127
 
 
 class _GuidedReLU(torch.autograd.Function):
-    """ReLU whose gradient passes only where both the input and the gradient are positive (Springenberg et al. 2015)."""
+    """ReLU, up to a highest answer, whose gradient passes only where it is positive and so is the ReLU's own (Springenberg et al. 2015)."""
 
     @staticmethod
-    def forward(ctx: torch.autograd.function.FunctionCtx, x: torch.Tensor) -> torch.Tensor:
-        ctx.save_for_backward(x > 0)
-        return x.clamp(min=0)
+    def forward(ctx: torch.autograd.function.FunctionCtx, x: torch.Tensor, highest: float) -> torch.Tensor:
+        ctx.save_for_backward((x > 0) & (x < highest))
+        return x.clamp(0, highest)
 
     @staticmethod
-    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: torch.Tensor) -> torch.Tensor:
-        (positive,) = ctx.saved_tensors
-        return gradient.clamp(min=0) * positive
+    def backward(ctx: torch.autograd.function.FunctionCtx, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+        (passes,) = ctx.saved_tensors
+        return gradient.clamp(min=0) * passes, None
 
 
 class _GuidedReLUModule(nn.Module):
+    def __init__(self, highest: float):
+        super().__init__()
+        self.highest = highest
+
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return _GuidedReLU.apply(x)
+        return _GuidedReLU.apply(x, self.highest)
 
 
 class GuidedBackpropagation:
     """A copy of a network whose ReLUs guide. The original is not touched; its training mode does not matter."""
 
-    def __init__(self, network: DenseNet):
+    def __init__(self, network: DenseNet | EfficientNetLite):
         self._network = copy.deepcopy(network).eval().requires_grad_(False)
         for parent in list(self._network.modules()):
             for name, child in parent.named_children():
-                if isinstance(child, nn.ReLU):
-                    setattr(parent, name, _GuidedReLUModule())
+                if isinstance(child, nn.ReLU | nn.ReLU6):
+                    setattr(parent, name, _GuidedReLUModule(child.max_val if isinstance(child, nn.ReLU6) else torch.inf))
 
     def to(self, device: torch.device) -> "GuidedBackpropagation":
         """Move to a device."""

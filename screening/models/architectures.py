@@ -9,8 +9,10 @@ from typing import Any, Protocol, TypeVar
 
 from screening.errors import BundleError
 
-ARCHITECTURES_OF_STAGE = {"lungs": ("unet",), "pneumonia": ("densenet", "efficientnet_lite"), "covid": ("densenet",)}
+CLASSIFIERS = ("densenet", "efficientnet_lite")
+ARCHITECTURES_OF_STAGE = {"lungs": ("unet",), "pneumonia": CLASSIFIERS, "covid": CLASSIFIERS}
 
+SIZE_STEP = 32  # input pixels a side for one place of the smallest maps of every network
 MAX_CHANNELS = 4096  # of a U-Net's bottom: far above any sensible network, far below what fills a machine's memory
 MAX_GROWTH_RATE = 128  # with the limit below: above every published DenseNet, below what fills a machine's memory
 MAX_BLOCK_LAYERS = 64
@@ -28,6 +30,7 @@ LITE_STAGES = (  # of EfficientNet-B0 (Tan and Le 2019, Table 1): kernel, stride
 )
 MAX_LITE_RESOLUTION = 2048
 MAX_LITE_SCALE = 4.0  # above every published EfficientNet
+MAX_LITE_OCTAVES = 4
 
 Tensors = dict[str, tuple[int, ...]]  # name → shape
 Made = TypeVar("Made")
@@ -57,6 +60,11 @@ def made_by(makers: Mapping[str, Callable[..., Made]], network: Described) -> Ma
 def tensors_of(network: Described) -> Tensors:
     """Return name → shape of every tensor that the network's file must hold. Raises BundleError as `made_by` does."""
     return made_by({"unet": unet_tensors, "densenet": densenet_tensors, "efficientnet_lite": lite_tensors}, network)
+
+
+def size_step(network: Described) -> int:
+    """Return what the pixels a side that a network sees must be a multiple of, so that every map covers the image in whole places."""
+    return SIZE_STEP << (network.arguments.get("octaves", 1) - 1)
 
 
 def check_unet(base_channels: int, depth: int) -> None:
@@ -110,12 +118,14 @@ def densenet_tensors(
     return tensors | _norm("features.norm5", channels) | {"head.weight": (1, channels), "head.bias": (1,)}
 
 
-def check_lite(width: float, depth: float, resolution: int) -> None:
+def check_lite(width: float, depth: float, resolution: int, octaves: int) -> None:
     """Raise ValueError for sizes that make no EfficientNet-Lite."""
     if not all(isinstance(scale, int | float) and 0.25 <= scale <= MAX_LITE_SCALE for scale in (width, depth)):
         raise ValueError(f"width and depth must be numbers of 0.25 to {MAX_LITE_SCALE:g}")
     if not _integers(resolution) or not 32 <= resolution <= MAX_LITE_RESOLUTION:
         raise ValueError(f"resolution must be a whole number of 32 to {MAX_LITE_RESOLUTION}")
+    if not _integers(octaves) or not 1 <= octaves <= MAX_LITE_OCTAVES:
+        raise ValueError(f"octaves must be a whole number of 1 to {MAX_LITE_OCTAVES}")
 
 
 def lite_stages(width: float, depth: float) -> list[tuple[int, int]]:
@@ -132,13 +142,13 @@ def lite_stages(width: float, depth: float) -> list[tuple[int, int]]:
 
 
 def lite_features(width: float, depth: float) -> int:
-    """Return how many features the last layer of an EfficientNet-Lite is given: the channels of its stem, stages and last convolution."""
+    """Return how many features an EfficientNet-Lite makes of an image in one size: the channels of its stem, stages, last convolution."""
     return LITE_STEM + sum(channels for channels, _ in lite_stages(width, depth)) + LITE_HEAD
 
 
-def lite_tensors(width: float = 1.0, depth: float = 1.0, resolution: int = 224) -> Tensors:
+def lite_tensors(width: float = 1.0, depth: float = 1.0, resolution: int = 224, octaves: int = 1) -> Tensors:
     """Return name → shape of the tensors of `screening.models.EfficientNetLite`. Raises ValueError as `check_lite` does."""
-    check_lite(width, depth, resolution)
+    check_lite(width, depth, resolution, octaves)
     tensors: Tensors = {"conv_stem.weight": (LITE_STEM, 1, 3, 3)} | _norm("bn1", LITE_STEM)
     given = LITE_STEM
     for stage, ((kernel, _, expansion, _, _), (channels, layers)) in enumerate(zip(LITE_STAGES, lite_stages(width, depth), strict=True)):
@@ -150,7 +160,7 @@ def lite_tensors(width: float = 1.0, depth: float = 1.0, resolution: int = 224) 
             for i, (conv, shape) in enumerate(convs.items(), start=1):
                 tensors |= {f"{name}.{conv}.weight": shape} | _norm(f"{name}.bn{i}", shape[0])
             given = channels
-    features = lite_features(width, depth)
+    features = octaves * lite_features(width, depth)
     tensors |= {"conv_head.weight": (LITE_HEAD, given, 1, 1)} | _norm("bn2", LITE_HEAD)
     return tensors | {"centre": (features,), "head.weight": (1, features), "head.bias": (1,)}
 

@@ -1,4 +1,4 @@
-"""Stage 2 as a network of photographs: EfficientNet-Lite (Tan and Le 2019; Liu 2020) for one-channel images and one logit.
+"""Stages 2 and 3 as a network of photographs: EfficientNet-Lite (Tan and Le 2019; Liu 2020) for one-channel images and one logit.
 
 Its convolutions stay as photographs taught them; a linear layer is fitted to what all of its stages see inside the lungs. Layers and their
 names are those of timm's `tf_efficientnet_lite*`, so that weights go from one to the other.
@@ -13,24 +13,25 @@ from torch import nn
 from screening.models.architectures import LITE_HEAD, LITE_STAGES, LITE_STEM, check_lite, lite_features, lite_stages
 from screening.models.first_weights import draw_first_weights
 
-REDUCTION = 16  # input pixels a side for one of a feature map
+REDUCTION = 16  # pixels a side, of the smallest size in which the image is shown, for one place of a feature map
 _EPS = 1e-3  # of batch normalisation, as TensorFlow's networks were trained
 
 
 class EfficientNetLite(nn.Module):
-    """One channel in, one logit out: (B, 1, S, S) to (B, 1), with S a multiple of 32.
+    """One channel in, one logit out: (B, 1, S, S) to (B, 1), with S a multiple of `architectures.size_step`.
 
     `width` and `depth` scale channels and layers, `resolution` is the size of the photographs that taught it, which its borders are like:
-    1.0, 1.0 and 224 for Lite0, 1.0, 1.1 and 240 for Lite1, 1.1, 1.2 and 260 for Lite2. Lungs are where the input is not 0, and features
+    1.0, 1.0 and 224 for Lite0, 1.0, 1.1 and 240 for Lite1, 1.1, 1.2 and 260 for Lite2. The network is shown the image in `octaves` sizes,
+    each half of the one before, and the last layer is given what it sees in all of them. Lungs are where the input is not 0, and features
     are averaged over them alone. `centre` is subtracted from the features, so that a heatmap is 0 where a lung is like the mean of those
     that the last layer was fitted to. Raises ValueError for sizes that make no network.
     """
 
-    reduction = REDUCTION
-
-    def __init__(self, width: float = 1.0, depth: float = 1.0, resolution: int = 224):
+    def __init__(self, width: float = 1.0, depth: float = 1.0, resolution: int = 224, octaves: int = 1):
         super().__init__()
-        check_lite(width, depth, resolution)
+        check_lite(width, depth, resolution, octaves)
+        self.octaves, self.reduction = octaves, REDUCTION << (octaves - 1)
+        self.act = nn.ReLU6()
         self.conv_stem = nn.Conv2d(1, LITE_STEM, kernel_size=3, stride=2, bias=False)
         self.bn1 = nn.BatchNorm2d(LITE_STEM, eps=_EPS)
         self.blocks = nn.ModuleList()
@@ -46,7 +47,7 @@ class EfficientNetLite(nn.Module):
             self.blocks.append(stage)
         self.conv_head = nn.Conv2d(given, LITE_HEAD, kernel_size=1, bias=False)
         self.bn2 = nn.BatchNorm2d(LITE_HEAD, eps=_EPS)
-        self.register_buffer("centre", torch.zeros(lite_features(width, depth)))
+        self.register_buffer("centre", torch.zeros(octaves * lite_features(width, depth)))
         self.head = nn.Linear(len(self.centre), 1)
         nn.init.zeros_(self.head.bias)
         draw_first_weights(self)
@@ -57,28 +58,36 @@ class EfficientNetLite(nn.Module):
         return (f"blocks.{len(self.blocks) - 1}.", "conv_head.", "bn2.")
 
     def features_of(self, x: torch.Tensor) -> torch.Tensor:
-        """Return what every stage sees inside the lungs, (B, C, S / 16, S / 16) float32: a map's mean is the mean over the lungs.
+        """Return what every stage sees inside the lungs, (B, C, h, h) float32, h = S / reduction: a map's mean is the mean over the lungs.
 
-        C is 2,168 for Lite2: the maps of the stem, of each stage and of the last convolution.
+        C is 2,168 an octave for Lite2: the maps of the stem, of each stage and of the last convolution.
         """
-        lungs = (x != 0).float()
-        side = x.shape[-1] // REDUCTION
-        seen = torch.cat([_on_grid(maps.float(), lungs, side) for maps in self._maps(x)], 1)
-        share = F.adaptive_avg_pool2d(lungs, side)
-        return (seen - self.centre.view(1, -1, 1, 1) * share) / share.mean((2, 3), keepdim=True).clamp_min(1e-6)
+        side = x.shape[-1] // self.reduction
+        seen = []
+        for centre in self.centre.chunk(self.octaves):
+            seen.append(self._inside(x, side, centre))
+            x = F.avg_pool2d(x, 2)
+        return torch.cat(seen, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Return the logit of the positive class, (B, 1): average pooling over the lungs, then one linear layer."""
         return self.head(self.features_of(x).mean(dim=(2, 3)))
 
+    def _inside(self, x: torch.Tensor, side: int, centre: torch.Tensor) -> torch.Tensor:
+        """Return the features of one octave on a grid of `side` places a side."""
+        lungs = (x != 0).float()
+        seen = torch.cat([_on_grid(maps.float(), lungs, side) for maps in self._maps(x)], 1)
+        share = F.adaptive_avg_pool2d(lungs, side)
+        return (seen - centre.view(1, -1, 1, 1) * share) / share.mean((2, 3), keepdim=True).clamp_min(1e-6)
+
     def _maps(self, x: torch.Tensor) -> Iterator[torch.Tensor]:
         """Yield the maps after the stem, after each stage and after the last convolution."""
-        x = F.relu6(self.bn1(self.conv_stem(F.pad(x, self.border))))
+        x = self.act(self.bn1(self.conv_stem(F.pad(x, self.border))))
         yield x
         for stage in self.blocks:
             x = stage(x)
             yield x
-        yield F.relu6(self.bn2(self.conv_head(x)))
+        yield self.act(self.bn2(self.conv_head(x)))
 
 
 class _Block(nn.Module):
@@ -91,6 +100,7 @@ class _Block(nn.Module):
         super().__init__()
         wide = given * expansion
         self.border, self.skips = border, border is None and given == channels
+        self.act = nn.ReLU6()
         stride, padding = (1, kernel // 2) if border is None else (2, 0)
         depthwise = nn.Conv2d(wide, wide, kernel, stride, padding, groups=wide, bias=False)
         layers = [("conv_dw", depthwise), ("conv_pw" if expansion == 1 else "conv_pwl", nn.Conv2d(wide, channels, 1, bias=False))]
@@ -108,7 +118,7 @@ class _Block(nn.Module):
                 x = F.pad(x, self.border)
             x = getattr(self, norm)(getattr(self, conv)(x))
             if (conv, norm) != self.order[-1]:  # the projection is linear
-                x = F.relu6(x)
+                x = self.act(x)
         return x + incoming if self.skips else x
 
 

@@ -46,7 +46,7 @@ def test_results_take_a_file_and_the_check_leaves_none(tmp_path: Path) -> None:
 
 
 def test_a_bundle_has_all_its_files(tmp_path: Path) -> None:
-    assert check_bundle(str(RELEASED_BUNDLE)).name == "cxr-public-2.4"
+    assert check_bundle(str(RELEASED_BUNDLE)).name == "cxr-public-2.5"
     with pytest.raises(BundleError, match=r"none/bundle\.json is missing.*relative paths start at"):
         check_bundle("none")
     (tmp_path / "bundle.json").write_bytes((RELEASED_BUNDLE / "bundle.json").read_bytes())

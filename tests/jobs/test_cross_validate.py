@@ -52,6 +52,9 @@ def test_options_reach_the_folds(called: list, labels: Path) -> None:
     assert (config.pneumonia.balance, config.tuberculosis, config.exclude_license) == ("source", "left-out", "NC")
     assert "0.851 (0.700 to 0.900)" in answer.stdout
     assert "mean AUROC 0.851, least 0.851" in answer.stdout
+    for preset, size in (("hospitals", 160), ("photographs", 256)):
+        invoke(labels, "--output", "out", "--init-from", RELEASED_BUNDLE, "--preset", preset)
+        assert called[-1][0][3].pneumonia.input_size == size
 
 
 def test_what_folds_began_with_is_said(labels: Path, monkeypatch: pytest.MonkeyPatch) -> None:

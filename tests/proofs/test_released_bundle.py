@@ -16,7 +16,8 @@ from train.evaluation.metrics_file import METRICS_FILE
 
 pytestmark = pytest.mark.slow
 
-LEAST = {"dice": 0.95, "pneumonia": 0.90, "covid": 0.86}  # what this release holds on the test splits; we want 0.95 and 0.93
+LEAST = {"dice": 0.95, "pneumonia": 0.92, "covid": 0.92}  # what this release holds on the test splits; we want 0.95 and 0.93
+MOST_ERASED = {"pneumonia": 0.60, "covid": 0.65}  # AUROC without the lungs
 
 
 @pytest.fixture(scope="module")
@@ -44,9 +45,11 @@ def test_it_is_as_good_as_we_say(measured: dict) -> None:
         assert figures["stages"][stage]["auroc"]["value"] >= LEAST[stage]
 
 
-def test_without_lungs_it_cannot_tell_covid_as_well(measured: dict) -> None:
-    erased = measured["splits"]["test"]["audit"]["lungs_erased"]["covid"]
+@pytest.mark.parametrize("stage", ["pneumonia", "covid"])
+def test_without_lungs_there_is_little_left_to_tell_by(measured: dict, stage: str) -> None:
+    erased = measured["splits"]["test"]["audit"]["lungs_erased"][stage]
     assert erased["difference"]["bootstrap_low"] > 0
+    assert erased["lungs_erased"]["value"] <= MOST_ERASED[stage]
 
 
 def test_a_run_uses_it_unless_another_is_named(tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ def test_is_plain_json(name: str) -> None:
     ("stage", "changes", "message"),
     [
         ("lungs", {"input_size": 100}, "multiple of 32"),
+        ("covid", {"architecture": "efficientnet_lite", "arguments": {"octaves": 2}, "input_size": 96}, "multiple of 64"),
         ("covid", {"epochs": -1}, "epochs"),
         ("covid", {"epochs": 0}, "a network that is not trained needs its last layer fitted"),
         ("covid", {"learning_rate": 0.0}, "learning rate"),
@@ -81,14 +82,15 @@ def test_unknown_presets_and_workers() -> None:
 
 def test_what_photographs_taught_is_not_trained_whatever_the_epochs() -> None:
     config = preset("photographs").with_epochs(7)
-    assert (config.lungs.epochs, config.pneumonia.epochs, config.covid.epochs) == (7, 0, 7)
-    assert dataclasses.replace(config, pneumonia=preset("hospitals").pneumonia).covid.begins_with is None
+    assert (config.lungs.epochs, config.pneumonia.epochs, config.covid.epochs) == (7, 0, 0)
     with pytest.raises(UsageError, match="views are"):
         LastLayer("twice", 1.0)
     with pytest.raises(UsageError, match="balance"):
         LastLayer("mirrored", 1.0, "people")
     with pytest.raises(UsageError, match="penalty"):
         LastLayer("mirrored", 0.0)
+    with pytest.raises(UsageError, match="lungs erased"):
+        LastLayer("mirrored", 1.0, erased=-1.0)
 
 
 def manifest_of(**networks: tuple[str, dict]) -> BundleManifest:
@@ -103,18 +105,24 @@ def manifest_of(**networks: tuple[str, dict]) -> BundleManifest:
 
 def test_a_stage_that_is_not_trained_needs_weights() -> None:
     config = preset("photographs")
-    lite = manifest_of(pneumonia=("efficientnet_lite", config.pneumonia.arguments), covid=("densenet", {}), lungs=("unet", {}))
+    lite2 = ("efficientnet_lite", config.pneumonia.arguments)
+    lite = manifest_of(pneumonia=lite2, covid=("densenet", {}), lungs=("unet", {}))
     dense = manifest_of(pneumonia=("densenet", {}), covid=("densenet", {}), lungs=("unet", {}))
     for stages, file, earlier, fresh in (
         (("pneumonia",), "lite2.pth", dense, False),
         (("pneumonia",), None, lite, False),
         (("lungs", "pneumonia", "covid"), "lite2.pth", None, False),
-        (("covid",), None, dense, False),
+        (("covid",), None, lite, False),
+        (("covid",), None, lite, True),
+        (("covid",), "lite2.pth", dense, False),
+        (("pneumonia", "covid"), None, lite, False),
     ):
         check_first_weights(stages, config, file, earlier, fresh)
     for earlier, fresh in ((dense, False), (lite, True), (None, False)):
         with pytest.raises(UsageError, match="stage pneumonia of this --preset is not trained: name --init-weights"):
             check_first_weights(("pneumonia",), config, None, earlier, fresh)
+    with pytest.raises(UsageError, match="stage covid of this --preset is not trained"):
+        check_first_weights(("covid",), config, None, dense, False)
     with pytest.raises(UsageError, match="--init-weights are of a DenseNet-121 or an EfficientNet-Lite"):
         check_first_weights(("pneumonia",), preset("small"), "densenet.pth", dense, False)
 
@@ -123,7 +131,7 @@ def test_eq_2_holds_a_last_layer_too() -> None:
     config = preset("photographs").distilled("pneumonia", 1.0)
     assert config.pneumonia.last_layer == preset("photographs").pneumonia.last_layer
     dense = manifest_of(pneumonia=("densenet", {}), covid=("densenet", {}), lungs=("unet", {}))
-    with pytest.raises(UsageError, match="that of --init-from takes 64 pixels a side, that of --preset 128"):
+    with pytest.raises(UsageError, match="that of --init-from takes 64 pixels a side, that of --preset 256"):
         check_beginning("pneumonia", config, dense, False, None)
     check_beginning("pneumonia", config.with_stage("pneumonia", input_size=64), dense, False, None)
 

@@ -180,7 +180,7 @@ def test_one_stage_takes_the_others_over_and_a_seed_gives_the_same_twice(radiogr
 def test_what_follows_the_training_changes_nothing_but_the_last_weights(radiographs: Path, fitted: tuple, tmp_path: Path) -> None:
     folder, states = fitted[0], {"first": load(fitted[0]).networks["pneumonia"].state_dict()}
     for name, changes in (("plain", {}), ("kept", {"kept_of_first": 0.25}), ("anew", {"last_layer": LastLayer("exposures", 0.25)})):
-        config = tiny(seed=1).with_stage("pneumonia", **changes)
+        config = tiny(seed=1, storage_url=str(tmp_path / "storage")).with_stage("pneumonia", **changes)
         fit("pneumonia", str(radiographs), str(tmp_path / name), config, init_from=folder)
         states[name] = load(str(tmp_path / name)).networks["pneumonia"].state_dict()
     for name, value in states["kept"].items():
@@ -188,6 +188,7 @@ def test_what_follows_the_training_changes_nothing_but_the_last_weights(radiogra
             torch.testing.assert_close(value, 0.25 * states["first"][name] + 0.75 * states["plain"][name])
     changed = [name for name, value in states["anew"].items() if not torch.equal(value, states["plain"][name])]
     assert changed == ["head.weight", "head.bias"]
+    assert len(list((tmp_path / "storage/runs").glob("pneumonia-*"))) == 1, "trained once"
 
 
 def test_a_stage_that_begins_with_nothing_keeps_its_last_weights(radiographs: Path, fitted: tuple, tmp_path: Path) -> None:
@@ -216,6 +217,11 @@ def test_a_stage_that_is_not_trained_keeps_what_a_file_of_others_brings(radiogra
 
     again = fit("pneumonia", str(radiographs), str(tmp_path / "again"), config, init_from=str(tmp_path / "made"))
     assert again.networks["pneumonia"].sha256 == made.networks["pneumonia"].sha256, "the same weights from the bundle that has them"
+
+    both = config.with_stage("covid", **photographs, last_layer=LastLayer("mirrored", 1.0, erased=1.0), begins_with="pneumonia")
+    fit("covid", str(radiographs), str(tmp_path / "both"), both, init_from=str(tmp_path / "made"))
+    third = load(str(tmp_path / "both")).networks["covid"].state_dict()
+    assert {name for name in third if not torch.equal(third[name], state[name])} == {"centre", "head.weight", "head.bias"}
 
     held = config.distilled("pneumonia", 50.0)
     options = {"init_from": fitted[0], "old_manifest": str(radiographs), **others}

@@ -32,6 +32,10 @@ def test_weights_of_another_network_are_no_use() -> None:
     config = configuration(begins_with="pneumonia")
     other = FrozenStages(NetworkSpec("densenet", 128, {"growth_rate": 4}), {})
     assert weights_to_begin_with("covid", {"pneumonia": other}, config) is None
+    same = frozen(config.pneumonia, 1)
+    assert weights_to_begin_with("covid", {"covid": other, "pneumonia": same}, config) is same.state, (
+        "those it names, where its own are no use"
+    )
 
 
 def test_the_mean_of_two_networks_lies_between_them() -> None:

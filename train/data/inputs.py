@@ -4,7 +4,7 @@ import os
 import uuid
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -39,13 +39,14 @@ class StageInputs:
     bytes (Parquet reads nested numbers ten times slower; `unpack` makes arrays of them) `image` (S, S) float16 in [0, 1], `weight`
     (S, S) float16 in [0, 1], the lung mask times H² as far as the stage uses them (absent for stage 1), and `target`, (S, S) or
     () uint8 in {0, 1}. `rows`: the length of each. `lungs_not_found`: images that the gate after stage 1 would reject, left out.
-    `shares`: images of each stratum in a batch, over all workers.
+    `shares`: images of each stratum in a batch, over all workers. `weights`: what the shares were rounded from, up to a factor.
     """
 
     datasets: dict[str, ray.data.Dataset]
     rows: dict[str, int]
     lungs_not_found: int
     shares: dict[str, int]
+    weights: dict[str, float]
 
 
 def stage_inputs(
@@ -85,7 +86,8 @@ def stage_inputs(
         datasets = {name: dataset.materialize() for name, dataset in datasets.items()}
     rows = {name: sum(n for (split, of, group), n in counts.items() if (split, of) == ("train", name) and group) for name in strata.shares}
     rows[TUNING] = sum(n for (split, _, group), n in counts.items() if split == "val" and group)
-    return StageInputs(datasets, rows, sum(n for (*_, group), n in counts.items() if not group), strata.shares)
+    not_found = sum(n for (*_, group), n in counts.items() if not group)
+    return StageInputs(datasets, rows, not_found, strata.shares, strata.weights)
 
 
 def with_old_data(stage: str, inputs: StageInputs, old: StageInputs) -> StageInputs:
@@ -93,7 +95,8 @@ def with_old_data(stage: str, inputs: StageInputs, old: StageInputs) -> StageInp
     groups = STAGES[stage].old_groups
     datasets = {old_source(group): old.datasets[group] for group in groups} | {OLD_TUNING: old.datasets[TUNING]}
     rows = {old_source(group): old.rows[group] for group in groups} | {OLD_TUNING: old.rows[TUNING]}
-    return StageInputs(inputs.datasets | datasets, inputs.rows | rows, inputs.lungs_not_found + old.lungs_not_found, inputs.shares)
+    not_found = inputs.lungs_not_found + old.lungs_not_found
+    return replace(inputs, datasets=inputs.datasets | datasets, rows=inputs.rows | rows, lungs_not_found=not_found)
 
 
 def old_sources(stage: str, inputs: StageInputs) -> tuple[str, ...]:

@@ -18,10 +18,15 @@ Place = tuple[str, bool]  # a source or ELSEWHERE, and whether the images are po
 
 @dataclass(frozen=True)
 class Strata:
-    """`names`: (group, source) → stratum. `shares`: stratum → images of a batch; in the order in which they stand in it."""
+    """`names`: (group, source) → stratum. `shares`: stratum → images of a batch; in the order in which they stand in it.
+
+    `weights`: stratum → what those shares were rounded from, up to a factor. A stratum of a few images has one of every batch, which may be
+    far more.
+    """
 
     names: dict[tuple[str, str], str]
     shares: dict[str, int]
+    weights: dict[str, float]
 
 
 def strata_of(stage: Stage, counts: Counts, config: StageConfig, workers: int) -> Strata:
@@ -35,13 +40,14 @@ def strata_of(stage: Stage, counts: Counts, config: StageConfig, workers: int) -
     if config.balance == "label" or len(stage.groups) == 1:
         present = [group for group in stage.groups if any(group == of for of, _ in counts)]
         each = config.batch_size // max(1, len(present))
-        return Strata({key: key[0] for key in counts}, dict.fromkeys(present, each // workers * workers))
+        return Strata({key: key[0] for key in counts}, dict.fromkeys(present, each // workers * workers), dict.fromkeys(present, 1.0))
     places = _places(stage, counts)
     sizes: Counter[Place] = Counter()
     for key, n in counts.items():
         sizes[places[key]] += n
-    shares = _apportioned({_named(place): weight for place, weight in _weights(sizes).items()}, config.batch_size // workers)
-    return Strata({key: _named(place) for key, place in places.items()}, {name: workers * n for name, n in shares.items()})
+    weights = {_named(place): weight for place, weight in _weights(sizes).items()}
+    shares = _apportioned(weights, config.batch_size // workers)
+    return Strata({key: _named(place) for key, place in places.items()}, {name: workers * n for name, n in shares.items()}, weights)
 
 
 def _named(place: Place) -> str:

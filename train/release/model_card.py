@@ -118,7 +118,8 @@ def _unseen(crossval: dict[str, Any]) -> str:
             f"{STAGES[crossval['stage']]}. Each row is a network {made}, and judged on the source's images outside split test. "
             f"The others chose the operating point. Bundle `{crossval['init_from'][:12]}` brought the other stages.",
             markdown_table(columns, rows),
-            f"Mean AUROC {crossval['mean_auroc']:.3f}, least {crossval['least_auroc']:.3f}.",
+            f"Mean AUROC {crossval['mean_auroc']:.3f}, least {crossval['least_auroc']:.3f}. "
+            f"Mean sensitivity {share(crossval['mean_sensitivity'])}, mean specificity {share(crossval['mean_specificity'])}.",
         ]
     )
 

@@ -95,6 +95,7 @@ def test_any_fsspec_url():
         ({"operating_points": {"lungs": POINT}}, "operating_points"),
         ({"networks": SPECS | {"covid": SPECS["lungs"]}}, "architecture"),
         ({"networks": SPECS | {"covid": NetworkSpec("densenet", 100, DENSENET)}}, "input_size"),
+        ({"networks": SPECS | {"covid": NetworkSpec("efficientnet_lite", 96, {"octaves": 2})}}, "a multiple of 64 pixels a side, not 96"),
     ],
 )
 def test_what_would_not_load_is_not_written(tmp_path: Path, changed: dict, message: str):

@@ -9,7 +9,7 @@ from torch import nn
 
 from screening.cascade.guided import GuidedBackpropagation, as_pixels, guided_grad_cam
 from screening.cascade.heatmap import grad_cam
-from tests.screening.networks import small_densenet
+from tests.screening.networks import small_densenet, small_lite
 
 
 @pytest.fixture(scope="module")
@@ -83,3 +83,26 @@ def test_pixels_are_symmetric_about_128():
 
 def test_smaller_maps_are_resized():
     assert as_pixels(torch.randn(2, 1, 64, 64)).shape == (2, 512, 512)
+
+
+@pytest.mark.filterwarnings("ignore:Setting backward hooks on ReLU")
+def test_relus_with_a_ceiling_guide_below_it() -> None:
+    """Captum guides `nn.ReLU` alone: the comparison is with a network whose activations stay below the ceiling."""
+    network = small_lite(octaves=2)
+    low = network.state_dict()
+    low |= {name: value / 4 for name, value in low.items() if name.endswith(("bn1.weight", "bn1.bias", "bn2.weight", "bn2.bias"))}
+    network.load_state_dict(low)
+    x = 0.1 * torch.randn(2, 1, 64, 64, generator=torch.Generator().manual_seed(3))
+    plain = copy.deepcopy(network)
+    for parent in list(plain.modules()):
+        if isinstance(getattr(parent, "act", None), nn.ReLU6):
+            parent.act = nn.ReLU()
+    torch.testing.assert_close(plain(x), network(x), msg="an activation reaches the ceiling")
+    captum = GuidedBackprop(plain).attribute(x.clone().requires_grad_(True))
+    assert captum.abs().max() > 0
+    torch.testing.assert_close(GuidedBackpropagation(network)(x), captum, rtol=1e-4, atol=1e-6)
+
+    last = nn.Linear(4, 1, bias=False)
+    last.weight.data = torch.tensor([[1.0, 1.0, 1.0, -1.0]])
+    x = torch.tensor([[-1.0, 2.0, 7.0, 2.0]])  # below, between, above, and with a gradient that is negative
+    assert GuidedBackpropagation(nn.Sequential(nn.ReLU6(), last))(x).tolist() == [[0.0, 1.0, 0.0, 0.0]]

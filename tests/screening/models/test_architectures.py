@@ -4,7 +4,7 @@ import pytest
 
 from screening.bundle.networks import NetworkSpec
 from screening.errors import BundleError
-from screening.models.architectures import tensors_of
+from screening.models.architectures import size_step, tensors_of
 from screening.models.build import build
 
 
@@ -18,7 +18,7 @@ from screening.models.build import build
         ("densenet", {"growth_rate": 5, "block_config": [3], "num_init_features": 7}),
         ("efficientnet_lite", {}),
         ("efficientnet_lite", {"width": 1.1, "depth": 1.2, "resolution": 260}),
-        ("efficientnet_lite", {"width": 0.25, "depth": 2}),
+        ("efficientnet_lite", {"width": 0.25, "depth": 2, "octaves": 3}),
         ("densenet", {"growth_rate": 4, "block_config": [1, 2, 1], "num_init_features": 9, "drop_rate": 0.1}),
     ],
 )
@@ -45,6 +45,8 @@ def test_the_tensors_are_those_of_the_network(architecture: str, arguments: dict
         ("efficientnet_lite", {"depth": "deep"}, "width and depth"),
         ("efficientnet_lite", {"resolution": 224.0}, "resolution"),
         ("efficientnet_lite", {"resolution": 16}, "resolution"),
+        ("efficientnet_lite", {"octaves": 0}, "octaves"),
+        ("efficientnet_lite", {"octaves": 1.5}, "octaves"),
     ],
 )
 def test_what_makes_no_network_is_refused_by_both(architecture: str, arguments: dict, message: str) -> None:
@@ -52,3 +54,8 @@ def test_what_makes_no_network_is_refused_by_both(architecture: str, arguments: 
     for made_of in (tensors_of, build):
         with pytest.raises(BundleError, match=message):
             made_of(network)
+
+
+def test_an_image_shown_in_halves_must_be_halved_into_whole_places() -> None:
+    assert size_step(NetworkSpec("unet", 64)) == 32
+    assert [size_step(NetworkSpec("efficientnet_lite", 64, {"octaves": octaves})) for octaves in (1, 2, 3)] == [32, 64, 128]

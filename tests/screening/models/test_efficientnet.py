@@ -81,6 +81,18 @@ def test_features_are_means_inside_the_lungs_and_maps_are_zero_outside() -> None
     torch.testing.assert_close(network(x), network.head(found.mean((2, 3))))
 
 
+def test_octaves_see_the_image_and_its_halves() -> None:
+    network, x = small_lite(octaves=2), lungs(128)
+    single = small_lite()
+    single.load_state_dict(network.state_dict() | {"centre": torch.zeros(len(single.centre)), "head.weight": single.head.weight})
+    found = network.features_of(x)
+    assert found.shape == (2, network.head.in_features, 4, 4)
+    assert network.reduction == 2 * single.reduction
+    whole, half = (single.features_of(image).mean((2, 3)) for image in (x, torch.nn.functional.avg_pool2d(x, 2)))
+    torch.testing.assert_close(found.mean((2, 3)), torch.cat([whole, half], 1) - network.centre, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(network(x), network.head(found.mean((2, 3))))
+
+
 def test_an_image_is_judged_by_itself_and_one_without_lungs_by_the_bias() -> None:
     network, x = small_lite(), lungs()
     alone, pair = network(x[:1]), network(x)

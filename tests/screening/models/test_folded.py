@@ -18,9 +18,10 @@ def test_a_folded_densenet_gives_the_same_features(blocks: tuple[int, ...]):
     assert expected.shape[-1] * folded.reduction == 128
 
 
-def test_a_folded_efficientnet_gives_the_same_features():
-    network = small_lite()
-    x = torch.randn(3, 1, 96, 96)
+@pytest.mark.parametrize(("octaves", "size"), [(1, 96), (2, 64)])
+def test_a_folded_efficientnet_gives_the_same_features(octaves: int, size: int):
+    network = small_lite(octaves=octaves)
+    x = torch.randn(3, 1, size, size)
     folded = fold(network, torch.float32)
     with torch.inference_mode():
         expected = network.features_of(x)
@@ -28,7 +29,7 @@ def test_a_folded_efficientnet_gives_the_same_features():
         assert torch.equal(fold(network, torch.bfloat16).features_of(x), folded.features_of(x)), (
             "one answer, whatever a machine computes in"
         )
-    assert expected.shape[-1] * folded.reduction == 96
+    assert expected.shape[-1] * folded.reduction == size
     assert not any(isinstance(module, torch.nn.BatchNorm2d) for module in folded.modules())
 
 

@@ -36,6 +36,18 @@ def test_sources_with_one_class_are_a_fixed_share_and_drawn_together() -> None:
     assert share / 24 == pytest.approx(ONE_SIDED, abs=0.06)
 
 
+def test_weights_are_the_shares_before_they_are_rounded() -> None:
+    strata = strata_of(STAGES["pneumonia"], COUNTS, BY_SOURCE, workers=1)
+    total = sum(strata.weights.values())
+    assert strata.weights.keys() == strata.shares.keys()
+    few = f"negative, {ELSEWHERE}"  # three images
+    assert strata.shares[few] == 1
+    assert strata.weights[few] / total == pytest.approx(ONE_SIDED * 3 / 445)
+    rounded = {name: weight / total * 24 for name, weight in strata.weights.items() if name != few}
+    assert all(strata.shares[name] == pytest.approx(exact, abs=1.5) for name, exact in rounded.items())
+    assert set(strata_of(STAGES["pneumonia"], COUNTS, CONFIG, workers=2).weights.values()) == {1.0}
+
+
 def test_sources_that_show_both_classes_only_together_are_one_more() -> None:
     strata = strata_of(STAGES["covid"], COUNTS, BY_SOURCE, workers=1)
     assert strata.names["pneumonia", "nih"] == f"negative, {ELSEWHERE}"

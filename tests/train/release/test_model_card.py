@@ -122,13 +122,21 @@ def test_what_the_recipe_does_at_hospitals_left_out_stands_above_its_own_split(f
         "sensitivity": share,
         "specificity": share,
     }
-    crossval = {"stage": "pneumonia", "folds": [fold], "mean_auroc": 0.8123, "least_auroc": 0.8123, "init_from": "ab" * 32}
+    crossval = {
+        "stage": "pneumonia",
+        "folds": [fold],
+        "mean_auroc": 0.8123,
+        "least_auroc": 0.8123,
+        "mean_sensitivity": 0.9,
+        "mean_specificity": 0.5,
+        "init_from": "ab" * 32,
+    }
     crossval["configuration"] = {"pneumonia": {"input_size": 160, "epochs": 6}}
     text = write_card(folder, of(folder, metrics), crossvals=[crossval])
     assert text.index("At a hospital it has not seen") < text.index("Quantitative analyses")
     assert "Bundle `abababababab` brought the other stages." in text
     assert "| north | fresh | 20 / 20 | 0.812 (0.700 to 0.900) |" in text
-    assert "Mean AUROC 0.812, least 0.812." in text
+    assert "Mean AUROC 0.812, least 0.812. Mean sensitivity 90.0%, mean specificity 50.0%." in text
     assert "trained without that source, at 160 pixels a side for 6 epochs" in text
     crossval |= {"init_weights": {"file": "lite.pth"}, "configuration": {"pneumonia": {"input_size": 128, "epochs": 0}}}
     text = write_card(folder, of(folder, metrics), crossvals=[crossval])
