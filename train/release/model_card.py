@@ -206,7 +206,7 @@ def _files_of_others(data: dict[str, Any]) -> list[str]:
             stage = STAGES[next(stage for stage in record["stages_trained"] if stage in STAGES)].partition(":")[0]
             lines.append(f"{stage} began with the weights of `{file['file']}`, SHA-256 `{file['sha256']}`, licence {file['license']}.")
         record = record.get("init_from", {}).get("training_data")
-    return lines
+    return list(dict.fromkeys(lines))  # a stage that was fitted again began with the same file
 
 
 def _evaluation_data(metrics: dict[str, Any], trained_on: str | None) -> str:
