@@ -22,9 +22,7 @@ class LastLayer:
 
     views: Literal["exposures", "mirrored"]  # each image as it is, and brighter and darker, or as in a mirror
     penalty: float  # what half the squared coefficients weigh beside the mean cross-entropy
-    balance: Literal["labels", "batches"] = (
-        "labels"  # what counts the same: both labels, or what should in a batch, see StageConfig.balance
-    )
+    balance: Literal["labels", "batches"] = "labels"  # what counts the same: both labels, or what should in a batch, see train.data.strata
     erased: float = 0.0  # what the images with their lungs erased weigh beside those with lungs alone: they are to say nothing
 
     def __post_init__(self) -> None:

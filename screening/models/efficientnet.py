@@ -64,9 +64,10 @@ class EfficientNetLite(nn.Module):
         """
         side = x.shape[-1] // self.reduction
         seen = []
-        for centre in self.centre.chunk(self.octaves):
+        for octave, centre in enumerate(self.centre.chunk(self.octaves)):
+            if octave:
+                x = F.avg_pool2d(x, 2)
             seen.append(self._inside(x, side, centre))
-            x = F.avg_pool2d(x, 2)
         return torch.cat(seen, 1)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
