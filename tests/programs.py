@@ -13,7 +13,10 @@ from jobs.cli import main
 def screening(*arguments: str, expected: int = 0, seconds: float = 240) -> subprocess.CompletedProcess[str]:
     """Run `screening` with these arguments in at most so many seconds, check its exit code, and return what it wrote."""
     command = [sys.executable, "-m", "jobs.cli", *arguments]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=os.environ | {"COLUMNS": "200"}, check=False)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=seconds, env=os.environ | {"COLUMNS": "200"}, check=False)
+    except subprocess.TimeoutExpired as error:  # its own text shows the beginning alone of what was written
+        pytest.fail(f"screening {arguments[0]} was ended after {seconds} s; it had written: {(error.stderr or b'').decode()[-4000:]}")
     assert done.returncode == expected, f"exit code {done.returncode}: {done.stderr}"
     return done
 

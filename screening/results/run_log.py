@@ -153,7 +153,7 @@ def _detach(handler: RunLogHandler) -> None:
 
 
 @contextlib.contextmanager
-def about(role: str, shard_id: str) -> Iterator[None]:
+def about(role: str, shard_id: str | None = None) -> Iterator[None]:
     """Name role and shard in every line that this thread logs in the block."""
     tokens = _role.set(role), _shard.set(shard_id)
     try:

@@ -19,6 +19,7 @@ class MachineConfig:
     decoders: int | None = None  # decode tasks at once; None takes what suits the machine
     decode_seconds: float = 60.0  # an image whose decoding takes longer becomes a failed row
     decode_memory_bytes: int = 4 * 2**30  # of the child process that decodes
+    call_seconds: float = 300.0  # a worker whose cascade takes longer over its next images hangs: it is ended, and another takes its shards
     read_threads: int = 8  # objects read ahead by one decode task
 
     def __post_init__(self) -> None:

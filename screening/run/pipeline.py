@@ -37,6 +37,7 @@ from screening.run.machine import actors_for, background_tasks, calls_for, decod
 from screening.run.machines import share_here
 from screening.run.plan import PlannedShard, PlanReader
 from screening.run.sealing import opened, sealed
+from screening.run.watch import Watch
 from screening.shard.commit import commit_shard
 from screening.shard.decode import decode_rows
 from screening.shard.score import score_rows
@@ -250,7 +251,12 @@ class CascadeActor:
     def __init__(self, work: Work):
         share = share_here(work.config.machine)
         self._work, self._threads, self._turn = work, share.threads, threading.BoundedSemaphore(share.calls)
+        self._watch = Watch(work.config.machine.call_seconds)
         self._cascade = load_cascade(work.bundle_url, work.config, work.operating_points, work.sites, threads=1)
+        if ray.get_runtime_context().was_current_actor_reconstructed:
+            log_to(work.layout, work.run_id)
+            with about("cascade"):
+                log.warning("this process replaces one that ended; if that one hung, its frames are in Ray's worker-*.err on its machine")
 
     def __call__(self, decoded: pa.Table) -> pa.Table:
         from screening.cascade.device import use_threads
@@ -259,8 +265,8 @@ class CascadeActor:
         # on several cores. When the teams together have more threads than there are cores, they sleep at every turn: a shard took half
         # as long again.
         use_threads(self._threads)
-        with self._turn, _at(self._work, "cascade", decoded.column("shard_id")[0].as_py(), decoded):
-            return score_rows(decoded, self._cascade, self._work.config.rows)
+        with self._turn, self._watch, _at(self._work, "cascade", decoded.column("shard_id")[0].as_py(), decoded):
+            return score_rows(decoded, self._cascade, self._work.config.rows, self._watch.came_on)
 
 
 def load_cascade(

@@ -2,7 +2,7 @@
 
 import hashlib
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,14 +27,17 @@ def in_audit_sample(object_id: str, fraction: float, seed: int) -> bool:
     return drawn < fraction
 
 
-def score_rows(decoded: pa.Table, cascade: "Cascade", config: RowConfig) -> pa.Table:
+def score_rows(decoded: pa.Table, cascade: "Cascade", config: RowConfig, came_on: Callable[[], object] = lambda: None) -> pa.Table:
     """Return SCORED_SCHEMA: every row of `decoded` (DECODED_SCHEMA), with the cascade's answer where there were pixels to judge.
 
-    The cascade gets `images_a_call` rows at a time, so that what it makes of them does not grow with the shard.
+    The cascade gets `images_a_call` rows at a time, so that what it makes of them does not grow with the shard. `came_on` is called after
+    each time.
     """
-    starts = range(0, len(decoded), cascade.images_a_call)
-    parts = [_score_part(decoded.slice(start, cascade.images_a_call), cascade, config) for start in starts]
-    return pa.concat_tables([SCORED_SCHEMA.empty_table(), *parts])
+    parts = [SCORED_SCHEMA.empty_table()]
+    for start in range(0, len(decoded), cascade.images_a_call):
+        parts.append(_score_part(decoded.slice(start, cascade.images_a_call), cascade, config))
+        came_on()
+    return pa.concat_tables(parts)
 
 
 def _score_part(decoded: pa.Table, cascade: "Cascade", config: RowConfig) -> pa.Table:

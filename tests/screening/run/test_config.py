@@ -22,6 +22,7 @@ MACHINE = {
     "decoders": 5,
     "decode_seconds": 7.5,
     "decode_memory_bytes": 2**30,
+    "call_seconds": 90.0,
     "read_threads": 2,
 }
 OWN = {"shard_rows": 64, "limit": 10, "max_failed_fraction": 0.25}

@@ -1,7 +1,9 @@
 """Errors that are thrown on purpose in each part of a night are found in its log the next morning, by their frames and without a value."""
 
+import ctypes
 import dataclasses
 import json
+import time
 from collections.abc import Callable
 from datetime import date
 from pathlib import Path
@@ -50,7 +52,7 @@ class FailsOnOneImage(pipeline.CascadeActor):
     """An actor whose cascade raises at every shard with the pixels of one image, and quotes a header."""
 
     def __call__(self, decoded):
-        cascade = self._cascade
+        cascade, fault = self._cascade, self.fault
 
         class Faulty:
             def __getattr__(self, name):
@@ -59,7 +61,7 @@ class FailsOnOneImage(pipeline.CascadeActor):
             def __call__(self, pixels, **arguments):
                 rows = zip(decoded.column("object_url").to_pylist(), decoded.column("pixels").is_valid().to_pylist(), strict=True)
                 if any(url.endswith("2.dcm") and shown for url, shown in rows):
-                    raise ValueError(f"no such patient: {SECRET}")
+                    fault()
                 return cascade(pixels, **arguments)
 
         self._cascade = Faulty()
@@ -67,6 +69,9 @@ class FailsOnOneImage(pipeline.CascadeActor):
             return super().__call__(decoded)
         finally:
             self._cascade = cascade
+
+    def fault(self) -> None:
+        raise ValueError(f"no such patient: {SECRET}")
 
 
 @pytest.mark.slow  # Ray starts the actor anew, and each row is tried alone
@@ -82,10 +87,35 @@ def test_an_error_in_the_cascade(night: Night, monkeypatch: pytest.MonkeyPatch) 
     faults = [line for line in of_the_row if "fault" in line]
     assert {line["fault"]["type"] for line in faults} == {"ValueError"}
     functions = [frame["function"] for frame in faults[0]["fault"]["frames"]]
-    assert functions[-2:] == ["_score_part", "__call__"]
+    assert functions[-3:] == ["_score_part", "__call__", "fault"]
     assert {(line["role"], line["shard_id"]) for line in faults} == {("cascade", failed["shard_id"])}
     assert "driver" in {line["role"] for line in of_the_row}
     assert SECRET not in json.dumps(lines)
+
+
+class HangsOnce(FailsOnOneImage):
+    """An actor whose cascade hangs the first time that it gets the pixels of one image, and holds Python's lock meanwhile."""
+
+    def fault(self) -> None:
+        try:
+            Path(self._work.layout.root, "hung").open("x").close()
+        except FileExistsError:
+            return
+        ctypes.PyDLL(None).sleep(600)
+
+
+@pytest.mark.slow  # Ray starts the actor anew
+def test_a_cascade_that_hangs_costs_no_row(night: Night, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "CascadeActor", HangsOnce)
+    night = dataclasses.replace(night, config=configured(CONFIG, call_seconds=10.0))
+    started = time.monotonic()
+    [run] = screen(night)
+    assert (run.status, run.executions, run.counts.outcomes["scored"]) == ("finished", 1, 4)
+    assert Path(night.results_url, "hung").exists()
+    assert time.monotonic() - started < 300, "nobody waited for it to wake"
+    assert "this process replaces one that ended" in json.dumps(
+        [line for line in read_log(night.layout, run.run_id) if line["role"] == "cascade"]
+    )
 
 
 @pytest.mark.slow  # Ray tries a task again and again
