@@ -47,6 +47,7 @@ from jobs import (
     write_tables,
 )
 from jobs.console import run
+from screening.openmp import wait_briefly
 
 COMMANDS = {
     "demo": run_demo.command,
@@ -106,6 +107,7 @@ def make_app() -> typer.Typer:
 
 def main() -> None:
     """Run the console script."""
+    wait_briefly()
     with suppress(OSError, RuntimeError):  # a stderr that is no file, or none
         faulthandler.enable()  # a crash of native code says there where it was
     try:

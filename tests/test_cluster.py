@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
+from screening.openmp import VARIABLES
 from screening.run.ray_session import ENVIRONMENT
 from tests.command_lines import read_command_line
 
@@ -61,7 +62,7 @@ def test_machines_in_the_cloud_have_private_addresses_and_start_when_there_is_wo
 
 
 def test_every_machine_sets_what_a_local_session_sets_and_asks_for_a_token() -> None:
-    expected = ENVIRONMENT | {"RAY_AUTH_MODE": "token"}
+    expected = ENVIRONMENT | VARIABLES | {"RAY_AUTH_MODE": "token"}
     assert variables((ROOT / "deploy/cluster/ray.env").read_text()) == expected
     [block] = re.findall(r"^ENV ((?:.*\\\n)*.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     assert expected.items() <= dict(word.split("=", 1) for word in block.replace("\\", "").split()).items()

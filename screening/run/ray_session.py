@@ -11,6 +11,7 @@ from importlib import import_module
 import ray
 from ray._private import ray_constants
 
+from screening.openmp import wait_briefly
 from screening.run.machine import memory_bytes
 
 OBJECT_STORE_BYTES = 1536 * 2**20  # for each actor of a local session, about 20 full shards of pixels
@@ -41,6 +42,7 @@ def ray_session(*, actors: int = 1) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
+    wait_briefly()
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     options = {"log_to_driver": False, "logging_level": logging.ERROR, "configure_logging": True}
