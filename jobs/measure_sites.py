@@ -119,7 +119,8 @@ def _calibration(row: dict[str, Any], by: str) -> dict[str, Any]:
     from jobs.measure_accuracy import ranged
 
     figures = {name: ranged(*(row[f"{name}{part}"] for part in ("", "_low", "_high")), 2) for name in ("slope", "intercept")}
-    return {"name": row["name"], "question": row["question"], by: row["site"]} | figures | {"ECE": ranged(row["ece"], None, None)}
+    errors = {"ECE": ranged(row["ece"], None, None), "by chance up to": ranged(row["ece_by_chance_high"], None, None)}
+    return {"name": row["name"], "question": row["question"], by: row["site"]} | figures | errors
 
 
 if __name__ == "__main__":

@@ -106,7 +106,7 @@ def _calibration(facts: Facts) -> Markup | None:
         (
             f"{QUESTIONS[question]}: {'everywhere' if row['site'] == 'all' else row['site']}",
             *(_limited(row, name) for name in ("slope", "intercept")),
-            NOTHING if row["ece"] is None else f"{row['ece']:.3f}",
+            NOTHING if row["ece"] is None else f"{row['ece']:.3f} ({row['ece_by_chance_high']:.3f})",
         )
         for question in questions
         for row in facts.of_question(facts.site_calibration, question)
@@ -116,10 +116,10 @@ def _calibration(facts: Facts) -> Markup | None:
     words = (
         "Logistic recalibration by site. Slope: 1 is right, and below 1 the scores are too extreme. Intercept: 0 is right, and above 0 "
         "the scores are too low, in logits with the slope held at 1. ECE: the mean distance of the observed share from the mean score, "
-        "over ten equal steps of the score, weighted by persons; chance alone raises it where there are few. Sites with few cases, or few "
-        "others, are not shown."
+        "over ten equal steps of the score, weighted by persons. Chance alone raises it where there are few: beside it stands what 95 of "
+        "100 samples would stay below if every score were right. Sites with few cases, or few others, are not shown."
     )
-    head = ["", "slope (95% CI)", "intercept (95% CI)", "ECE"]
+    head = ["", "slope (95% CI)", "intercept (95% CI)", "ECE (by chance up to)"]
     return together([paragraphs(words), table(head, rows, caption="Calibration by site, by person")])
 
 

@@ -10,6 +10,7 @@ MOST_STEPS = 50
 LARGEST_LOGIT = 30.0  # a fit beyond is on its way to infinity: the positives and the negatives are apart
 CUT = 1e-6  # probabilities are taken as at least that far from 0 and from 1, because these have no logit
 BINS = 10  # of the expected calibration error, as in the view calibration
+Z_ONE_SIDED_95 = 1.6448536269514722  # 95 of 100 normal deviates are below it
 PER_COEFFICIENT = 10  # a coefficient needs so many units of the rarer answer (Peduzzi 1996)
 KNOTS = (0.1, 0.5, 0.9)  # quantiles of a spline with three knots (Harrell, Regression Modeling Strategies, table 2.3)
 
@@ -76,6 +77,8 @@ class Calibration:
     intercept_low: float | None
     intercept_high: float | None
     ece: float | None  # expected calibration error, in [0, 1]
+    ece_by_chance: float | None  # what it would be on average if every prediction were right
+    ece_by_chance_high: float | None  # and at most, in 95 of 100 samples
 
 
 def calibration(probability: np.ndarray, positive: np.ndarray, clusters: np.ndarray | None = None) -> Calibration:
@@ -90,8 +93,8 @@ def calibration(probability: np.ndarray, positive: np.ndarray, clusters: np.ndar
     logits, ones = np.log(cut / (1 - cut)), np.ones((cut.size, 1))
     sloped = fit_logistic(np.column_stack([ones, logits]), positive, clusters=clusters) if cut.size else None
     moved = fit_logistic(ones, positive, logits, clusters) if cut.size else None
-    error = expected_calibration_error(probability, positive) if cut.size else None
-    return Calibration(positive.size, int(positive.sum()), *_with_limits(sloped, 1), *_with_limits(moved, 0), error)
+    errors = (expected_calibration_error(probability, positive), *calibration_error_by_chance(probability)) if cut.size else (None,) * 3
+    return Calibration(positive.size, int(positive.sum()), *_with_limits(sloped, 1), *_with_limits(moved, 0), *errors)
 
 
 def _with_limits(fit: LogisticFit | None, place: int) -> tuple[float | None, float | None, float | None]:
@@ -108,8 +111,25 @@ def expected_calibration_error(probability: np.ndarray, positive: np.ndarray) ->
     Naeini, Cooper and Hauskrecht (2015); 1 belongs to the last step. Chance alone raises it where a step has few units.
     probability: (N,), in [0, 1]. positive: (N,) bool.
     """
-    step = np.minimum(np.floor(probability * BINS), BINS - 1).astype(int)
-    return float(np.abs(np.bincount(step, positive - probability, BINS)).sum() / probability.size)
+    return float(np.abs(np.bincount(_step(probability), positive - probability, BINS)).sum() / probability.size)
+
+
+def calibration_error_by_chance(probability: np.ndarray) -> tuple[float, float]:
+    """Return the mean of the expected calibration error, and its 95th percentile, over samples for which each prediction is right.
+
+    An error within these limits is no sign that predictions are wrong. Where Bröcker and Smith (2007) draw such samples, the distance in a
+    step is taken here for the size of a normal deviate of the variance sum p (1 - p). Units are taken as independent; several of one
+    person are not, and raise both figures. probability: (N,), in [0, 1], N > 0.
+    """
+    probability = np.asarray(probability, np.float64)
+    variance = np.bincount(_step(probability), probability * (1 - probability), BINS)
+    mean = (2 / np.pi) ** 0.5 * np.sqrt(variance).sum() / probability.size
+    deviation = ((1 - 2 / np.pi) * variance.sum()) ** 0.5 / probability.size
+    return float(mean), float(mean + Z_ONE_SIDED_95 * deviation)
+
+
+def _step(probability: np.ndarray) -> np.ndarray:
+    return np.minimum(np.floor(probability * BINS), BINS - 1).astype(int)
 
 
 @dataclass(frozen=True)

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from screening.statistics.logistic import calibration_error_by_chance
 from train.data.manifest import GROUPS
 from train.evaluation.intervals import Resampling, area, mean, statistic
 from train.evaluation.scores import Scores
@@ -123,6 +124,7 @@ def _reliability(labels: np.ndarray, values: np.ndarray, patients: np.ndarray, h
     return {
         "brier": mean((values - labels) ** 2, patients, how).to_json(),
         "ece": statistic(lambda weights: expected_calibration_error(labels, values, weights), patients, how).to_json(),
+        "ece_by_chance": dict(zip(("mean", "high"), calibration_error_by_chance(values), strict=True)) if values.size else None,
         "bins": bins,
     }
 

@@ -11,7 +11,7 @@ from train.data.manifest import GROUPS
 from train.evaluation.audit_page import audit_section
 from train.evaluation.charts import calibration_chart, roc_chart
 from train.evaluation.figures import RULES, SMALL_CELL
-from train.evaluation.wording import LABELS, STAGES, estimate, gap, proportion
+from train.evaluation.wording import LABELS, STAGES, calibration_error, estimate, gap, proportion
 
 _METHODS = """Unit of analysis: the image. Intervals are percentiles of {replicates} bootstrap draws of whole patients (seed
 {seed}). A share of 0 or 1 has Wilson's interval of its patients; an AUROC of 1 has none. Every image goes through stage 3, whatever
@@ -138,7 +138,7 @@ def _calibration(split: str, stages: dict[str, Any]) -> Markup:
         found = stages[stage]["calibration"]
         if not found["before"]["bins"]:
             continue
-        rows = [(way, estimate(found[way]["brier"]), estimate(found[way]["ece"])) for way in found if found[way] is not None]
+        rows = [(way, estimate(found[way]["brier"]), calibration_error(found[way])) for way in found if found[way] is not None]
         numbers = table(["", "Brier score (95% CI)", "expected calibration error (95% CI)"], rows, caption="Less is better")
         uncalibrated = "" if found["after"] else " The bundle does not calibrate this stage."
         figures.append(figure(calibration_chart(f"{split}-{stage}", STAGES[stage], found), f"{STAGES[stage]}.{uncalibrated}", numbers))

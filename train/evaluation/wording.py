@@ -21,6 +21,12 @@ def estimate(found: dict[str, Any] | None, digits: int = 3) -> str:
     return words if found["low"] is None else f"{words} ({found['low']:.{digits}f} to {found['high']:.{digits}f})"
 
 
+def calibration_error(found: dict[str, Any]) -> str:
+    """Return the expected calibration error of a stage, and what chance alone would make of it, in words."""
+    chance = found["ece_by_chance"]
+    return estimate(found["ece"]) + (f"; by chance {chance['mean']:.3f}, up to {chance['high']:.3f}" if chance else "")
+
+
 def proportion(found: dict[str, Any]) -> str:
     """Return a share in percent with k of n and its interval in words."""
     if found["value"] is None:

@@ -13,7 +13,7 @@ from train.datasets.registry import SETS
 from train.evaluation.figures import LOBE
 from train.evaluation.metrics_file import write_metrics
 from train.evaluation.randomisation import LEVELS, METHODS
-from train.evaluation.wording import LABELS, NOT_MEASURED, STAGES, estimate, gap, proportion
+from train.evaluation.wording import LABELS, NOT_MEASURED, STAGES, calibration_error, estimate, gap, proportion
 from train.release.packing import weights_megabytes
 
 CARD_FILE = "MODEL_CARD.md"
@@ -234,7 +234,7 @@ def _split(name: str, figures: dict[str, Any]) -> str:
         for stage, it in figures["stages"].items()
     ]
     calibrated = [
-        (STAGES[stage], way, estimate(calibrated["brier"]), estimate(calibrated["ece"]))
+        (STAGES[stage], way, estimate(calibrated["brier"]), calibration_error(calibrated))
         for stage in ("pneumonia", "covid")
         for way, calibrated in figures["stages"][stage]["calibration"].items()
         if calibrated is not None

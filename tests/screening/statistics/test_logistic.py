@@ -5,7 +5,14 @@ import pytest
 import statsmodels.api as sm
 from sklearn.calibration import calibration_curve
 
-from screening.statistics.logistic import calibration, expected_calibration_error, fit_logistic, share_by_day, spline
+from screening.statistics.logistic import (
+    calibration,
+    calibration_error_by_chance,
+    expected_calibration_error,
+    fit_logistic,
+    share_by_day,
+    spline,
+)
 
 CLUSTERED = {"cov_type": "cluster", "cov_kwds": {"use_correction": False}}
 
@@ -45,6 +52,17 @@ def test_the_calibration_error_is_made_of_scikit_learns_curve():
     assert expected_calibration_error(probability, positive) == pytest.approx(expected)
 
 
+def test_what_chance_alone_makes_of_the_calibration_error_is_what_drawn_samples_have():
+    probability = np.random.default_rng(3).beta(0.6, 0.8, 150)
+    draw = np.random.default_rng(4)
+    errors = [expected_calibration_error(probability, draw.random(150) < probability) for _ in range(4000)]
+    mean, high = calibration_error_by_chance(probability)
+    assert mean == pytest.approx(np.mean(errors), rel=0.03)
+    assert high == pytest.approx(np.quantile(errors, 0.95), rel=0.03)
+    assert calibration_error_by_chance(np.tile(probability, 100))[1] < high / 9, "of a hundred times as many it is a tenth"
+    assert calibration_error_by_chance(np.array([0.0, 1.0])) == (0.0, 0.0), "what is certain leaves nothing to chance"
+
+
 def test_what_has_no_finite_fit():
     apart = calibration(np.array([0.1, 0.2, 0.8, 0.9]), np.array([False, False, True, True]))
     assert (apart.slope, apart.slope_low) == (None, None)
@@ -55,7 +73,7 @@ def test_what_has_no_finite_fit():
     same = fit_logistic(np.ones((4, 1)), np.array([1, 0, 1, 0]), clusters=np.zeros(4))
     assert np.isnan(same.covariance).all()
     nothing = calibration(np.array([]), np.array([]))
-    assert (nothing.n, nothing.slope, nothing.ece) == (0, None, None)
+    assert (nothing.n, nothing.slope, nothing.ece, nothing.ece_by_chance) == (0, None, None, None)
     assert calibration(np.array([0.2, 0.4, 0.4]), np.array([1, 0, 1]), np.zeros(3)).intercept_low is None
 
 

@@ -7,6 +7,7 @@ import pytest
 from sklearn.metrics import accuracy_score, brier_score_loss, confusion_matrix, roc_auc_score
 
 from schemas.bundle import Calibration
+from screening.statistics.logistic import calibration_error_by_chance
 from tests.train.evaluation.made_scores import bundle, scores
 from train.data.manifest import GROUPS
 from train.evaluation.figures import calls_of, expected_calibration_error, split_figures, stage_figures, three_class
@@ -36,6 +37,8 @@ def test_stage_figures_agree_with_scikit_learn() -> None:
     brier = figures["calibration"]["before"]["brier"]["value"]
     assert brier == pytest.approx(brier_score_loss(infected[judged], found.value("pneumonia")[judged]), abs=1e-6)
     assert figures["calibration"]["after"] is None
+    chance = calibration_error_by_chance(found.value("pneumonia")[judged])
+    assert tuple(figures["calibration"]["before"]["ece_by_chance"].values()) == pytest.approx(chance)
     assert sum(row["n"] for row in figures["calibration"]["before"]["bins"]) == judged.sum()
 
 
