@@ -8,11 +8,12 @@ INSTALLED := .venv/.installed
 demo: $(INSTALLED)  ## the main job on synthetic studies: archive, bundle, run, answers
 	$(BIN)/screening demo out/demo
 
+# the processes of tests share the cores: threads that wait are to sleep
 test: $(INSTALLED) check  ## the quick tests, in a process more than there are cores
-	$(BIN)/python -m pytest -m "not slow" --numprocesses auto --no-loadscope-reorder
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -m "not slow" --numprocesses auto --no-loadscope-reorder
 
 proofs: $(INSTALLED)  ## the slow proofs, three at a time, because each waits a good part of its time
-	$(BIN)/python -m pytest -m "slow and not training and not nodes and not large" --numprocesses 3 --no-loadscope-reorder --timeout 1500
+	OMP_WAIT_POLICY=PASSIVE $(BIN)/python -m pytest -m "slow and not training and not nodes and not large" --numprocesses 3 --no-loadscope-reorder --timeout 1500
 
 training: $(INSTALLED)  ## the demo with a training of its own, which takes longest
 	$(BIN)/python -m pytest -m training --timeout 1500
