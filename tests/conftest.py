@@ -9,7 +9,6 @@ from typing import Any
 
 import pytest
 
-from screening.openmp import wait_briefly
 from tests.browser import browser
 from tests.orthanc import orthanc, orthanc_server
 from tests.ray_cluster import ray_cluster
@@ -18,7 +17,6 @@ from tests.s3 import s3_bucket, s3_environment, s3_server
 __all__ = ["browser", "orthanc", "orthanc_server", "ray_cluster", "s3_bucket", "s3_environment", "s3_server"]
 
 ROOT = Path(__file__).resolve().parent.parent
-wait_briefly()  # several processes of tests share the cores, and no test has imported torch yet
 RAY_FIXTURES = re.compile(r"\b(ray_cluster|served)\b")  # a server runs on Ray
 
 

@@ -111,7 +111,7 @@ def expected_calibration_error(probability: np.ndarray, positive: np.ndarray) ->
     Naeini, Cooper and Hauskrecht (2015); 1 belongs to the last step. Chance alone raises it where a step has few units.
     probability: (N,), in [0, 1]. positive: (N,) bool.
     """
-    return float(np.abs(np.bincount(_step(probability), positive - probability, BINS)).sum() / probability.size)
+    return float(np.abs(np.bincount(step_of(probability), positive - probability, BINS)).sum() / probability.size)
 
 
 def calibration_error_by_chance(probability: np.ndarray) -> tuple[float, float]:
@@ -122,13 +122,14 @@ def calibration_error_by_chance(probability: np.ndarray) -> tuple[float, float]:
     person are not, and raise both figures. probability: (N,), in [0, 1], N > 0.
     """
     probability = np.asarray(probability, np.float64)
-    variance = np.bincount(_step(probability), probability * (1 - probability), BINS)
+    variance = np.bincount(step_of(probability), probability * (1 - probability), BINS)
     mean = (2 / np.pi) ** 0.5 * np.sqrt(variance).sum() / probability.size
     deviation = ((1 - 2 / np.pi) * variance.sum()) ** 0.5 / probability.size
     return float(mean), float(mean + Z_ONE_SIDED_95 * deviation)
 
 
-def _step(probability: np.ndarray) -> np.ndarray:
+def step_of(probability: np.ndarray) -> np.ndarray:
+    """Return which of BINS equal steps each probability is in, (N,) int in [0, BINS); 1 belongs to the last."""
     return np.minimum(np.floor(probability * BINS), BINS - 1).astype(int)
 
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from screening.statistics.logistic import calibration_error_by_chance
+from screening.statistics.logistic import BINS, calibration_error_by_chance, step_of
 from train.data.manifest import GROUPS
 from train.evaluation.intervals import Resampling, area, mean, statistic
 from train.evaluation.scores import Scores
@@ -15,7 +15,6 @@ CASCADE = "cascade"  # the whole: COVID-19 against everything else, positive in 
 QUESTIONS = ("pneumonia", "covid", CASCADE)
 CURVE_POINTS = 200
 LOBE = 0.1  # of the lungs: the smallest of their five lobes is about as large
-BINS = 10  # of the calibration curve, equally wide
 NOT_JUDGED = "not judged"  # no lungs found: a wrong answer, whatever the truth
 RULES = {
     "operating_points": "normal where stage 2 is negative at its operating point, else COVID-19 or pneumonia as stage 3 is at its own",
@@ -111,7 +110,7 @@ def calibration(scores: Scores, stage: str, how: Resampling) -> dict[str, Any]:
 
 def _reliability(labels: np.ndarray, values: np.ndarray, patients: np.ndarray, how: Resampling) -> dict[str, Any]:
     values = values.astype(np.float64)
-    place = np.minimum((values * BINS).astype(int), BINS - 1)
+    place = step_of(values)
     bins = [
         {
             "low": number / BINS,
@@ -133,8 +132,7 @@ def expected_calibration_error(labels: np.ndarray, values: np.ndarray, weights: 
     """Return the mean gap between observed share and mean value over equally wide bins, each by its weight (Naeini et al. 2015)."""
     if not weights.sum():
         return None
-    place = np.minimum((values * BINS).astype(int), BINS - 1)
-    gap = np.bincount(place, weights * (labels - values), minlength=BINS)
+    gap = np.bincount(step_of(values), weights * (labels - values), minlength=BINS)
     return float(np.abs(gap).sum() / weights.sum())
 
 

@@ -15,7 +15,8 @@ from train.evaluation.wording import LABELS, STAGES, calibration_error, estimate
 
 _METHODS = """Unit of analysis: the image. Intervals are percentiles of {replicates} bootstrap draws of whole patients (seed
 {seed}). A share of 0 or 1 has Wilson's interval of its patients; an AUROC of 1 has none. Every image goes through stage 3, whatever
-stage 2 says. Stage 3 is judged among pneumonia and COVID-19, the cascade among all."""
+stage 2 says. Stage 3 is judged among pneumonia and COVID-19, the cascade among all. By chance: the mean of the
+calibration error, and what 95 of 100 samples stay below, where every probability is right."""
 _POINTS = """Sensitivity and specificity are at the operating points of the bundle, which were chosen on its tuning split: figures
 on that split flatter it."""
 _LIMITS = """Public collections: label and source are entangled, and labels were mined from reports. What holds here need not hold
